@@ -16,7 +16,7 @@ from labeling.access import Capability
 from labeling.annotators import Record
 from labeling.api import views
 from labeling.api.exceptions import NotFound
-from labeling.api.marked import MarkedOut
+from labeling.api.marked import MarkedSnapshotsOut
 from labeling.api.pagination import ById
 from labeling.api.permissions import may
 from labeling.api.queries import Flag, Moment, Query, WholeNumber
@@ -322,12 +322,12 @@ class UnblockProjectAnnotator(APIView):
         return _set_blocked(request, slug, annotator, blocked=False)
 
 
-class WithdrawnOut(serializers.Serializer[Any]):
+class AnnotatorWithdrawnOut(serializers.Serializer[Any]):
     """What was deleted of an annotator in a project, and the snapshots that hold it."""
 
     answers = serializers.IntegerField()
     captions = serializers.IntegerField()
-    marked = MarkedOut()
+    marked = MarkedSnapshotsOut()
 
 
 class WithdrawProjectAnnotator(APIView):
@@ -336,7 +336,7 @@ class WithdrawProjectAnnotator(APIView):
     @extend_schema(
         operation_id="project_annotators_withdraw",
         request=None,
-        responses={200: WithdrawnOut, **errors(401, 403, 404)},
+        responses={200: AnnotatorWithdrawnOut, **errors(401, 403, 404)},
     )
     def post(self, request: Request, slug: str, annotator: int) -> Response:
         """Delete all that somebody answered and wrote in this project; labels follow."""
@@ -351,7 +351,7 @@ class WithdrawProjectAnnotator(APIView):
             by=cast(User, request.user),
         )
         marked = reissues.consequences(project)
-        return Response(WithdrawnOut({**asdict(withdrawn), "marked": marked}).data)
+        return Response(AnnotatorWithdrawnOut({**asdict(withdrawn), "marked": marked}).data)
 
 
 def _set_blocked(request: Request, slug: str, pk: int, *, blocked: bool) -> Response:

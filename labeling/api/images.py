@@ -18,7 +18,7 @@ from labeling.api.bodies import Body
 from labeling.api.fields import Number
 from labeling.api.idempotency import idempotent
 from labeling.api.image_filters import ImageFilters
-from labeling.api.marked import MarkedOut
+from labeling.api.marked import MarkedSnapshotsOut
 from labeling.api.pagination import NewestFirst
 from labeling.api.permissions import may
 from labeling.api.requests import valid
@@ -136,7 +136,7 @@ class RemovedOut(serializers.Serializer[Any]):
     images = serializers.IntegerField()
     questions = serializers.IntegerField()
     answers = serializers.IntegerField()
-    marked = MarkedOut()
+    marked = MarkedSnapshotsOut()
 
 
 @extend_schema_view(

@@ -26,7 +26,7 @@ from labeling.api.bodies import Body
 from labeling.api.exceptions import NotFound
 from labeling.api.fields import Number, YesOrNo
 from labeling.api.idempotency import idempotent
-from labeling.api.marked import MarkedOut
+from labeling.api.marked import MarkedSnapshotsOut
 from labeling.api.negotiation import PictureNegotiation
 from labeling.api.pagination import ById, NewestFirst
 from labeling.api.permissions import may
@@ -260,11 +260,11 @@ class ImportDetailOut(ImportOut):
         fields = [*ImportOut.Meta.fields, "candidates", "reading", "marked"]
         read_only_fields = fields
 
-    @extend_schema_field(MarkedOut(allow_null=True))
+    @extend_schema_field(MarkedSnapshotsOut(allow_null=True))
     def get_marked(self, record: Import) -> dict[str, Any] | None:
         if record.state != Import.State.UNDONE:
             return None
-        return dict(MarkedOut(reissues.consequences(record.project)).data)
+        return dict(MarkedSnapshotsOut(reissues.consequences(record.project)).data)
 
 
 class BegunOut(ImportOut):

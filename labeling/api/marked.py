@@ -16,7 +16,7 @@ class MarkedSnapshotOut(serializers.Serializer[Any]):
     warning = serializers.CharField(help_text="What was removed since, in sentences.")
 
 
-class MarkedOut(serializers.Serializer[Any]):
+class MarkedSnapshotsOut(serializers.Serializer[Any]):
     """Snapshots that hold something removed, and wait: POST to the project's `reissue/`."""
 
     snapshots = MarkedSnapshotOut(many=True)

@@ -17,7 +17,7 @@ from labeling.api import views
 from labeling.api.bodies import Body
 from labeling.api.fields import YesOrNo
 from labeling.api.idempotency import idempotent
-from labeling.api.marked import MarkedOut
+from labeling.api.marked import MarkedSnapshotsOut
 from labeling.api.pagination import NewestFirst
 from labeling.api.permissions import may
 from labeling.api.queries import Dated, Flag, OneOf
@@ -147,12 +147,12 @@ class MarkedSnapshots(APIView):
 
     @extend_schema(
         operation_id="snapshots_marked",
-        responses={200: MarkedOut, **errors(401, 403, 404)},
+        responses={200: MarkedSnapshotsOut, **errors(401, 403, 404)},
     )
     def get(self, request: Request, slug: str) -> Response:
         """List the snapshots that hold something removed since, and what learned from them."""
         project = get_object_or_404(Project, slug=slug)
-        return Response(MarkedOut(reissues.consequences(project)).data)
+        return Response(MarkedSnapshotsOut(reissues.consequences(project)).data)
 
 
 class ReissueSnapshots(APIView):

@@ -50,6 +50,7 @@ class Outcome:
     changed: int = 0  # gold with the other truth before
     unchanged: int = 0  # gold with that truth before
     refused: dict[Pair, str] = field(default_factory=dict)  # and why
+    corrected: set[Pair] = field(default_factory=set)  # of those changed: what imports had said
     parts: int = 0  # besides: gold parts of pictures that do not show it as a whole
 
     @property
@@ -63,6 +64,7 @@ class Outcome:
         self.changed += other.changed
         self.unchanged += other.unchanged
         self.refused |= other.refused
+        self.corrected |= other.corrected
         self.parts += other.parts
 
 
@@ -120,7 +122,8 @@ def mark_pairs(
     A pair of a concept that was merged is one of the concept that took over. Where a cut picture as
     a whole does not show a concept, none of its parts does: they are gold, too. That it shows it
     says of no single part that it does. What an import says
-    comes after people: it changes neither gold nor a reviewer's decision. Each batch of pairs is
+    comes after people: it changes neither their gold nor a reviewer's decision, but what an earlier
+    import said. Each batch of pairs is
     one transaction, with an event in the project's history unless not to `record` (an import has
     one of its own).
     """
@@ -303,17 +306,22 @@ def _make_gold(
 ) -> Outcome:
     """Make locked questions gold, by their ids, and write them. No person: people come first."""
     outcome, changed, marks = Outcome(), [], []
+    earlier = _of_earlier_imports(locked, imported_by)
     for question in locked:
         value, before = values[question.pk], question.verdict
+        corrects = earlier.get(question.pk)
         if question.state == State.GOLD and before == value:
             outcome.unchanged += 1
-        elif by is None and before is not None and before != value:
+        elif by is None and before is not None and before != value and corrects is None:
             outcome.refused[question.tile_id, question.concept_id or 0] = DIFFERS
         else:
             outcome.changed += question.state == State.GOLD
             outcome.marked += question.state != State.GOLD
             was_gold = question.state == State.GOLD
             marks.append(_new_mark(question, value, None if was_gold else before))
+            if corrects is not None:
+                marks[-1].corrects = corrects
+                outcome.corrected.add((question.tile_id, question.concept_id or 0))
             _set_gold(question, value, by)
             changed.append(question)
     for new in marks:
@@ -325,6 +333,35 @@ def _make_gold(
     if changed:
         _request_recomputation(changed[0].project, changed)
     return outcome
+
+
+def _of_earlier_imports(
+    locked: Sequence[Question], imported_by: Import | None
+) -> dict[int, GoldMark]:
+    """Return the marks by which gold questions are what an earlier import alone says, by their ids.
+
+    None where it is not an import that marks.
+    """
+    if imported_by is None:
+        return {}
+    golden = {
+        (question.tile_id, question.concept_id): question.pk
+        for question in locked
+        if question.state == State.GOLD and question.decided_by_id is None
+    }
+    marks = GoldMark.objects.filter(
+        tile__in={tile for tile, _ in golden},
+        concept__in={concept for _, concept in golden if concept is not None},
+        ended_at=None,
+        user=None,
+        verdict_before=None,
+        imported_by__isnull=False,
+    ).exclude(imported_by=imported_by)
+    return {
+        golden[mark.tile_id, mark.concept_id]: mark
+        for mark in marks
+        if (mark.tile_id, mark.concept_id) in golden
+    }
 
 
 def _set_gold(question: Question, value: bool, by: AbstractBaseUser | None) -> None:
@@ -348,10 +385,9 @@ def _retire(question: Question, by: AbstractBaseUser | None, *, settle: bool) ->
 
 def _take_back(marks: Sequence[int]) -> int:
     """Take back a batch of an import's marks within a transaction."""
-    verdicts = {
-        (mark.tile_id, mark.concept_id): mark.verdict_before
-        for mark in GoldMark.objects.filter(pk__in=marks)
-    }
+    rows_of_marks = list(GoldMark.objects.filter(pk__in=marks))
+    verdicts = {(mark.tile_id, mark.concept_id): mark.verdict_before for mark in rows_of_marks}
+    corrected = {(mark.tile_id, mark.concept_id): _standing(mark) for mark in rows_of_marks}
     rows = Question.objects.filter(
         state=State.GOLD,
         tile__in={tile for tile, _ in verdicts},
@@ -360,13 +396,29 @@ def _take_back(marks: Sequence[int]) -> int:
     ids = [pk for pk, *pair in rows.values_list("pk", "tile", "concept") if tuple(pair) in verdicts]
     locked = [question for question in question_state.lock(ids) if question.state == State.GOLD]
     for question in locked:
-        decided = verdicts[question.tile_id, question.concept_id] is not None
-        _retire(question, None, settle=decided)
+        pair = question.tile_id, question.concept_id
+        if (earlier := corrected[pair]) is not None and earlier.value is not None:
+            _set_gold(question, earlier.value, None)
+        else:
+            _retire(question, None, settle=verdicts[pair] is not None)
     question_state.save_decided(locked)
     GoldMark.objects.filter(pk__in=marks).update(ended_at=timezone.now())
+    standing = [earlier.pk for earlier in corrected.values() if earlier is not None]
+    GoldMark.objects.filter(pk__in=standing).update(ended_at=None)
     if locked:
         _request_recomputation(locked[0].project, locked)
     return len(locked)
+
+
+def _standing(mark: GoldMark) -> GoldMark | None:
+    """Return what an earlier import said of a mark's pair, unless that was taken back as well."""
+    gone = (Import.State.UNDOING, Import.State.UNDONE)
+    earlier = mark.corrects
+    while earlier is not None and (
+        earlier.imported_by is None or earlier.imported_by.state in gone
+    ):
+        earlier = earlier.corrects
+    return earlier
 
 
 def _new_mark(question: Question, value: bool, verdict_before: bool | None) -> GoldMark:

@@ -58,11 +58,12 @@ def attach(
     stored: Sequence[tuple[str, StoredImage]],
     metadata: Mapping[str, Metadata],
     concepts: Mapping[str, Concept],
-) -> None:
+) -> list[tuple[str, str]]:
     """Make the pairs gold of which the source says so; note in the metadata what is refused.
 
     stored: (path, image) of a batch. concepts: the project's, by their keys. Names that name no
-    concept are refused, and so is what contradicts itself, earlier gold or a decision.
+    concept are refused, and so is what contradicts itself, people's gold or a decision; what
+    earlier imports said is put right. Return the path and the text of each that was.
     """
     values: dict[Pair, bool] = {}
     paths: dict[Pair, list[str]] = {}
@@ -90,6 +91,12 @@ def attach(
     for pair, reason in outcome.refused.items():
         for path in paths.get(pair, ()):
             metadata[path].refuse(Kind.GOLD, f"its gold cannot be: {reason}")
+    names = {concept.pk: concept.name for concept in concepts.values()}
+    return [
+        (path, f"{names[pair[1]]}: {'no' if values[pair] else 'yes'}")
+        for pair in sorted(outcome.corrected & values.keys())
+        for path in paths[pair]
+    ]
 
 
 def _stated(path: str, metadata: Metadata, concepts: Mapping[str, Concept]) -> list[StatedGold]:

@@ -324,9 +324,11 @@ class _BatchImporter:
         """
         with transaction.atomic():
             hold_record(self.record)
-            gold.attach(
+            corrected = gold.attach(
                 record=self.record, stored=stored, metadata=metadata, concepts=self.plan.by_key
             )
+        for path, text in corrected:
+            self.report.retract(path, Kind.GOLD, text)
 
     def _store(
         self, batch: Batch, metadata: Mapping[str, Metadata]

@@ -761,6 +761,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('ended_at', models.DateTimeField(blank=True, null=True)),
                 ('concept', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='gold_marks', to='labeling.concept')),
+                ('corrects', models.ForeignKey(blank=True, editable=False, help_text='What an earlier import said, which holds again once this one is taken back.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='labeling.goldmark')),
                 ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('imported_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='gold_marks', to='labeling.import')),
                 ('question', models.ForeignKey(blank=True, help_text='Of a caption alone: a pair is named by its tile and its concept.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='gold_marks', to='labeling.question')),

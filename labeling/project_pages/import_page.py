@@ -204,6 +204,9 @@ def reported(record: Import) -> Reported:
     """Return what a page names of an import's report: refusals and remarks, most first."""
     if not record.report:
         return Reported([], [], [])
+    passed_over = {str(Outcome.DECIDED)}
+    if record.kind != Import.Kind.PICTURES:
+        passed_over.add(str(Outcome.REMARK))  # which the page shows by themselves
     refused, remarks = dict[str, Reason](), dict[str, Reason]()
     retracted: list[dict[str, str]] = []
     with record.report.open("rb") as file:
@@ -214,7 +217,7 @@ def reported(record: Import) -> Reported:
                     path, text = text_of(row["path"]), text_of(reason)
                     retracted.append({"path": path, "text": text, "kind": row["where"]})
                 continue
-            if not reason or outcome == Outcome.DECIDED:
+            if not reason or outcome in passed_over:
                 continue
             reason = of_text(reason) if outcome == Outcome.TEXT_REFUSED else reason
             reasons_of = remarks if outcome in _REMARKS else refused

@@ -5,6 +5,7 @@ from tests.labeling.api.test_roles import PAGES
 
 # Actions of the pages below /projects/<slug>/, each with the operations that do the same.
 SAME = {
+    "project-annotator-withdraw": "post projects/{slug}/annotators/{annotator}/withdraw/",
     "project-annotator-block": "post projects/{slug}/annotators/{annotator}/block/",
     "project-annotator-unblock": "post projects/{slug}/annotators/{annotator}/unblock/",
     "project-concept-example": "post concepts/{concept}/examples/",

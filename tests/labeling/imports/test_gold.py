@@ -105,6 +105,42 @@ def test_importing_again_adds_nothing_and_what_people_marked_stays(box, ada):
     assert Question.objects.get().verdict is False
 
 
+def test_gold_that_an_import_says_is_put_right_by_the_next_one_and_holds_again_without_it(box):
+    fill(box, **{"a.png": png(1), "b.png": png(2)})
+    rows(box, *({"file_name": f"{name}.png", "gold": {"bird": True}} for name in "ab"))
+    take(box, concepts="bird")
+    rows(box, {"file_name": "a.png", "gold": {"bird": False}})
+    output = take(box)
+    assert truths() == {("a.png", "bird"): False, ("b.png", "bird"): True}
+    assert "1 text of gold of earlier imports retracted:\n  a.png: bird: yes\n" in output
+    rows(box, {"file_name": "a.png", "gold": {"bird": True}})
+    take(box)
+    assert truths()["a.png", "bird"] is True
+    first, second, third = Import.objects.order_by("pk")
+    undo.undo(third, None)
+    assert truths()["a.png", "bird"] is False
+    undo.undo(second, None)
+    assert truths() == {("a.png", "bird"): True, ("b.png", "bird"): True}
+    undo.undo(first, None)
+    assert truths() == {}
+
+
+def test_gold_is_not_put_back_to_an_import_that_was_taken_back_before(box):
+    fill(box, **{"a.png": png(1)})
+    take(box, concepts="bird")
+    for truth in (True, False, True):
+        rows(box, {"file_name": "a.png", "gold": {"bird": truth}})
+        take(box)
+    _, first, second, third = Import.objects.order_by("pk")
+    undo.undo(second, None)
+    assert truths() == {("a.png", "bird"): True}
+    undo.undo(third, None)
+    assert (
+        truths() == {("a.png", "bird"): True}
+        and GoldMark.objects.get(ended_at=None).imported_by == first
+    )
+
+
 def test_undoing_an_import_takes_its_gold_back(box, ada):
     fill(box, **{"a.png": png(1)})
     take(box, concepts="bird")

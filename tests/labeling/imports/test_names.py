@@ -49,7 +49,7 @@ def test_names_in_a_code_page_are_refused_with_a_word_and_read_by_an_option(tmp_
 def test_names_in_utf_8_and_with_backslashes_are_read_whatever_their_flags(tmp_path):
     source = tmp_path / "names.zip"
     with zipfile.ZipFile(source, "w") as archive:
-        archive.writestr(Named("café/0.png".encode()), png(0))  # UTF-8, though no flag says so
+        archive.writestr(Named("café/0.png".encode(), flag=UTF_8), png(0))
         archive.writestr(Named(b"cat\\1.png"), png(1))  # a Windows program
         archive.writestr(Named(b"cat\\1.txt"), b"a first cat")
         archive.writestr(Named(f"{DOG}/2.png".encode("cp932")), png(2))
