@@ -406,7 +406,7 @@ def summary(report: Report) -> Iterator[str]:
     if retracted := ledger.retracted_in_words(report.counts()["retracted"]):
         yield f"{retracted}:"
         more = report.retracted.total() - len(report.named_retracted)
-        yield from (f"  {_printable(text)}" for text in report.named_retracted)
+        yield from (f"  {texts.shown(text)}" for text in report.named_retracted)
         if more:
             yield f"  and {more:,} more: see the report."
     yield f"{counts}{':' if report.rejected else '.'}"
