@@ -169,7 +169,7 @@ class ReissueSnapshots(APIView):
         successors = reissues.reissue_all(project, by=cast(User, request.user))
         for snapshot in successors:
             tasks.freeze_later(snapshot)
-        return Response(SnapshotOut(successors, many=True).data, status=status.HTTP_202_ACCEPTED)
+        return Response(SnapshotOut(successors, many=True).data, status=202)
 
 
 class ReissueSnapshot(APIView):
