@@ -14,7 +14,7 @@ SECRET = "nobody-may-read-this"
 @pytest.fixture
 def bucket(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBucket]:
     """Serve s3://photos, which imports may read and exports may write."""
-    pytest.importorskip("botocore", reason="It is an extra: pip install 'tessera[bucket]'.")
+    pytest.importorskip("botocore", reason="It is an extra, named bucket.")
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "tester")

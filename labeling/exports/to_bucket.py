@@ -16,7 +16,7 @@ from django.conf import settings
 
 from labeling import buckets
 from labeling.batches import batched
-from labeling.buckets import BucketError, Changed, Place, writing
+from labeling.buckets import Address, BucketError, Changed, Denied, Place, writing
 from labeling.buckets.client import AT_ONCE, Bucket, Object, check_installed
 from labeling.exports.errors import ExportError
 from labeling.exports.run import OnProgress
@@ -68,6 +68,7 @@ class _Sending:
         self._sent, self._lock = 0, threading.Lock()
 
     def run(self) -> None:
+        self._check_around()
         there = self._there()
         if self._is_whole(there):
             self._check(there)
@@ -78,6 +79,22 @@ class _Sending:
         self._check(self._there())
         self._put_manifest()
         self._bucket.delete(self._key(MARK))
+
+    def _check_around(self) -> None:
+        """Raise ExportError where the address lies within another export."""
+        parts = self._address.prefix.split("/")
+        for count in range(len(parts) if self._address.prefix else 0):
+            around = Address(self._address.bucket, "/".join(parts[:count]))
+            for name in (MANIFEST, MARK):
+                if self._is_there(f"{around.folder}{name}"):
+                    raise ExportError(f"Another export lies at {around}: name a prefix beside it.")
+
+    def _is_there(self, key: str) -> bool:
+        """Whether there is an object of that key, as far as it may be looked for."""
+        try:
+            return self._bucket.find(key) is not None
+        except Denied:
+            return False
 
     def _key(self, name: str) -> str:
         return f"{self._address.folder}{name}"

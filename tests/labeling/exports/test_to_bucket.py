@@ -56,6 +56,7 @@ def puts(bucket: FakeBucket) -> int:
 
 
 def test_it_lies_there_as_it_would_in_a_folder(bucket, snapshot, whole):
+    bucket.refuse("HEAD", 4, 403, "AccessDenied")  # of what is around: the right ends at the prefix
     assert f"6 pictures, 6 captions, checked: {TO}" in export(snapshot)
     assert there(bucket) == whole
 
@@ -102,6 +103,10 @@ def test_an_address_in_use_is_left_alone(bucket, snapshot):
     before = there(bucket)
     with pytest.raises(CommandError, match="is in use"):
         export(snapshot, format="kohya")
+    with pytest.raises(CommandError, match=f"Another export lies at {TO}: name a prefix beside"):
+        export(snapshot, to=f"{TO}/train/more")
+    with pytest.raises(CommandError, match="is in use"):
+        export(snapshot, to="s3://photos/out")
     assert there(bucket) == before
 
 
