@@ -117,8 +117,8 @@ class Pictures:
         same_name = self.by_name.get(_name(path), [])
         if found := self._ending(_name(path), same_name).get(path):
             return found
-        if found := next((end for end in _ends(path) if end in self.paths), None):
-            return [found]
+        if whole := next((end for end in _ends(path) if end in self.paths), None):
+            return [whole]
         if len(same_name) == 1 and len(self.named[_name(path)]) > 1:
             return []
         return same_name
