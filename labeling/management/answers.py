@@ -16,6 +16,7 @@ from labeling.imports.answers.entries import AnswersError
 from labeling.imports.answers.options import Options, parse_columns
 from labeling.imports.answers.reading import Reader
 from labeling.imports.answers.report import AnswersReport, in_words
+from labeling.imports.texts import shown
 from labeling.management.progress import meter
 from labeling.models import Import, LeaseLost, Project
 from labeling.models.imports import NAME_LENGTH
@@ -71,7 +72,7 @@ def import_file(
         record = _record(project, path, kind, chosen, by)
         report = _execute(record, reader, by)
     except AnswersError as error:
-        raise CommandError(str(error)) from error
+        raise CommandError(shown(str(error))) from error
     except LeaseLost as error:
         raise CommandError("Somebody else goes on with this import.") from error
     except KeyboardInterrupt:
@@ -121,9 +122,9 @@ def _execute(record: Import, reader: Reader, by: User | None) -> AnswersReport:
 def _say(command: BaseCommand, record: Import, report: AnswersReport, *, name: str) -> None:
     """Print remarks, what was refused, and the counts. Raises CommandError if nothing was taken."""
     for remark in report.remarks:
-        command.stdout.write(remark)
+        command.stdout.write(shown(remark))
     for line in jobs.named(report.refused, name=name):
-        command.stderr.write(line)
+        command.stderr.write(shown(line))
     people = f"{report.workers:,} {'person' if report.workers == 1 else 'people'}"
     who = f" by {people}" if record.kind == Import.Kind.ANSWERS else ""
     changed = f" {report.changed:,} of the new were known otherwise." if report.changed else ""

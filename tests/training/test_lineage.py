@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from labeling import removal, snapshots
-from labeling.models import Answer, Snapshot
+from labeling.models import Answer, Image, Snapshot
 from tests.cast import answer, member
 from tests.training.studio import make_model
 
@@ -68,6 +68,8 @@ def test_a_picture_leads_through_its_answers_to_the_models(shapes, alice, tmp_pa
         said = lineage(capsys, name)
         assert f"question {question.pk}, {question.concept}: 1 of 1 yes" in said
         assert f"Snapshot {frozen.pk}" in said and f"model no. {model.pk}" in said
+    Image.objects.filter(pk=image.pk).update(source="\x1b[2Ja.png")
+    assert r"Picture \x1b[2Ja.png of" in lineage(capsys, image.sha256)
     (found,) = json.loads(lineage(capsys, str(image.pk), picture=True, json=True))
     assert found["picture"]["answers"] == 1
     assert [each["id"] for each in found["models"]] == [model.pk]

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from labeling.imports.texts import shown
 from labeling.models import Project, RemovedImage, Snapshot
 from labeling.numbers import count, parse_id
 from labeling.snapshot_folder import MANIFEST, SnapshotError, read_header
@@ -97,7 +98,7 @@ def _in_words(found: OfSnapshots | OfPicture) -> str:
         )
     if not found.models:
         lines.append("No model was trained on it.")
-    return "\n".join(lines)
+    return "\n".join(map(shown, lines))
 
 
 def _picture_in_words(found: OfPicture) -> Iterator[str]:
