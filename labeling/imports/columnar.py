@@ -8,6 +8,7 @@ import io
 import json
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labeling.decoding import ImageRejected
+from labeling.imports import texts
 from labeling.imports.members import Member
 
 PARQUET, ARROW = (".parquet",), (".arrow",)
@@ -26,6 +28,7 @@ PICTURES_BATCH = 8  # … and rows of pictures …
 BATCH_BYTES = 512 * 2**20  # … whose values are this large at most together, whatever they are
 ROWS_MAX = 10_000_000
 NOT_ONE = "no {} file that can be read: {}"
+NO_VALUE = (ValueError, OverflowError, KeyError, pa.ArrowException)  # in Python: a date of year 0
 FAULTS = (pa.ArrowException, OSError, ValueError, KeyError, OverflowError)
 
 Batches = Callable[[Sequence[str], int], Iterator[pa.RecordBatch]]
@@ -98,7 +101,15 @@ def opened(member: Member) -> Iterator[Columnar]:
             if isinstance(error, ImageRejected):
                 raise
             raise ImageRejected(NOT_ONE.format(kind, _in_a_line(error))) from error
+        _check_names(table.schema.names)
         yield table
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Refuse a table of which one column would be read in place of another."""
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if twice is not None:
+        raise ImageRejected(f"has two columns called {texts.shown(twice)[:100]}: rename one")
 
 
 @contextmanager
@@ -207,15 +218,15 @@ def _selected(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.RecordBatch:
 def _values(column: pa.Array) -> list[Any]:
     """Return the values of a column; bytes, which are no text, for one that is none in Python."""
     try:
-        return list(column.to_pylist())
-    except (ValueError, OverflowError, pa.ArrowException):
+        return list(column.to_pylist(maps_as_pydicts="strict"))
+    except NO_VALUE:
         return [_value(value) for value in column]
 
 
 def _value(value: Any) -> Any:
     try:
-        return value.as_py()
-    except (ValueError, OverflowError, pa.ArrowException):
+        return value.as_py(maps_as_pydicts="strict")
+    except NO_VALUE:
         return b""
 
 

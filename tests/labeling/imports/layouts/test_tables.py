@@ -3,6 +3,8 @@
 import io
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from labeling.imports import lines
@@ -40,9 +42,6 @@ def test_metadata_that_never_has_a_file_name_names_its_pictures_in_another_colum
 
 
 def test_metadata_may_be_parquet(box):
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     fill(box, **PICTURES)
     rows = [{"file_name": name, "text": words[0], "n": 1} for name, words in WORDS.items()]
     pq.write_table(pa.Table.from_pylist(rows), box / "metadata.parquet")
@@ -289,3 +288,20 @@ def test_the_name_of_a_column_is_kept_as_it_can_be_shown(box):
     fill(box, **PICTURES, **{"list.jsonl": json.dumps(row)})
     (decision,) = read(box).decisions
     assert decision.as_json()["group"] == r"a\x00\xd800_caption"
+
+
+def test_a_table_with_two_columns_of_one_name_is_refused(box):
+    fill(box, **PICTURES)
+    names = ["file_name", "text", "text"]
+    table = pa.table([["a.png"], ["one dog"], ["two dogs"]], names=names)
+    pq.write_table(table, box / "list.parquet")
+    assert reasons(read(box)) == {"list.parquet": "has two columns called text: rename one"}
+
+
+def test_a_map_of_captions_by_language_holds_captions_and_no_languages(box):
+    said = pa.array(
+        [[("en", "words for a"), ("de", "Worte für a")]], pa.map_(pa.string(), pa.string())
+    )
+    fill(box, **PICTURES)
+    pq.write_table(pa.table({"file_name": ["a.png"], "captions": said}), box / "list.parquet")
+    assert captions(read(box)) == {"a.png": ["words for a", "Worte für a"]}
