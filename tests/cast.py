@@ -64,6 +64,12 @@ def real_pace() -> None:
 
 
 @pytest.fixture
+def known_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each grid have four known tiles; otherwise, chance decides."""
+    monkeypatch.setattr("labeling.selection.known.count", lambda places, share: 4)
+
+
+@pytest.fixture
 def alice(db: None) -> "Annotator":
     """Return a careful annotator: fifty right answers to gold questions."""
     return _annotator("alice", true_positives=20, true_negatives=30, gold_right=50)

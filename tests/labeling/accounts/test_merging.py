@@ -71,7 +71,9 @@ def test_the_accounts_first_answer_stands(shapes, mallory, account, carol, wante
     assert not wrong.exists()
 
 
-def test_open_challenges_stay_valid_and_answered_ones_come_along(shapes, mallory, account, carol):
+def test_open_challenges_stay_valid_and_answered_ones_come_along(
+    shapes, mallory, account, carol, known_tiles
+):
     pending = challenges.issue(annotator=mallory, project=shapes, kind="grid")
     failed = challenges.issue(annotator=mallory, project=shapes, kind="grid")
     challenges.answer(challenge=failed, selected=list(range(1, 10)))

@@ -48,7 +48,7 @@ def test_it_shows_nine_tiles_of_one_concept(client, shapes):
         assert "private" in response["Cache-Control"]
 
 
-def test_it_records_an_answer_for_each_tile(client, shapes):
+def test_it_records_an_answer_for_each_tile(client, shapes, known_tiles):
     shown = ask(client, kind="grid")
     right = right_numbers(shown)
     Challenge.objects.update(created_at=timezone.now() - timedelta(seconds=9))

@@ -18,16 +18,9 @@ from labeling.models import (
     SuspectSpell,
 )
 from labeling.models.removals import RemovedImage
-from labeling.selection import known
 from tests.cast import answer, distrust, truth
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def known_tiles(monkeypatch) -> None:
-    """Let each grid have four known tiles; otherwise, chance decides."""
-    monkeypatch.setattr(known, "count", lambda places, share: 4)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("known_tiles")]
 
 
 def ask(annotator, project, kind="grid") -> Challenge:
