@@ -29,6 +29,7 @@ class By(StrEnum):
     """How a picture is named."""
 
     PATH = "path"  # by its path in the source
+    BELOW = "below"  # by its path, or by its file name alone in that folder and those below
     END = "end"  # by its path from some folder on, or by its file name alone
     STEM = "stem"  # by its path without a suffix
     NAME = "name"  # by its file name without a suffix, in whichever folder is nearest

@@ -74,6 +74,8 @@ class Pictures:
             return [reference.path]
         if reference.by is By.END and (found := self._by_end(reference.path)):
             return found
+        if reference.by is By.BELOW and (found := self._below(reference.path)):
+            return found
         return self.by_folded.get(reference.path.casefold(), [])
 
     def _by_stem(self, path: str) -> list[str]:
@@ -111,6 +113,11 @@ class Pictures:
                 for end in _ends(path):
                     ending[end].append(path)
         return self.by_end[name]
+
+    def _below(self, path: str) -> list[str]:
+        """Return those of its name in the folders below its own."""
+        folder = path.removesuffix(_name(path))
+        return [each for each in self.by_name.get(_name(path), []) if each.startswith(folder)]
 
     def _by_end(self, path: str) -> list[str]:
         """Return those whose path ends so; else the one of its name, where no other is meant."""

@@ -15,6 +15,7 @@ from labeling.imports.metadata import GOLD_COLUMN
 from labeling.imports.options import Options
 from labeling.imports.provenance import LIMITS
 
+OF_OUR_SHARDS = {tables.KEY, "captions", "concepts", "provenance", "snapshot"}
 OF_IMG2DATASET = ("key", "status", "url", "error_message")
 
 
@@ -69,14 +70,19 @@ def _read_external(
 def _read_named(table: Columnar, member: Member, options: Options) -> Readings:
     """Read the rows of a table that names its pictures."""
     names = table.schema.names
+    if set(names) >= OF_OUR_SHARDS:
+        yield Remark(member.path, "passed over, as its shard says the same")
+        return
     strict = tables.is_metadata(member.path) and any(map(columns.is_file_name, names))
     picture = columns.picture(names, options.columns)
     of_downloads = set(OF_IMG2DATASET) - {"error_message"} <= set(names)
     wanted = _texts(table, options, but=picture or "")
-    if not wanted or (picture is None and not of_downloads):
+    is_named = picture is not None or of_downloads or tables.KEY in names
+    if not wanted or not is_named:
         found = ", ".join(names) or "nothing"
         raise ImageRejected(f"found {found}; {tables.NO_PICTURE}; {columns.ADVICE}")
     others = [name for name in OF_IMG2DATASET if of_downloads and name in names]
+    others += [tables.KEY] if picture is None and tables.KEY in names else []
     chosen = list(dict.fromkeys([*([picture] if picture else []), *wanted, *others]))
     class_names = table.class_names()
     for number, row in enumerate(table.rows(chosen), start=1):

@@ -14,7 +14,7 @@ from labeling.imports.options import Options
 
 NAMES = (
     *("license", "license.txt", "license.md", "licence.txt", "readme.txt", "readme"),
-    *("state.json", "dataset_dict.json", "dataset_infos.json", "dataset.toml"),
+    *("state.json", "dataset_dict.json", "dataset_infos.json", "croissant.json"),
     *("labelmap.txt", "obj.data"),  # of Pascal VOC, and of YOLO
     *("checksums.txt", "sha256sums", "manifest.sha256", "zeroshot_classification_templates.txt"),
 )

@@ -15,6 +15,7 @@ from labeling.imports.options import Options
 from labeling.imports.paths import stem
 
 SIZE_MAX = 64 * 1024  # bytes
+KEPT, WITHIN_TAG = "|||", ";;;"  # as sd-scripts' separators are called in nearly all examples
 HEADED = ("captions.txt", "labels.txt", "annotations.txt")  # tables, where they have a header
 SUFFIXES = (
     *(".txt", ".caption", ".captions", ".tags", ".tag"),
@@ -43,8 +44,22 @@ def _read_text(member: Member, options: Options) -> Readings:
     elif lists.is_list(text, member.path):
         yield Remark(member.path, passed_over.PASSED_OVER)
     elif texts.lines(text):
-        suffix = "." + member.path.rpartition(".")[2].lower()
-        yield Entry(reference(member), Kind.TEXT, text, member.path, group=suffix)
+        yield from _read_beside(text, member)
+
+
+def _read_beside(text: str, member: Member) -> Readings:
+    """Read what lies beside a picture; kohya's trainers shuffle what follows a `|||` as tags."""
+    suffix = "." + member.path.rpartition(".")[2].lower()
+    found, heads, tags = reference(member), list[str](), dict[str, None]()
+    for line in texts.lines(text) if KEPT in text else [text]:
+        head, kept, tail = line.partition(KEPT)
+        heads.append(head.strip() if kept else line)
+        parts = (part.replace(WITHIN_TAG, ",").strip() for part in tail.split(","))
+        tags.update(dict.fromkeys(filter(None, parts)))
+    if any(heads):
+        yield Entry(found, Kind.TEXT, "\n".join(filter(None, heads)), member.path, group=suffix)
+    for tag in tags:
+        yield Entry(found, Kind.KEYWORD, tag, member.path)
 
 
 def _is_table(data: bytes, path: str) -> bool:

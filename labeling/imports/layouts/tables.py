@@ -24,6 +24,7 @@ from labeling.imports.options import Column, Options
 from labeling.imports.paths import folder_of, inside, normal, stem
 
 METADATA = "metadata."
+KEY = "key"  # the column of a table beside a shard that names a picture in it
 DELIMITERS = ",\t;|"
 SUFFIXES = "png|jpe?g|webp|gif|bmp|tiff?"
 PICTURE = re.compile(rf".+\.(?:{SUFFIXES})", re.IGNORECASE)
@@ -44,7 +45,7 @@ NO_FILE_NAME = "names no file in `file_name`"
 def reference(name: Any, path: str, *, strict: bool) -> Reference | Refusal | None:
     """Return the picture that a row of the table at `path` names; None: it names none.
 
-    strict: by its path from the table on alone.
+    strict: by its path from the table on, or by its file name in the folders below the table.
     """
     if isinstance(name, list) and len(name) == 1:
         (name,) = name
@@ -59,8 +60,10 @@ def reference(name: Any, path: str, *, strict: bool) -> Reference | Refusal | No
     if found is None and strict:
         return Refusal("", Kind.TEXT, f"names {name}, which lies outside of the source")
     whole = normal(plain).lstrip("/")
-    if strict or PICTURE.fullmatch(whole):
-        return Reference(found or whole, By.PATH if strict else By.END)
+    if strict:
+        return Reference(found or whole, By.PATH if "/" in whole else By.BELOW)
+    if PICTURE.fullmatch(whole):
+        return Reference(found or whole, By.END)
     return Reference(found or whole, By.NAME)
 
 
@@ -81,6 +84,8 @@ def read_row(
     if strict and Column.PICTURE not in options.columns:
         column = next((name for name in row if columns.is_file_name(name)), None)
     found = reference(row[column], path, strict=strict) if column is not None else None
+    if column is None and not strict and isinstance(row.get(KEY), str):
+        found = _in_shard(row[KEY], path)
     if found is None:
         columns_found = ", ".join(map(str, row))[:FOUND_MAX] or "no column"
         yield Rejection(where, NO_FILE_NAME if strict else f"found {columns_found}; {NO_PICTURE}")
@@ -98,13 +103,18 @@ def is_of_img2dataset(row: dict[str, Any]) -> bool:
 
 def _downloaded(row: dict[str, Any], path: str, where: str, options: Options) -> Readings:
     """Read a row of img2dataset about `00000/000000000.jpg`, beside `00000.parquet`."""
-    found = Reference(f"{stem(path)}/{row['key']}", By.NAME)
+    found = _in_shard(row[KEY], path)
     for reading in rows.read(row, found, where, options):
         if row["status"] == "success" or not isinstance(reading, Entry):
             yield reading
         else:
             status = f"{row['status']}: {row.get('error_message') or 'no reason is said'}"
             yield Refusal(where, reading.kind, f"its picture was not downloaded ({status})")
+
+
+def _in_shard(key: Any, path: str) -> Reference:
+    """Return the picture of a key in the shard of the table's name: `00000.tar`, beside it."""
+    return Reference(f"{stem(path)}/{key}", By.NAME)
 
 
 def is_metadata(path: str) -> bool:

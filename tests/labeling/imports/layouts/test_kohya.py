@@ -53,3 +53,10 @@ def test_what_the_trainer_caches_beside_a_picture_is_no_picture(box):
     assert captions(index) == {"10_dog/a.png": ["a dog asleep"], "10_dog/b.jpg": ["two dogs"]}
     assert index.images == 2
     assert {remark.where for remark in index.remarks} == caches.keys()
+
+
+def test_what_follows_the_separator_of_kept_tokens_are_keywords(box):
+    fill(box, **PICTURES, **{"10_dog/a.txt": "a dog, asleep ||| dog, red;;; white, lawn"})
+    index = read(box)
+    assert captions(index) == {"10_dog/a.png": ["a dog, asleep"]}
+    assert keywords(index) == {"10_dog/a.png": ["dog", "red, white", "lawn"]}
