@@ -116,8 +116,10 @@ class Pictures:
 
     def _below(self, path: str) -> list[str]:
         """Return those of its name in the folders below its own."""
-        folder = path.removesuffix(_name(path))
-        return [each for each in self.by_name.get(_name(path), []) if each.startswith(folder)]
+        folder, same_name = path.removesuffix(_name(path)), self.by_name.get(_name(path), [])
+        if len(same_name) > COMPARED_MAX:
+            return same_name
+        return [each for each in same_name if each.startswith(folder)]
 
     def _by_end(self, path: str) -> list[str]:
         """Return those whose path ends so; else the one of its name, where no other is meant."""
