@@ -140,7 +140,7 @@ def read_digests(folder: Path) -> Iterator[tuple[str, str]]:
                     if not line.startswith("  "):
                         return
                     name, _, file_digest = line.strip().rstrip(",").partition(": ")
-                    yield json.loads(name), file_digest[1:-1]
+                    yield json.loads(name) if "\\" in name else name[1:-1], file_digest[1:-1]
                 return
     except (OSError, ValueError) as error:
         raise SnapshotError(f"{folder} is not a snapshot: no readable {MANIFEST}.") from error

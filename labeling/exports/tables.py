@@ -4,7 +4,7 @@ A table's schema also tells `datasets` its features.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import IO, Any, Self
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labeling import provenance
-from labeling.exports.rows import ExportRow
+from labeling.exports.rows import Box, ExportRow
 
 GROUP_ROWS, GROUP_BYTES = 1_000, 32 << 20  # of a row group: what is held at a time
 
@@ -82,24 +82,31 @@ def record(row: ExportRow, snapshot: str) -> dict[str, Any]:
             }
             for each in row.captions
         ],
-        "objects": {
-            "bbox": [each.bbox for each in row.boxes],
-            "category": [each.label for each in row.boxes],
-            "area": [each.area for each in row.boxes],
-            "probability": [each.probability for each in row.boxes],
-            "answers": [each.answers for each in row.boxes],
-            "provenance": [each.provenance for each in row.boxes],
-        },
+        "objects": _objects(row.boxes) if row.boxes else _NO_OBJECTS,
         "n_answers": row.answers,
         "license": row.license,
         "source": row.source,
-        "provenance": [dict(each) for each in row.provenance],
+        "provenance": list(row.provenance),
         "generated": row.generated,
         "prompt": row.prompt,
         "width": row.width,
         "height": row.height,
         "snapshot": snapshot,
     }
+
+
+def _objects(boxes: Sequence[Box]) -> dict[str, list[Any]]:
+    return {
+        "bbox": [each.bbox for each in boxes],
+        "category": [each.label for each in boxes],
+        "area": [each.area for each in boxes],
+        "probability": [each.probability for each in boxes],
+        "answers": [each.answers for each in boxes],
+        "provenance": [each.provenance for each in boxes],
+    }
+
+
+_NO_OBJECTS = _objects(())  # of most pictures
 
 
 class Table:
