@@ -39,7 +39,7 @@ def test_a_folder_that_is_no_snapshot_is_refused(tmp_path: Path) -> None:
 
 def test_an_unknown_format_is_refused(copy: Path) -> None:
     (copy / "manifest.json").write_text('{"format": 1}')
-    with pytest.raises(TrainingError, match="not a snapshot of format 2"):
+    with pytest.raises(TrainingError, match="not a snapshot of format 3"):
         read_snapshot(copy)
 
 
