@@ -1,5 +1,6 @@
 """Carry out what a worker makes: one at a time by lease, again after a crash, written down."""
 
+import errno
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar, cast
@@ -11,6 +12,7 @@ from django.db.models import F
 from labeling import audit, lease
 from labeling.models import Event, Job, LeasedQuerySet, LeaseLost
 
+NO_ROOM = errno.ENOSPC, errno.EDQUOT
 REPORT_EVERY = 2.0  # seconds between two renewals of the lease
 
 OnProgress = Callable[[float], None]  # called with the share that is done, 0 to 1
@@ -28,7 +30,9 @@ def acquire(job: J, **fields: Any) -> J | None:
 
 
 def reason_of(error: Exception) -> str:
-    """Return what an error says, or else its name."""
+    """Return what an error says, or else its name; of a full disk, what to do."""
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return "The disk is full: free some space, and begin it again."
     return str(error) or type(error).__name__
 
 

@@ -236,6 +236,7 @@ class ArchiveSink:
         return digest
 
     def close(self) -> None:
+        self._archive.give_up()
         self._manifest.close()
 
     def _note(self, written: Written) -> None:
@@ -283,6 +284,13 @@ class Archive:
             yield
         self._tar.fileobj.write(bytes(-size % tarfile.BLOCKSIZE))
         self._tar.offset += size + -size % tarfile.BLOCKSIZE
+
+    def give_up(self) -> None:
+        """Write no more: no end that would fail in turn where the disk is full."""
+        if self._zip is not None:
+            self._zip.fp = None
+        elif self._tar.fileobj is not None:
+            self._tar.fileobj.closed = True  # type: ignore[attr-defined]
 
     def close(self) -> None:
         if self._zip is None:

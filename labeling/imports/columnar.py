@@ -172,12 +172,11 @@ def _parquet(file: IO[bytes]) -> Columnar:
 
 
 def _largest(metadata: Any) -> int:
-    """Return the bytes of the largest part of a column: no value can be larger."""
-    sizes = (
-        metadata.row_group(group).column(column).total_uncompressed_size
-        for group in range(metadata.num_row_groups)
-        for column in range(metadata.num_columns)
-    )
+    """Return the bytes of the largest group of rows: no value can be larger.
+
+    Its columns are not asked: pyarrow ends the process over one that is damaged.
+    """
+    sizes = (metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
     return int(max(sizes, default=1)) or 1
 
 

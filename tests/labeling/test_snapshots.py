@@ -1,5 +1,6 @@
 """A snapshot is written once, by whoever holds its lease, and published whole or not at all."""
 
+import errno
 from datetime import timedelta
 from pathlib import Path
 
@@ -173,6 +174,18 @@ def test_an_empty_project_has_no_snapshot(garden):
     snapshot = snapshots.freeze(project=garden)
     assert snapshot.state == State.FAILED
     assert "import some first" in snapshot.error
+
+
+def test_a_full_disk_fails_a_snapshot_with_a_word(project, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(snapshots, "_write", full)
+    snapshot = snapshots.freeze(project=project)
+    assert (snapshot.state, snapshot.error) == (
+        "failed",
+        "The disk is full: free some space, and begin it again.",
+    )
 
 
 def test_one_that_fails_keeps_no_other_waiting(project, monkeypatch, caplog):

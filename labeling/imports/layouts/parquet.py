@@ -4,6 +4,9 @@ Texts are in columns, as in other tables; the names of numbered classes in the s
 `datasets` writes it.
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 from labeling.decoding import ImageRejected
 from labeling.imports import columnar, embedded
 from labeling.imports.columnar import Columnar
@@ -15,6 +18,7 @@ from labeling.imports.metadata import GOLD_COLUMN
 from labeling.imports.options import Options
 from labeling.imports.provenance import LIMITS
 
+Row = dict[str, Any]
 OF_OUR_SHARDS = {tables.KEY, "captions", "concepts", "provenance", "snapshot"}
 OF_IMG2DATASET = ("key", "status", "url", "error_message")
 
@@ -46,11 +50,21 @@ def _read_embedded(
     read, again = table.rows([*wanted, *names]), embedded.names(table, pictures)
     class_names = table.class_names()
     for number, (row, path) in enumerate(
-        zip(read, embedded.paths(member.path, again), strict=True), start=1
+        _together(read, embedded.paths(member.path, again)), start=1
     ):
         where = f"{member.path}, row {number}"
         texts = {name: row[name] for name in wanted}
         yield from rows.read(texts, Reference(path), where, options, names=class_names)
+
+
+def _together(read: Iterator[Row], paths: Iterator[str]) -> Iterator[tuple[Row, str]]:
+    """Yield each row with its picture's path. Raises `ImageRejected` where one is missing."""
+    try:
+        yield from zip(read, paths, strict=True)
+    except ValueError as error:
+        if isinstance(error, ImageRejected):
+            raise
+        raise ImageRejected("damaged: its columns are not of as many rows") from error
 
 
 def _read_external(

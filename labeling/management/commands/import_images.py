@@ -175,7 +175,7 @@ class Command(BaseCommand):
         except PoolError as error:
             raise CommandError(f"{error} {GO_ON}") from error
         except OSError as error:
-            raise CommandError(f"The pictures cannot be stored: {error}.") from error
+            raise CommandError(f"The pictures cannot be stored: {error}. {GO_ON}") from error
         except LeaseLost as error:
             raise CommandError("Somebody else goes on with this import.") from error
         except KeyboardInterrupt:

@@ -1,8 +1,10 @@
 """An export is whole or not at all: hashed, counted, and the same in every run."""
 
+import gc
 import hashlib
 import tarfile
 import zipfile
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from labeling import exports
 from labeling.exports import ExportError, Options
 from labeling.exports.formats import kohya
 from labeling.exports.pictures import Picture
+from labeling.exports.sinks import ArchiveSink
 from labeling.exports.stored import StoredFolder, listed
 from labeling.snapshot_folder import SnapshotError
 from tests.labeling.exports import frozen
@@ -355,3 +358,14 @@ def test_a_card_says_the_name_of_its_project_and_nothing_else(tmp_path, monkeypa
     told = yaml.safe_load(front)
     assert (told["pretty_name"], told["license"]) == (" ".join(name.split()), "other")
     assert r'# Birds: "of" \#1 --- license: mit \<img src=x\>' in text
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_an_archive_on_a_full_disk_fails_once(kind):
+    """A zip or tar that nobody closes tries to write its end when it is forgotten."""
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        sink = ArchiveSink(full, kind)
+        with closing(sink), pytest.raises(OSError, match="No space"):
+            sink.put("a", lambda: bytes(100_000))
+    del sink
+    gc.collect()

@@ -6,7 +6,9 @@ import pyarrow.parquet as pq
 import pytest
 from datasets.table import embed_table_storage
 
+from labeling.decoding import ImageRejected
 from labeling.imports import jobs, source
+from labeling.imports.layouts.parquet import _together
 from labeling.imports.members import Member
 from labeling.imports.options import DEFAULTS
 from tests.labeling.imports.reading import captions, keywords, read, reasons
@@ -149,3 +151,8 @@ def test_parquet_of_other_types_is_refused_with_a_word(box, table, reason):
 def test_what_is_no_such_file_is_refused_with_a_word(box, name, data):
     fill(box, **{"a.png": png(1), name: data})
     assert "file that can be read" in reasons(read(box))[name]
+
+
+def test_a_table_whose_columns_are_not_of_as_many_rows_is_refused():
+    with pytest.raises(ImageRejected, match="not of as many rows"):
+        list(_together(iter([{"text": "a dog"}]), iter(["a.png", "b.png"])))
