@@ -14,7 +14,8 @@ from rest_framework.throttling import BaseThrottle
 from labeling.api.bodies import Body
 from labeling.api.fields import YesOrNo
 from labeling.api.idempotency import idempotent
-from labeling.api.imports import ImportDetailOut, UploadThrottle, UploadView
+from labeling.api.import_bodies import ImportDetailOut
+from labeling.api.imports import UploadThrottle, UploadView
 from labeling.api.requests import valid
 from labeling.api.schema import errors
 from labeling.imports.answers import jobs

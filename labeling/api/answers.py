@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from labeling.access import Capability
 from labeling.api import answer_files, views
 from labeling.api.idempotency import idempotent
-from labeling.api.imports import ImportDetailOut
+from labeling.api.import_bodies import ImportDetailOut
 from labeling.api.pagination import NewestFirst
 from labeling.api.permissions import may
 from labeling.api.queries import Dated, Flag, Id, OneOf
