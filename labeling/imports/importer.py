@@ -2,10 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
 from labeling import concepts as all_concepts
 from labeling import images, questions
@@ -16,9 +16,8 @@ from labeling.images import NewImage, StoredImage
 from labeling.images.duplicates import DuplicateIndex
 from labeling.imports import (
     box_tiles,
-    candidates,
-    concepts,
     gold,
+    plans,
     read_ahead,
     stated_captions,
     statements,
@@ -27,7 +26,7 @@ from labeling.imports.entries import Kind
 from labeling.imports.members import Member
 from labeling.imports.metadata import Metadata
 from labeling.imports.options import Options
-from labeling.imports.paths import folder_of
+from labeling.imports.plans import Plan
 from labeling.imports.provenance import Provenance
 from labeling.imports.read_ahead import Batch
 from labeling.imports.report import Report
@@ -35,112 +34,17 @@ from labeling.imports.source import Members
 from labeling.imports.source_index import SourceIndex
 from labeling.imports.text_sources import TextSources
 from labeling.models import (
-    ClassSet,
-    Concept,
     Image,
     Import,
     ImportStatement,
-    LeaseLost,
     Project,
     Tile,
 )
 from labeling.models.projects import name_key
 from labeling.restating import Change, Pair, Watch
 
-_HOLD_RECORD = "SELECT FROM labeling_import WHERE id = %s AND lease_token = %s FOR SHARE"
-_HOLD_CLASS_SET = "SELECT FROM labeling_classset WHERE id = %s FOR KEY SHARE"
 Stored = tuple[str, StoredImage]  # a path and the picture there
 DELETED = "was deleted during the import: import it again"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What the source may state of an image: the concepts of its folders and of its keywords."""
-
-    by_folder: dict[str, Concept]  # folder's path → the concept that it names
-    class_keys: dict[str, str]  # folder's path → the key of its name
-    by_key: dict[str, Concept]  # of all names and aliases
-    class_set: ClassSet | None = None  # of the folders, where there are several
-    unnamed: Sequence[str] = ()  # paths of folders with pictures that name no concept
-
-    def class_of(self, path: str) -> Concept | None:
-        """Return the concept that the folder of an image names."""
-        return self.by_folder.get(folder_of(path))
-
-    def class_key_of(self, path: str) -> str:
-        """Return the key by which the folder of an image names a concept; empty: it names none."""
-        return self.class_keys.get(folder_of(path), "")
-
-    def class_set_of(self, path: str) -> ClassSet | None:
-        """Return the classes of which the image at this path is in one."""
-        return self.class_set if self.class_of(path) else None
-
-
-def plan(*, record: Import, index: SourceIndex, chosen: Mapping[str, str]) -> Plan:
-    """Create the concepts that were chosen, as far as they are missing. Raises `SourceError`.
-
-    chosen: phrases by name; an empty one becomes the name with its article. A folder is a class
-    where its name was chosen.
-    """
-    project, source = record.project, source_name(record)
-    named = {key: each.pictures for key, each in candidates.count(index, source).items()}
-    concepts.ensure(project, chosen, named=named, pictures=index.images, record=record)
-    by_key = all_concepts.by_key(project)
-    keys = concepts.chosen_keys(project, chosen)
-    class_keys: dict[str, str] = {}
-    for folder in index.folders:
-        name = concepts.name_of_folder(folder, source=source)
-        if name and name_key(name) in keys & by_key.keys():
-            class_keys[folder] = name_key(name)
-    by_folder = {folder: by_key[key] for folder, key in class_keys.items()}
-    unnamed = sorted(set(index.folders) - set(by_folder) - {"", "."})
-    return Plan(by_folder, class_keys, by_key, _class_set(project, by_folder.values()), unnamed)
-
-
-def source_name(record: Import) -> str:
-    """Return the name of a folder or archive, which is no concept, without its suffix."""
-    return record.name.partition(".")[0]
-
-
-def _class_set(project: Project, classes: Iterable[Concept]) -> ClassSet | None:
-    """Return the set of a source's classes; None where its folders name fewer than two."""
-    ids = sorted({concept.pk for concept in classes})
-    if len(ids) < 2:
-        return None
-    class_set, _ = ClassSet.objects.get_or_create(project=project, concepts=ids)
-    return class_set
-
-
-def _held(plan: Plan, project: Project) -> Plan:
-    """Return the plan with the set of its classes, which stays until the transaction ends.
-
-    Where a class was merged since the import began, another set may have taken its place.
-    """
-    if plan.class_set is None or _hold(plan.class_set):
-        return plan
-    ids = {concept.pk for concept in plan.by_folder.values()}
-    survivors = dict(Concept.objects.filter(pk__in=ids).values_list("pk", "merged_into"))
-    classes = sorted(survivors.get(pk) or pk for pk in ids)
-    class_set, _ = ClassSet.objects.get_or_create(project=project, concepts=classes)
-    return _held(replace(plan, class_set=class_set), project)
-
-
-def hold_record(record: Import) -> None:
-    """Keep an import from being cancelled or undone until the transaction ends.
-
-    Raises LeaseLost where it was, or where somebody else goes on with it.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(_HOLD_RECORD, [record.pk, record.lease_token])
-        if not cursor.rowcount:
-            raise LeaseLost(f"The import {record} was ended, or somebody else goes on with it.")
-
-
-def _hold(class_set: ClassSet) -> bool:
-    """Whether a set of classes is still there; it is then kept until the transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute(_HOLD_CLASS_SET, [class_set.pk])
-        return bool(cursor.rowcount)
 
 
 def run(
@@ -210,8 +114,8 @@ class _BatchImporter:
         """Import a batch, and count what became of it once it is committed."""
         metadata = {path: self.index.metadata(path) for path in batch.sha256s}
         with transaction.atomic():
-            hold_record(self.record)
-            self.plan = _held(self.plan, self.project)
+            plans.hold_record(self.record)
+            self.plan = plans.held(self.plan, self.project)
             self.text_sources.ensure(
                 metadata[path]
                 for path, sha256 in batch.sha256s.items()
@@ -276,8 +180,8 @@ class _BatchImporter:
             stored = _stored(batch)
             metadata = {path: self.index.metadata(path) for path, _ in batch}
             with transaction.atomic():
-                hold_record(self.record)
-                self.plan = _held(self.plan, self.project)
+                plans.hold_record(self.record)
+                self.plan = plans.held(self.plan, self.project)
                 _ask(self.project, stored, metadata, self.plan, {}, ())
                 rows_of = self._statements(stored, metadata)
                 kept = statements.by_image([image.pk for image in rows_of])
@@ -290,7 +194,7 @@ class _BatchImporter:
                     self._count_one(path, rows.get(path), texts, DELETED)
         for boxes in batched(self.unseen_boxes, read_ahead.BATCH):
             with transaction.atomic():
-                hold_record(self.record)
+                plans.hold_record(self.record)
                 _ask(self.project, (), {}, self.plan, {}, boxes)
 
     def _ask_captions(
@@ -311,7 +215,7 @@ class _BatchImporter:
         """
         if image_ids:
             with transaction.atomic():
-                hold_record(self.record)
+                plans.hold_record(self.record)
                 images.lock(self.project)
                 stated_captions.settle(statements.by_image(image_ids))
 
@@ -323,7 +227,7 @@ class _BatchImporter:
         In a transaction of its own: the questions are locked in the order of their ids.
         """
         with transaction.atomic():
-            hold_record(self.record)
+            plans.hold_record(self.record)
             corrected = gold.attach(
                 record=self.record, stored=stored, metadata=metadata, concepts=self.plan.by_key
             )

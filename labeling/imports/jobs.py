@@ -17,12 +17,13 @@ from labeling.imports import (
     importer,
     ledger,
     outcomes,
+    plans,
     source,
     source_index,
 )
-from labeling.imports.importer import source_name
 from labeling.imports.members import SourceError
 from labeling.imports.options import DEFAULTS, Options
+from labeling.imports.plans import source_name
 from labeling.imports.report import Report, of_text
 from labeling.imports.source import Members
 from labeling.imports.source_index import SourceIndex
@@ -120,7 +121,7 @@ def execute(
     if index is None:
         index = source_index.build(members, options)
     outcomes.start(record, count(record.pictures, "picture"))
-    plan = importer.plan(record=record, index=index, chosen=chosen)
+    plan = plans.plan(record=record, index=index, chosen=chosen)
     with Report() as report:
         importer.run(
             record=record,

@@ -7,7 +7,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
 from labeling import answers, gold, questions
-from labeling.imports import importer
+from labeling.imports import plans
 from labeling.imports.answers import crowds
 from labeling.imports.answers.checking import Checked, Pair, Vote, implied
 from labeling.imports.answers.entries import Kind
@@ -121,7 +121,7 @@ class _Recorder:
     def record(self, votes: Sequence[Vote]) -> None:
         """Record a batch of votes, and what they imply, in a transaction."""
         with transaction.atomic():
-            importer.hold_record(self.import_)
+            plans.hold_record(self.import_)
             Annotator.objects.lock(self.annotator.pk)
             pending, values = self._new_values(votes)
             answers.record(
