@@ -168,6 +168,7 @@ ENDPOINTS = [
     Endpoint("projects/{slug}/annotators/{annotator}/", get="labeling.view_annotator"),
     Endpoint("projects/{slug}/annotators/{annotator}/block/", post="labeling.change_question"),
     Endpoint("projects/{slug}/annotators/{annotator}/unblock/", post="labeling.change_question"),
+    Endpoint("projects/{slug}/annotators/{annotator}/withdraw/", post="labeling.change_project"),
     Endpoint(
         "projects/{slug}/webhooks/", get="labeling.view_webhook", post="labeling.change_project"
     ),
@@ -181,7 +182,6 @@ ENDPOINTS = [
     Endpoint("webhooks/{webhook}/ping/", post="labeling.change_project"),
     Endpoint("webhooks/{webhook}/deliveries/", get="labeling.view_webhook"),
     Endpoint("deliveries/{delivery}/resend/", post="labeling.change_project"),
-    Endpoint("projects/{slug}/annotators/{annotator}/withdraw/", post="labeling.change_project"),
     Endpoint("annotators/", get="labeling.view_annotator"),
     Endpoint("annotators/{annotator}/", get="labeling.view_annotator"),
     Endpoint("annotators/{annotator}/block/", post="labeling.change_annotator"),

@@ -89,7 +89,8 @@ def test_pictures_are_looked_through_and_removed(owner, birds):
     assert owner.get(API + path).json()["keywords"] == ["bird"]
     assert post(owner, f"{path}remove/", {"reason": " "}).status_code == 400
     removed = post(owner, f"{path}remove/", {"reason": "private"}).json()
-    assert removed == {"images": 1, "questions": 0, "answers": 0}
+    nothing = {"snapshots": [], "models": []}
+    assert removed == {"images": 1, "questions": 0, "answers": 0, "marked": nothing}
     assert owner.get(API + path).status_code == 404
 
 

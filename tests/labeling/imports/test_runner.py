@@ -10,7 +10,7 @@ from django.utils import timezone
 from pyarrow import parquet
 
 from labeling import tasks
-from labeling.imports import importer, jobs, runner, staging, uploads
+from labeling.imports import importer, outcomes, runner, staging, uploads
 from labeling.models import Concept, Event, Import, LeaseLost, Project
 from tests.labeling.imports.bombs import Named
 from tests.labeling.imports.sources import zipped
@@ -105,7 +105,7 @@ def test_a_worker_that_dies_loses_nothing(birds, carol, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(jobs, "_finish", die)
+        patch.setattr(outcomes, "finish", die)
         with pytest.raises(KeyboardInterrupt):
             runner.advance(record)
     record.refresh_from_db()
