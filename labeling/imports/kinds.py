@@ -117,8 +117,9 @@ def _verdict(group: str, evidence: Evidence) -> Verdict:
         return Texts.KEYWORDS, f"{_percent(evidence.lists)} are single short words"
     if evidence.listed < 0.5 or evidence.sentences >= 0.3:
         lists_needed = MIXED if evidence.different >= MANY_TEXTS else 0.01
-        if lists_needed <= evidence.lists <= NEARLY_ALL:
-            return Texts.MIXED, f"{_percent(evidence.lists)} look like lists, and the others do not"
+        lists = max(evidence.lists, evidence.files)
+        if lists >= lists_needed and evidence.lists <= NEARLY_ALL:
+            return Texts.MIXED, f"{_percent(lists)} look like lists, and the others do not"
     if evidence.listed < 0.5:
         return _of_single(evidence)
     if evidence.sentences >= 0.3:

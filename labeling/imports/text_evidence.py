@@ -66,7 +66,8 @@ class Evidence:
     recurring: float  # parts that other texts have, too
     short: float  # parts
     sentences: float  # texts with an article, a full stop or a quotation across parts
-    lists: float  # texts that look like a list by themselves
+    lists: float  # different texts that look like a list by themselves
+    files: float  # all texts that do, however often each is there
     repeated: float  # texts that are there more than once
 
 
@@ -79,6 +80,10 @@ def gather(some: Sequence[str]) -> Evidence:
     parted = [split(text, separator) for text in times]
     in_texts = Counter(part for parts in parted for part in {each.casefold() for each in parts})
     parts = [part for several in parted for part in several]
+    lists = {
+        text: _is_list(parts) and not _is_sentence(text, parts)
+        for text, parts in zip(times, parted, strict=True)
+    }
     return Evidence(
         texts=len(some),
         different=len(times),
@@ -88,10 +93,8 @@ def gather(some: Sequence[str]) -> Evidence:
         recurring=_share(in_texts[part.casefold()] > 1 for part in parts),
         short=_share(width(part) <= SHORT for part in parts),
         sentences=_share(map(_is_sentence, times, parted)),
-        lists=_share(
-            _is_list(parts) and not _is_sentence(text, parts)
-            for text, parts in zip(times, parted, strict=True)
-        ),
+        lists=_share(lists.values()),
+        files=_share(lists[text] for text in sample),
         repeated=_share(times[text] > 1 for text in sample),
     )
 

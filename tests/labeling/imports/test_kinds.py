@@ -105,6 +105,11 @@ def test_where_people_wrote_both_each_text_is_told_by_itself():
     assert set(captions(index)) == {"0.png", "2.png"}
 
 
+def test_a_list_that_many_files_have_is_told_from_their_captions():
+    index = of_texts([*described(16), *["cat, solo, indoors"] * 6])
+    assert kind(index) == "mixed" and len(keywords(index)) == 6 and len(captions(index)) == 16
+
+
 def test_each_suffix_is_decided_by_itself_and_the_reason_is_said():
     index = of_texts(tagged(9))
     (decision,) = index.decisions
