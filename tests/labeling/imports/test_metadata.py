@@ -92,7 +92,7 @@ def test_a_row_that_says_nothing_spoils_no_other(box):
     output = take(box)
     assert captions() == {("b.png", "a blue wall")}
     assert "names no file in `file_name`: metadata.jsonl, line 1" in output
-    assert "no JSON: metadata.jsonl, line 2" in output
+    assert "not JSON: metadata.jsonl, line 2" in output
     assert "found price; wanted caption, text, description, prompt, tags, keywords" in output
 
 
