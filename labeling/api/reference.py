@@ -8,11 +8,15 @@ from typing import Any, NamedTuple
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import translation
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
 from drf_spectacular.generators import SchemaGenerator
 
 from labeling.api.errors import codes
 
 _VERSION = re.compile(r"^/api/v1/")
+_OF_PROJECTS = {"archive", "leave", "outlook", "preview", "publish", "reopen", "unpublish"}
+_CODE = re.compile("`([^`]+)`")
 Node = dict[str, Any]
 
 
@@ -79,7 +83,8 @@ def _groups() -> list[Group]:
 def _group(path: str) -> str:
     """Return what an address is about: the noun after a project, else the first one."""
     words = [word for word in _VERSION.sub("", path).split("/") if word and "{" not in word]
-    return words[1] if words[0] == "projects" and len(words) > 1 else words[0]
+    noun = words[1] if words[0] == "projects" and len(words) > 1 else words[0]
+    return "projects" if noun in _OF_PROJECTS else noun
 
 
 def _operation(document: Node, method: str, path: str, node: Node) -> Operation:
@@ -91,7 +96,7 @@ def _operation(document: Node, method: str, path: str, node: Node) -> Operation:
         method=method.upper(),
         path=path,
         title=node.get("summary", ""),
-        text=node.get("description", ""),
+        text=_text(node),
         scope=_scope(node),
         parameters=[_parameter(document, each) for each in node.get("parameters", [])],
         body=list(_fields(document, schema, is_body=True)),
@@ -112,7 +117,7 @@ def _scope(node: Node) -> str:
 
 def _parameter(document: Node, node: Node) -> Field:
     kind = f"{_kind(document, node['schema'])} ({node['in']})"
-    return Field(node["name"], kind, node.get("required", False), node.get("description", ""))
+    return Field(node["name"], kind, node.get("required", False), _text(node))
 
 
 def _answer(document: Node, status: str, node: Node) -> Answer:
@@ -130,8 +135,13 @@ def _fields(document: Node, schema: Node, *, is_body: bool = False) -> Iterator[
         schema = _resolved(document, schema["items"])
     required = schema.get("required", ())
     for name, node in schema.get("properties", {}).items():
-        text = node.get("description", "")
-        yield Field(name, _kind(document, node), is_body and name in required, text)
+        kind = _kind(document, node)
+        yield Field(name, kind, is_body and name in required, _text(node))
+
+
+def _text(node: Node) -> SafeString:
+    """Return the description of something, with what is code in it marked as such."""
+    return mark_safe(_CODE.sub(r"<code>\1</code>", escape(node.get("description", ""))))
 
 
 def _kind(document: Node, schema: Node) -> str:
