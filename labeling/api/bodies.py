@@ -43,7 +43,7 @@ class Body(Strict):
 
 
 def _message(field: Any) -> str:
-    return str(field.error_messages.get("invalid") or _("The request is not valid."))
+    return str(field.error_messages.get("invalid") or "A text has a character that is none.")
 
 
 _TYPES: dict[type, tuple[type, ...]] = {
@@ -68,6 +68,8 @@ def _of_another_type(field: Any, value: Any) -> Any:
         found = (_of_another_type(field.child, each) for each in leaves)
         return next(filter(None, found), None)
     types = next((types for kind, types in _TYPES.items() if isinstance(field, kind)), None)
+    if isinstance(value, float) and value.is_integer():  # JSON's 1.0 is an integer
+        value = int(value)
     is_right = value is None or types is None or type(value) in types
     return None if is_right else field
 

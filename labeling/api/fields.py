@@ -10,6 +10,8 @@ DIRECTIONS = ["ltr", "rtl", "auto"]  # in which a text is written, as HTML's `di
 
 class Number(serializers.IntegerField):
     def to_internal_value(self, data: Any) -> int:
+        if type(data) is float and data.is_integer():  # JSON's 1.0 is an integer
+            data = int(data)
         if type(data) is not int:
             self.fail("invalid")
         return super().to_internal_value(data)

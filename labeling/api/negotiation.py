@@ -1,10 +1,17 @@
 """Choose how an answer is written."""
 
 from collections.abc import Iterable
+from types import SimpleNamespace
 
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
+
+
+class FormatNegotiation(DefaultContentNegotiation):
+    """Heed `?format=yaml` and `?format=json` besides the Accept header, as for the document."""
+
+    settings = SimpleNamespace(URL_FORMAT_OVERRIDE="format")  # type: ignore[assignment]
 
 
 class PictureNegotiation(DefaultContentNegotiation):

@@ -7,7 +7,7 @@ import pytest
 
 
 @pytest.fixture
-def ids(shapes, mallory, ada, client) -> dict[str, object]:
+def ids(shapes, mallory, ada, client, tmp_path) -> dict[str, object]:
     """What stands in the braces of the endpoints."""
     from django.contrib.auth.models import User
     from django.core.files.base import ContentFile
@@ -16,6 +16,7 @@ def ids(shapes, mallory, ada, client) -> dict[str, object]:
 
     from labeling import comments, decisions, tokens, webhooks
     from labeling.models import (
+        Answer,
         ConceptExample,
         Export,
         Import,
@@ -34,8 +35,14 @@ def ids(shapes, mallory, ada, client) -> dict[str, object]:
     export = Export.objects.create(
         project=shapes, snapshot=snapshot, format="labels", state="ready", folder=folder
     )
+    for name in ("log.txt", "report.html"):
+        (tmp_path / name).write_text("It ran.")
     run = Run.objects.create(
-        project=shapes, snapshot=snapshot, recipe="diffusion", trigger=Run.Trigger.PAGE
+        project=shapes,
+        snapshot=snapshot,
+        recipe="diffusion",
+        trigger=Run.Trigger.PAGE,
+        folder=str(tmp_path),
     )
     model = Model.objects.create(project=shapes, run=run, recipe="diffusion")
     earlier = Run.objects.create(
@@ -46,7 +53,9 @@ def ids(shapes, mallory, ada, client) -> dict[str, object]:
     body = {"project": "shapes", "kind": "grid"}
     shown = client.post("/api/v1/challenges/", body, content_type="application/json")
     circle = shapes.concepts.get(name="circle")
-    tile = Question.objects.filter(state="gold").first().tile
+    gold = Question.objects.filter(state="gold").first()
+    Answer.objects.create(question=gold, annotator=mallory, value=True, reason="gold")
+    tile = gold.tile
     example = ConceptExample.objects.create(concept=circle, tile=tile, kind="yes")
     decided = Question.objects.filter(state="open").last()
     outcome = decisions.decide_many(project=shapes, choice="yes", seen={decided.pk: None}, by=ada)
