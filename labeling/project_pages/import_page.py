@@ -125,6 +125,7 @@ def read_again(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
             record=record, by=cast(User, request.user), options=_options(request.POST)
         )
     except UploadError as error:
+        record.options = _options(request.POST)  # as they were typed; they are not saved
         return _render(request, record, error=str(error))
     tasks.advance_later(record)
     return redirect("project-import", project.slug, pk)
@@ -278,13 +279,20 @@ def _render(
         "price": provenance.price(record),
         "price_of_a_text": provenance.price_of_a_text(record),
         "marked": reissues.consequences(project) if record.state == State.UNDONE else None,
-        "undoable": record.state in UNDOABLE and record.state != Import.State.UNDOING,
+        "undoable": _may_be_undone(record),
         **answer_files.context(record),
         "working": record.state in {"uploading", "fetching", "reading", "importing", "undoing"},
     }
     status = 409 if error else 400 if declare_error else 200
     template = "project/import.html"
     return base.render(request, project, template, context, section=pictures.SECTION, status=status)
+
+
+def _may_be_undone(record: Import) -> bool:
+    """Whether there is anything to take back: one that was cancelled may have brought nothing."""
+    if record.state == Import.State.CANCELLED:
+        return bool(record.made_concepts) or record.images.exists()
+    return record.state in UNDOABLE and record.state != Import.State.UNDOING
 
 
 history.register(history.ObjectPage(Import, "project-import"))

@@ -149,6 +149,8 @@ def test_how_its_texts_are_read_is_shown_and_chosen(owner, birds, carol):
     shown = owner.get(page("project-import", record.pk)).content.decode()
     assert "3 texts in .txt files are keywords: of the parts between commas" in shown
     form = {"group": [".txt"], "texts": ["captions"], "encoding": "", "column-caption": "prompt"}
+    wrong = owner.post(page("project-import-options", record.pk), {**form, "encoding": "klingon"})
+    assert wrong.status_code == 409 and b'value="prompt"' in wrong.content
     assert owner.post(page("project-import-options", record.pk), form).status_code == 302
     record.refresh_from_db()
     assert record.state == "reading"
