@@ -1,6 +1,6 @@
 """Give classes that labels number their names, which another file of the source has."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 
 from labeling.imports.entries import Box, ClassNames, ClassNumber, Entry, Kind, Refusal
 from labeling.imports.paths import folder_of
@@ -12,10 +12,8 @@ NO_NAMES = (
 UNUSED = "names of classes by which no label is read"
 
 
-def named(
-    entries: Sequence[Entry], names: Iterable[ClassNames]
-) -> tuple[Sequence[Entry], list[Refusal]]:
-    """Return the entries with the names of their classes, and what is refused.
+def named(entries: Iterable[Entry], names: Iterable[ClassNames]) -> Iterator[Entry | Refusal]:
+    """Yield the entries with the names of their classes, and what is refused.
 
     The names of a folder hold for what lies in it and below; those of a nearer folder come first.
     """
@@ -23,23 +21,21 @@ def named(
     lists = {each.path: each.names for each in several}
     remarks = {each.path for each in several if each.is_remark}
     used: set[str] = set()
-    kept, refusals = list[Entry](), list[Refusal]()
     for entry in entries:
         number = entry.text.label if isinstance(entry.text, Box) else entry.text
         if not isinstance(number, ClassNumber):
-            kept.append(entry)
+            yield entry
             continue
         path = _list_of(number.path, lists)
         used.add(path)
         name = lists[path].get(number.number) if path else None
         if name is None:
             reason = f"{path} has no class {number.number}" if path else NO_NAMES
-            refusals.append(Refusal(entry.where, entry.kind, reason))
+            yield Refusal(entry.where, entry.kind, reason)
         else:
             is_box = isinstance(entry.text, Box)
-            kept.append(entry._replace(text=entry.text._replace(label=name) if is_box else name))
-    refusals += [Refusal(path, Kind.TEXT, UNUSED) for path in lists if path not in used | remarks]
-    return kept, refusals
+            yield entry._replace(text=entry.text._replace(label=name) if is_box else name)
+    yield from (Refusal(path, Kind.TEXT, UNUSED) for path in lists if path not in used | remarks)
 
 
 def _list_of(path: str, lists: Iterable[str]) -> str:

@@ -171,7 +171,10 @@ class _BatchImporter:
             for path, tile in unseen.items()
             if metadata[path].read or self.plan.class_of(path)
         ]
-        return {path for path in unseen if metadata[path].read[Kind.GOLD]}
+        later = {path for path in unseen if metadata[path].read[Kind.GOLD]}
+        for path in later:
+            self.index.describe(path, metadata[path])
+        return later
 
     def ask_about_unseen(self) -> None:
         """Ask what the source says of pictures that nobody has seen, now that all are stored."""

@@ -1,46 +1,38 @@
 """Find the picture that a text is about: one, or none; never one of several."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from array import array
+from collections.abc import Collection, Iterable
+from functools import cached_property
+
+import numpy as np
 
 from labeling.imports.entries import By, Reference
-from labeling.imports.nearness import Folders, nearness
+from labeling.imports.lookup import Lookup, Nearby, name_of
+from labeling.imports.nearness import nearness
 from labeling.imports.paths import inside, is_named_as_picture, stem
 
 COMPARED_MAX = 100  # pictures that fit as well; of more, none is meant
 NAMED = 3  # pictures that are named where a text fits several
+PARTS_MAX = 12  # of the end of a path that are looked up; of a longer one the rest is compared
 
 
-@dataclass
 class Pictures:
-    """The pictures of a source, by all ways in which a text may name them."""
+    """The pictures of a source, by all ways in which a text may name them.
 
-    paths: set[str] = field(default_factory=set)
-    by_stem: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    by_key: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    by_name: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    by_stem_name: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    by_folded: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    by_folded_stem: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    by_end: dict[str, dict[str, list[str]]] = field(default_factory=dict)  # by name and end
-    named: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    near_pictures: dict[str, Folders] = field(default_factory=dict)  # by name, as they are wanted
-    near_named: dict[str, Folders] = field(default_factory=dict)
+    Each way is looked up in an index of its own, made when it is first needed.
+    """
+
+    def __init__(self, paths: Collection[str]) -> None:
+        self.paths = paths if isinstance(paths, set) else set(paths)
+        self._sorted = sorted(paths)
+        self._by_end: dict[int, Lookup] = {}  # by how many parts of a path the end has
+        self._named = array("q")  # hashes: of a name, and of the path of that name, by turns
+        self._plainly_named: set[str] = set()  # without a suffix
 
     @classmethod
     def of(cls, paths: Iterable[str]) -> "Pictures":
         """Return the pictures at these paths, in their normal form."""
-        pictures = cls()
-        for path in sorted(paths):
-            pictures.paths.add(path)
-            pictures.by_stem[stem(path)].append(path)
-            pictures.by_key[key(path)].append(path)
-            pictures.by_name[_name(path)].append(path)
-            pictures.by_stem_name[_name(stem(path))].append(path)
-            pictures.by_folded[path.casefold()].append(path)
-            pictures.by_folded_stem[stem(path).casefold()].append(path)
-        return pictures
+        return cls(paths if isinstance(paths, set) else set(paths))
 
     def expect(self, reference: Reference) -> None:
         """Take note of a reference that will be looked for: two may not mean one by its name.
@@ -48,105 +40,127 @@ class Pictures:
         Expect all of them before the first is looked for.
         """
         if reference.by in {By.END, By.NAME}:
-            self.named[_name(reference.path)].add(reference.path)
+            self._named.extend((hash(name_of(reference.path)), hash(reference.path)))
+            if reference.by is By.NAME or "." not in name_of(reference.path):
+                self._plainly_named.add(reference.path)
         if reference.instead:
-            self.named[_name(reference.instead)].add(reference.path)
+            self._named.extend((hash(name_of(reference.instead)), hash(reference.path)))
+        self.__dict__.pop("_named_twice", None)
 
     def find(self, reference: Reference) -> list[str]:
         """Return the pictures that a reference may mean: it is attached where there is just one."""
         found = self._find(reference)
         if found or not reference.instead:
             return found
-        if reference.by is By.END and len(self.named[_name(reference.instead)]) > 1:
+        if reference.by is By.END and hash(name_of(reference.instead)) in self._named_twice:
             return []
         return self._find(reference._replace(path=reference.instead))
 
     def _find(self, reference: Reference) -> list[str]:
         if reference.by is By.STEM:
-            return _pictures_first(self._by_stem(reference.path))
+            return _pictures_first(self._of_stem(reference.path))
         if reference.by is By.NAME:
-            found = self._by_stem(reference.path) or self._by_name(reference.path)
+            found = self._of_stem(reference.path) or self._of_name(reference.path)
             return _pictures_first(found)
         beside = inside(reference.folder, reference.path) if reference.folder else None
         if beside in self.paths:
             return [beside]
         if reference.path in self.paths:
             return [reference.path]
-        if reference.by is By.END and (found := self._by_end(reference.path)):
+        if reference.by is By.END and (found := self._of_end(reference.path)):
             return found
         if reference.by is By.BELOW and (found := self._below(reference.path)):
             return found
-        return self.by_folded.get(reference.path.casefold(), [])
+        return self._by_folded.get(reference.path.casefold())
 
-    def _by_stem(self, path: str) -> list[str]:
+    def _of_stem(self, path: str) -> list[str]:
         """`IMG.txt` is of `IMG.png`; so is `IMG.png.txt`, and a WebDataset's `IMG.caption.txt`."""
         if path in self.paths:
             return [path]
-        if found := self.by_stem.get(path):
+        if found := self._by_stem.get(path):
             return found
-        if found := self.by_key.get(key(path)):
-            return found
-        return self.by_folded_stem.get(path.casefold(), [])
+        return self._by_key.get(key(path)) or self._by_folded_stem.get(path.casefold())
 
-    def _by_name(self, path: str) -> list[str]:
+    def _of_name(self, path: str) -> list[str]:
         """Return those of its name in the nearest folder, unless another file is nearer to them.
 
         So `labels/train/a.txt` is of `images/train/a.png`, and `labels/val/a.txt` is not.
         """
-        name = _name(path)
-        found = self._near(self.near_pictures, name, self.by_stem_name.get(name, [])).nearest(path)
+        name = name_of(path)
+        found = self._nearby.nearest(path, name)
         if len(found) > COMPARED_MAX:
             return found
-        others = self._near(self.near_named, name, self.named[name])
-        return [each for each in found if nearness(each, path) >= others.nearness(each)]
+        others = self._others_nearby
+        return [each for each in found if nearness(each, path) >= others.nearness(each, name)]
 
-    def _near(self, known: dict[str, Folders], name: str, paths: Iterable[str]) -> Folders:
-        if name not in known:
-            known[name] = Folders.of(paths)
-        return known[name]
-
-    def _ending(self, name: str, paths: Iterable[str]) -> dict[str, list[str]]:
-        """Return the paths of a name by all ends that they have."""
-        if name not in self.by_end:
-            ending = self.by_end[name] = defaultdict(list)
-            for path in paths:
-                for end in _ends(path):
-                    ending[end].append(path)
-        return self.by_end[name]
+    def _of_end(self, path: str) -> list[str]:
+        """Return those whose path ends so; else the one of its name, where no other is meant."""
+        if found := [each for each in self._ending(path) if each.endswith(f"/{path}")]:
+            return found
+        parts = path.split("/")
+        ends = ("/".join(parts[first:]) for first in range(1, len(parts)))
+        if longest := next((end for end in ends if end in self.paths), ""):
+            return [longest]
+        same_name = self._ending(name_of(path))
+        if len(same_name) == 1 and hash(name_of(path)) in self._named_twice:
+            return []
+        return same_name
 
     def _below(self, path: str) -> list[str]:
         """Return those of its name in the folders below its own."""
-        folder, same_name = path.removesuffix(_name(path)), self.by_name.get(_name(path), [])
+        name = name_of(path)
+        folder, same_name = path.removesuffix(name), self._ending(name)
         if len(same_name) > COMPARED_MAX:
             return same_name
         return [each for each in same_name if each.startswith(folder)]
 
-    def _by_end(self, path: str) -> list[str]:
-        """Return those whose path ends so; else the one of its name, where no other is meant."""
-        same_name = self.by_name.get(_name(path), [])
-        if found := self._ending(_name(path), same_name).get(path):
-            return found
-        if whole := next((end for end in _ends(path) if end in self.paths), None):
-            return [whole]
-        if len(same_name) == 1 and len(self.named[_name(path)]) > 1:
-            return []
-        return same_name
+    def _ending(self, path: str) -> list[str]:
+        """Return the pictures with the same last parts: `PARTS_MAX` of a longer path."""
+        count = min(path.count("/") + 1, PARTS_MAX)
+        if count not in self._by_end:
+            self._by_end[count] = Lookup(self._sorted, lambda each: _last(each, count))
+        return self._by_end[count].get(_last(path, count))
+
+    @cached_property
+    def _named_twice(self) -> set[int]:
+        """The hashes of names by which texts name several paths."""
+        pairs = np.unique(np.array(self._named, np.int64).reshape(-1, 2), axis=0)
+        names, counts = np.unique(pairs[:, 0], return_counts=True)
+        return set(names[counts > 1].tolist())
+
+    @cached_property
+    def _by_stem(self) -> Lookup:
+        return Lookup(self._sorted, stem)
+
+    @cached_property
+    def _by_key(self) -> Lookup:
+        return Lookup(self._sorted, key)
+
+    @cached_property
+    def _by_folded(self) -> Lookup:
+        return Lookup(self._sorted, str.casefold)
+
+    @cached_property
+    def _by_folded_stem(self) -> Lookup:
+        return Lookup(self._sorted, lambda path: stem(path).casefold())
+
+    @cached_property
+    def _nearby(self) -> Nearby:
+        return Nearby(self._sorted, stem)
+
+    @cached_property
+    def _others_nearby(self) -> Nearby:
+        return Nearby(sorted(self._plainly_named), str)
+
+
+def _last(path: str, count: int) -> str:
+    """Return so many parts of the end of a path."""
+    return "/".join(path.rsplit("/", count)[-count:])
 
 
 def _pictures_first(paths: list[str]) -> list[str]:
     """Return those named as pictures, if any: `IMG.txt` is of `IMG.jpg`, not of `IMG.cr2`."""
     return [path for path in paths if is_named_as_picture(path)] or paths
-
-
-def _ends(path: str) -> Iterator[str]:
-    """Yield the path from its second folder on, from its third, and so to its name."""
-    while "/" in path:
-        path = path.partition("/")[2]
-        yield path
-
-
-def _name(path: str) -> str:
-    return path.rpartition("/")[2]
 
 
 def key(path: str) -> str:

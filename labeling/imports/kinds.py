@@ -4,7 +4,7 @@ That is decided for each group of a source's texts, those of one suffix or one c
 them together (`text_evidence`), unless it was chosen (`options`).
 """
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -56,18 +56,32 @@ Verdict = tuple[Texts, str]
 
 
 def decide(
-    entries: Sequence[Entry], options: Options = DEFAULTS
+    entries: Iterable[Entry], options: Options = DEFAULTS
 ) -> tuple[Iterator[Entry | Refusal], list[Decision]]:
     """Return entries of which each is a caption or a keyword, or what its layout said it is.
 
-    Return also what was decided of each group, in the order of their names.
+    Return also what was decided of each group, in the order of their names. The entries are gone
+    through three times.
     """
-    groups: dict[str, list[str]] = defaultdict(list)
+    counts = Counter(group for group, _ in _undecided(entries))
+    samples: dict[str, list[str]] = {group: [] for group in counts}
+    seen: Counter[str] = Counter()
+    for group, text in _undecided(entries):
+        if seen[group] % text_evidence.step(counts[group]) == 0:
+            samples[group].append(text)
+        seen[group] += 1
+    decisions = {
+        group: _decision(group, samples[group], options, count=counts[group])
+        for group in sorted(counts)
+    }
+    return _decided(entries, decisions), list(decisions.values())
+
+
+def _undecided(entries: Iterable[Entry]) -> Iterator[tuple[str, str]]:
+    """Yield group and text of the entries of which it is to be decided what they are."""
     for entry in entries:
         if entry.kind is Kind.TEXT and isinstance(entry.text, str):
-            groups[entry.group].append(entry.text)
-    decisions = {name: _decision(name, groups[name], options) for name in sorted(groups)}
-    return _decided(entries, decisions), list(decisions.values())
+            yield entry.group, entry.text
 
 
 def in_words(decision: Mapping[str, Any]) -> str:
@@ -80,8 +94,8 @@ def in_words(decision: Mapping[str, Any]) -> str:
     return f"{count:,} {noun}{where} {be} {what[decision['kind']]}: {decision['reason']}"
 
 
-def _decision(group: str, some: Sequence[str], options: Options) -> Decision:
-    evidence = text_evidence.gather(some)
+def _decision(group: str, sample: Sequence[str], options: Options, *, count: int) -> Decision:
+    evidence = text_evidence.gather(sample, count=count)
     chosen = _chosen(group, options)
     if chosen is Texts.AUTO:
         kind, reason = _verdict(group, evidence)
@@ -89,7 +103,7 @@ def _decision(group: str, some: Sequence[str], options: Options) -> Decision:
         kind, reason = chosen, "so it was chosen"
     return Decision(
         group=group,
-        texts=len(some),
+        texts=count,
         kind=kind,
         reason=reason,
         separator=evidence.separator,
@@ -208,7 +222,7 @@ def _as_captions(entry: Entry, decision: Decision) -> Iterator[Entry | Refusal]:
 
 def _as_it_looks(entry: Entry, decision: Decision) -> Iterator[Entry | Refusal]:
     """Decide of a text by itself, as if its group held no other."""
-    alone = _decision(entry.group, [entry.text], DEFAULTS)
+    alone = _decision(entry.group, [entry.text], DEFAULTS, count=1)
     yield from _AS[alone.kind](entry, alone)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from labeling.decoding import ImageRejected
 from labeling.imports import class_names, concepts, gold, kinds, layouts, masks
+from labeling.imports.described import Described
 from labeling.imports.entries import By, ClassNames, Entry, Kind, Layout, Refusal, Remark
 from labeling.imports.joining import Pictures, why_not
 from labeling.imports.kinds import Decision
@@ -15,9 +16,11 @@ from labeling.imports.options import DEFAULTS, Masks, Options
 from labeling.imports.paths import folder_of, normal
 from labeling.imports.provenance import FILE_LENGTH, LAYOUT_LENGTH, Provenance
 from labeling.imports.source import Members
+from labeling.imports.spool import Spool
 from labeling.models.projects import name_key
 
 TOTAL_MAX = 2 * 2**30  # bytes of all texts together, with …
+REJECTIONS_MAX = 1_000_000  # of rows and files: more is not what it is taken for
 ENTRY_SIZE = 400  # … so many besides for each
 
 
@@ -65,13 +68,17 @@ class SourceIndex:
     masks: set[str] = field(default_factory=set)  # members that are masks, and no pictures here
     metadata_paths: set[str] = field(default_factory=set)  # members that are no images
     provenances: dict[Provenance, Provenance] = field(default_factory=dict)  # each kept once
-    by_path: dict[str, Metadata] = field(default_factory=dict)  # of images, by normal paths
+    by_path: Described = field(default_factory=Described)  # of images, by normal paths
     keywords: KeywordCounts = field(default_factory=KeywordCounts)
     captions: int = 0  # of all pictures together
 
     def metadata(self, path: str) -> Metadata:
         """Return the metadata of the image at this path."""
         return self.by_path.get(normal(path)) or Metadata()
+
+    def describe(self, path: str, metadata: Metadata) -> None:
+        """Keep what became of the metadata of the image at this path."""
+        self.by_path[normal(path)] = metadata
 
     def refuse(self, refusal: Refusal) -> None:
         """Note a text that was read and is of no picture."""
@@ -80,8 +87,26 @@ class SourceIndex:
 
 
 def build(members: Members, options: Options = DEFAULTS) -> SourceIndex:
-    """Go through the source once, and join its texts to its pictures. Raises `SourceError`."""
-    index, paths, entries, total = SourceIndex(), set[str](), list[Entry](), 0
+    """Go through the source once, and join its texts to its pictures. Raises `SourceError`.
+
+    The texts are on the disk until they are joined.
+    """
+    index, paths = SourceIndex(), set[str]()
+    with Spool() as entries:
+        _gather(index, members, options, paths, entries)
+        if options.masks is Masks.REFUSED:
+            _refuse_masks(index, paths)
+        _join(index, entries, paths, options)
+    _add_folders_of_gold(index, paths)
+    _count_texts(index, paths)
+    return index
+
+
+def _gather(
+    index: SourceIndex, members: Members, options: Options, paths: set[str], entries: Spool
+) -> None:
+    """Note the paths of pictures, and all that is said of them."""
+    total = 0
     for member in members():
         if isinstance(member, Rejection):
             index.rejections.append(member)
@@ -99,14 +124,7 @@ def build(members: Members, options: Options = DEFAULTS) -> SourceIndex:
             index.folders[folder_of(member.path)] += 1
             paths.add(normal(member.path))
             if member.url:
-                found = index.by_path.setdefault(normal(member.path), Metadata())
-                found.set_url(member.url)
-    if options.masks is Masks.REFUSED:
-        _refuse_masks(index, paths)
-    _join(index, entries, paths, options)
-    _add_folders_of_gold(index, paths)
-    _count_texts(index, paths)
-    return index
+                index.by_path.open(normal(member.path)).set_url(member.url)
 
 
 def _refuse_masks(index: SourceIndex, paths: set[str]) -> None:
@@ -141,6 +159,11 @@ def _read(index: SourceIndex, member: Member, options: Options) -> Iterator[Entr
                 index.class_names.append(reading)
             else:
                 index.rejections.append(reading)
+                if len(index.rejections) > REJECTIONS_MAX:
+                    raise SourceError(
+                        f"More than {REJECTIONS_MAX:,} of its rows cannot be read, such as "
+                        f"{reading.path}: {reading.reason}."
+                    )
     except ImageRejected as error:
         index.rejections.append(Rejection(member.path, str(error)))
 
@@ -154,30 +177,33 @@ def _provenance(entry: Entry, layout: Layout, path: str) -> Provenance:
     return entry.provenance._replace(layout=written_as[:LAYOUT_LENGTH], file=file)
 
 
-def _join(
-    index: SourceIndex, entries: Sequence[Entry], paths: Iterable[str], options: Options
-) -> None:
+def _join(index: SourceIndex, entries: Spool, paths: set[str], options: Options) -> None:
     """Attach each text to the one picture that it is about, or refuse it."""
-    entries, refusals = class_names.named(entries, index.class_names)
-    for refusal in refusals:
-        index.refuse(refusal)
-    if not entries:
-        return
-    pictures = Pictures.of(paths)
-    for reference in {entry.reference for entry in entries}:
-        pictures.expect(reference)
-    decided, index.decisions = kinds.decide(entries, options)
-    for entry in decided:
-        if isinstance(entry, Refusal):
-            index.refuse(entry)
-            continue
-        found = pictures.find(entry.reference)
-        if len(found) == 1:
-            index.read[entry.kind] += 1
-            metadata = index.by_path.setdefault(found[0], Metadata())
-            metadata.add(entry.kind, entry.text, entry.where, entry.provenance)
-        else:
-            index.refuse(Refusal(entry.where, entry.kind, why_not(entry.reference, found)))
+    with Spool() as named:
+        for each in class_names.named(entries, index.class_names):
+            if isinstance(each, Refusal):
+                index.refuse(each)
+            else:
+                named.append(each)
+        pictures = Pictures(paths)
+        for entry in named:
+            pictures.expect(entry.reference)
+        decided, index.decisions = kinds.decide(named, options)
+        for each in decided:
+            if isinstance(each, Refusal):
+                index.refuse(each)
+            else:
+                _attach(index, each, pictures)
+
+
+def _attach(index: SourceIndex, entry: Entry, pictures: Pictures) -> None:
+    found = pictures.find(entry.reference)
+    if len(found) == 1:
+        index.read[entry.kind] += 1
+        metadata = index.by_path.open(found[0])
+        metadata.add(entry.kind, entry.text, entry.where, entry.provenance)
+    else:
+        index.refuse(Refusal(entry.where, entry.kind, why_not(entry.reference, found)))
 
 
 def _add_folders_of_gold(index: SourceIndex, paths: Iterable[str]) -> None:
@@ -186,7 +212,7 @@ def _add_folders_of_gold(index: SourceIndex, paths: Iterable[str]) -> None:
     for path in paths if of_gold else ():
         if folder_of(path) in of_gold:
             index.read[Kind.GOLD] += 1
-            index.by_path.setdefault(path, Metadata()).read[Kind.GOLD] += 1
+            index.by_path.open(path).read[Kind.GOLD] += 1
 
 
 def _count_texts(index: SourceIndex, paths: set[str]) -> None:
@@ -194,8 +220,9 @@ def _count_texts(index: SourceIndex, paths: set[str]) -> None:
     if not index.by_path:
         return
     folders = {path: name_key(concepts.name_of_folder(path) or "") for path in index.folders}
-    for path in paths & index.by_path.keys():
-        metadata = index.by_path[path]
+    for path, metadata in index.by_path.items():
+        if path not in paths:
+            continue
         index.captions += len(metadata.captions)
         named = list(dict.fromkeys([*metadata.keywords, *gold.shown(path, metadata)]))
         if named:

@@ -71,10 +71,14 @@ class Evidence:
     repeated: float  # texts that are there more than once
 
 
-def gather(some: Sequence[str]) -> Evidence:
-    """Gather the evidence of some texts, of very many of every so manieth one."""
-    step = -(-len(some) // SAMPLE) or 1
-    sample = [text.strip() for text in some[::step] if text.strip()]
+def step(count: int) -> int:
+    """Return how many steps apart the texts of a sample are, of so many."""
+    return -(-count // SAMPLE) or 1
+
+
+def gather(some: Sequence[str], *, count: int) -> Evidence:
+    """Gather the evidence of a sample of so many texts."""
+    sample = [text.strip() for text in some if text.strip()]
     times = Counter(sample)
     separator = _separator(list(times))
     parted = [split(text, separator) for text in times]
@@ -85,7 +89,7 @@ def gather(some: Sequence[str]) -> Evidence:
         for text, parts in zip(times, parted, strict=True)
     }
     return Evidence(
-        texts=len(some),
+        texts=count,
         different=len(times),
         separator=separator,
         parts=len(parts),

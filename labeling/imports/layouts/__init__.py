@@ -26,7 +26,7 @@ LAYOUTS = (
     sidecars.TEXT,
     sidecars.CLASS,
 )
-STREAMED_MAX = 64 * 2**30  # bytes of a table that is read row by row
+STREAMED_MAX = 64 * 2**30  # bytes of a table or document that is read row by row
 OF_TEXTS = tuple(suffix for layout in LAYOUTS for suffix in layout.suffixes)
 
 
@@ -38,7 +38,7 @@ def layout_of(path: str) -> Layout | None:
 def size_max(path: str) -> int:
     """Return how many bytes of a file of texts are read at most."""
     layout = layout_of(path)
-    if layout in {tables.JSON_LINES, tables.CSV, parquet.PARQUET, parquet.ARROW}:
+    if layout in {tables.JSON_LINES, tables.CSV, parquet.PARQUET, parquet.ARROW, documents.JSON}:
         return STREAMED_MAX
     if layout is sidecars.CLASS:
         return sidecars.SIZE_MAX

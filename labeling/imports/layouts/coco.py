@@ -7,7 +7,7 @@ and a remark says so.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from labeling.decoding import ImageRejected
 from labeling.imports import boxes
@@ -16,7 +16,6 @@ from labeling.imports.layouts import addresses
 from labeling.imports.provenance import Provenance
 from labeling.numbers import count
 
-LISTS = "images", "annotations", "categories", "licenses"
 OUTLINES = "with outlines or masks of {}, which are read as the boxes around them"
 NOT_READ = "with {} of {}, which are not read"
 
@@ -33,12 +32,34 @@ class _Image(NamedTuple):
     provenance: Provenance
 
 
+class Document(Protocol):
+    """A document, of which each call goes through the lists of these names anew."""
+
+    def rows(self, *wanted: str) -> Iterable[tuple[str, Any]]:
+        """Yield each value with the name of its list; None in place of what is no list."""
+        ...
+
+
+class Whole:
+    """A document that has been parsed."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._document = document
+
+    def rows(self, *wanted: str) -> Iterator[tuple[str, Any]]:
+        for name in wanted:
+            value = self._document.get(name, [])
+            yield from ((name, each) for each in (value if isinstance(value, list) else [None]))
+
+
 @dataclass
 class _Document:
     """What the annotations of a document refer to, by ids; and counts of what is not read."""
 
     where: str
-    images: dict[str, set[_Image]] = field(default_factory=lambda: defaultdict(set))
+    images: dict[str, _Image] = field(default_factory=dict)
+    ambiguous: set[str] = field(default_factory=set)  # ids of several images
+    licenses: dict[str, Any] = field(default_factory=dict)  # names
     categories: dict[str, set[Any]] = field(default_factory=lambda: defaultdict(set))
     unread: Counter[str] = field(default_factory=Counter)
 
@@ -62,26 +83,37 @@ def slim(row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def read(document: dict[str, Any], where: str) -> Readings:
+def read(document: Document, where: str) -> Readings:
     """Read a document. Ids are compared as texts: 1 is "1". Raises `ImageRejected`."""
-    lists = {name: document.get(name, []) for name in LISTS}
-    for name, listed in lists.items():
-        if not isinstance(listed, list) or not all(isinstance(row, dict) for row in listed):
-            raise ImageRejected(f"its {name} are no list of objects, as COCO writes them")
-    if "annotations" not in document:
-        raise ImageRejected("it has no annotations, as COCO has them")
     own = _Document(where)
-    for row in lists["images"]:
-        if isinstance(row.get("file_name"), str):
-            own.images[_id(row.get("id"))].add(_image(row))
-    for row in lists["categories"]:
-        name = row.get("name")
-        own.categories[_id(row.get("id"))].add(name if isinstance(name, str) else None)
-        own.unread["supercategories"] += bool(row.get("supercategory"))
-    yield from _licenses(lists["images"], lists["licenses"], where)
-    for row in lists["annotations"]:
-        yield from _annotation(row, own)
+    for name, row in document.rows("images", "categories", "licenses"):
+        _refer(name, _object(name, row), own)
+    if own.licenses:
+        yield from _licenses(document, own)
+    for name, row in document.rows("annotations"):
+        yield from _annotation(_object(name, row), own)
     yield from _remarks(own)
+
+
+def _refer(name: str, row: Mapping[str, Any], own: _Document) -> None:
+    """Note what annotations refer to."""
+    pk = _id(row.get("id"))
+    if name == "licenses":
+        own.licenses[pk] = row.get("name")
+    elif name == "categories":
+        category = row.get("name")
+        own.categories[pk].add(category if isinstance(category, str) else None)
+        own.unread["supercategories"] += bool(row.get("supercategory"))
+    elif isinstance(row.get("file_name"), str):
+        image = _image(row)
+        if own.images.setdefault(pk, image).reference != image.reference:
+            own.ambiguous.add(pk)
+
+
+def _object(name: str, row: Any) -> dict[str, Any]:
+    if not isinstance(row, dict):
+        raise ImageRejected(f"its {name} are no list of objects, as COCO writes them")
+    return row
 
 
 def _image(row: Mapping[str, Any]) -> _Image:
@@ -94,14 +126,11 @@ def _image(row: Mapping[str, Any]) -> _Image:
     )
 
 
-def _licenses(
-    images: Iterable[Mapping[str, Any]], licenses: Iterable[Mapping[str, Any]], where: str
-) -> Readings:
-    names = {_id(row.get("id")): row.get("name") for row in licenses}
-    for row in images:
-        license = names.get(_id(row.get("license")))
+def _licenses(document: Document, own: _Document) -> Readings:
+    for _, row in document.rows("images"):
+        license = own.licenses.get(_id(row.get("license")))
         if license and isinstance(row.get("file_name"), str):
-            place = f"{where}, image {_id(row.get('id'))}"
+            place = f"{own.where}, image {_id(row.get('id'))}"
             yield Entry(_image(row).reference, Kind.LICENSE, license, place)
 
 
@@ -113,15 +142,16 @@ def _annotation(row: Mapping[str, Any], own: _Document) -> Readings:
             yield from _annotation({**segment, "image_id": row.get("image_id")}, own)
         return
     place = f"{own.where}, annotation {_id(row['id'])}" if "id" in row else own.where
-    named = own.images.get(_id(row.get("image_id")), set())
+    pk = _id(row.get("image_id"))
+    image = own.images.get(pk)
     reason = ""
     if row.get("image_id") is None:
         reason = "its annotation names no image: `image_id` is missing or wrong"
-    elif not named:
-        reason = f"its annotations name images that it does not list: {_id(row['image_id'])}"
-    elif len({image.reference for image in named}) > 1:
-        reason = f"two of its images have the id {_id(row['image_id'])}"
-    image = next(iter(named)) if named and not reason else None
+    elif image is None:
+        reason = f"its annotations name images that it does not list: {pk}"
+    elif pk in own.ambiguous:
+        reason = f"two of its images have the id {pk}"
+    image = None if reason else image
     for kind, text, problem in _texts(row, own, image.size if image else None):
         if image is None or problem:
             yield Refusal(place, kind, reason or problem)

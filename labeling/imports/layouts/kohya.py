@@ -3,6 +3,7 @@
 A key is the path of a picture, with its suffix or without, or only the end of it.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from labeling.imports.entries import By, Readings, Reference
@@ -22,9 +23,9 @@ def is_kohya(document: object) -> bool:
     return _are_pictures(document)
 
 
-def read(document: dict[str, Any], path: str, options: Options) -> Readings:
-    """Read what a document says of each picture."""
-    for key, value in document.items():
+def read(items: Iterable[tuple[str, Any]], path: str, options: Options) -> Readings:
+    """Read what the items of a document say of a picture each."""
+    for key, value in items:
         where = f"{path}, {key}"
         found = tables.reference(key, path, strict=False)
         if not isinstance(found, Reference):

@@ -40,7 +40,11 @@ def tool_of(records: Sequence[object]) -> Tool | None:
 
 def read(tool: Tool, document: object, path: str) -> Readings:
     """Read a record, or a list of them; what is no object is rejected."""
-    several = document if isinstance(document, list) else [document]
+    yield from read_each(tool, document if isinstance(document, list) else [document], path)
+
+
+def read_each(tool: Tool, several: Iterable[object], path: str) -> Readings:
+    """Read records, one after another; what is no object is rejected."""
     places = ((f"{path}, record {number}", each) for number, each in enumerate(several, start=1))
     objects = (
         (where, each if isinstance(each, dict) else Rejection(where, "no object of JSON"))
