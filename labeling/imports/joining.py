@@ -63,7 +63,7 @@ class Pictures:
             found = self._of_stem(reference.path) or self._of_name(reference.path)
             return _pictures_first(found)
         beside = inside(reference.folder, reference.path) if reference.folder else None
-        if beside in self.paths:
+        if beside and beside in self.paths:
             return [beside]
         if reference.path in self.paths:
             return [reference.path]
