@@ -1,17 +1,26 @@
 """A column `objects`: boxes as Hugging Face's data sets for object detection have them.
 
 It holds lists side by side, `{"bbox": [[left, top, width, height], …], "category": […]}`, or a list
-of objects that have these each. Boxes are measured in pixels of the picture.
+of objects that have these each. Boxes are measured in pixels of the picture. Our Croissant has a
+column for each of these lists.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from itertools import zip_longest
 from typing import Any
 
 from labeling.imports import boxes
 from labeling.imports.entries import Box
 
 COLUMN = "objects"
+OF_CROISSANT = "boxes", "box_left", "box_top", "box_width", "box_height"
 BBOX, LABELS = "bbox", ("category", "categories", "label", "labels")
+
+
+def columns_of(names: Collection[str]) -> set[str]:
+    """Return which columns of a table hold boxes."""
+    ours = set(OF_CROISSANT) if set(OF_CROISSANT) <= set(names) else set()
+    return ours | ({COLUMN} & set(names))
 
 
 def of_row(row: Mapping[str, Any], names: Mapping[str, list[str]]) -> list[Box] | None:
@@ -28,6 +37,11 @@ def of_row(row: Mapping[str, Any], names: Mapping[str, list[str]]) -> list[Box] 
         ]
     if isinstance(value, list) and all(isinstance(each, dict) and BBOX in each for each in value):
         return [_box(each, names) for each in value]
+    ours = [each for name in OF_CROISSANT if isinstance(each := row.get(name), list)]
+    if len(ours) == len(OF_CROISSANT):
+        return [
+            _box({LABELS[0]: label, BBOX: sides}, names) for label, *sides in zip_longest(*ours)
+        ]
     return None
 
 

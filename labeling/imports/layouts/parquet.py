@@ -110,7 +110,7 @@ def _texts(table: Columnar, options: Options, *, but: str) -> list[str]:
     """Return the columns of which something is read; none where none of them holds texts."""
     names = [name for name in table.schema.names if name != but]
     roles = {name: columns.role(name, options.columns) for name in names}
-    others = {GOLD_COLUMN, objects.COLUMN}
+    others = {GOLD_COLUMN, *objects.columns_of(names)}
     if not any(roles[name] in rows.OF_TEXTS or name in others for name in names):
         return []
     return [name for name in names if roles[name] or name in {*others, *LIMITS}]

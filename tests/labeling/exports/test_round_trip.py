@@ -19,7 +19,7 @@ LAYOUTS = [  # with what they hold beside captions
     ("parquet", {"shard": 70}, {"tags", "boxes"}),
     ("webdataset", {"shard": 70}, {"tags", "boxes"}),
     ("coco", {}, {"boxes"}),
-    ("croissant", {}, {"tags"}),
+    ("croissant", {}, {"tags", "boxes"}),
     ("folder", {"sidecar": "json", "copy_pictures": True}, {"tags", "boxes"}),
     ("folder", {"copy_pictures": True}, set()),
 ]
