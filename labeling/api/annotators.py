@@ -340,12 +340,9 @@ class WithdrawProjectAnnotator(APIView):
     )
     def post(self, request: Request, slug: str, annotator: int) -> Response:
         """Delete all that somebody answered and wrote in this project; labels follow."""
-        project = get_object_or_404(Project, slug=slug)
-        row = project_annotators.find(project, annotator)
-        if row is None:
-            raise NotFound
+        project, who = _found(slug, annotator)
         withdrawn = withdrawals.withdraw_all(
-            annotator=row,
+            annotator=who,
             project=project,
             reason=withdrawals.Reason.REMOVED,
             by=cast(User, request.user),

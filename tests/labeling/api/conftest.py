@@ -25,6 +25,7 @@ def ids(shapes, mallory, ada, client, tmp_path) -> dict[str, object]:
         Question,
         Snapshot,
     )
+    from tests.cast import answer
     from training.models import Generation, Model, Promotion, Run
 
     upload = Import.objects.create(project=shapes, name="box", folder="box")
@@ -68,6 +69,7 @@ def ids(shapes, mallory, ada, client, tmp_path) -> dict[str, object]:
     hook = webhooks.create(
         project=shapes, url="https://example.org/hook", events=["snapshot.ready"], by=ada
     )
+    answer(mallory, {Question.objects.filter(state="open").first().pk: True})
     token, _secret = tokens.make(user=ada, name="script", scopes=["read"])
     return {
         "access": token.pk,
