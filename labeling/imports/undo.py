@@ -165,7 +165,12 @@ class _Undoing:
         return list(rows.values_list("image", flat=True).distinct()[:BATCH])
 
     def _take_back(self, ids: Collection[int]) -> None:
-        self._settle_captions(ids)
+        """Take back what is said of pictures.
+
+        Where another import has spoken of them since their captions were settled, nothing is done:
+        they come again with the next batch.
+        """
+        settled = self._settle_captions(ids)
         self._settle_boxes(ids)
         with transaction.atomic():
             images.lock(self.project)
@@ -175,6 +180,8 @@ class _Undoing:
             rows = list(Image.objects.filter(pk__in=ids).order_by("pk").select_for_update())
             kept = statements.by_image(ids)
             left = self._left(kept)
+            if _keys(left) != settled:
+                return
             going = [row for row in rows if not left.get(row.pk)]
             staying = [row for row in rows if left.get(row.pk)]
             removed = self._remove(going)
@@ -187,14 +194,17 @@ class _Undoing:
         if self.on_progress is not None:
             self.on_progress(done)
 
-    def _settle_captions(self, ids: Collection[int]) -> None:
+    def _settle_captions(self, ids: Collection[int]) -> set[int]:
         """Have the captions of pictures that stay be those that other imports state.
 
-        In a transaction of its own: the questions are locked in the order of their ids.
+        Return the keys of the statements by which they are so. In a transaction of its own: the
+        questions are locked in the order of their ids.
         """
         with transaction.atomic():
             images.lock(self.project)
-            stated_captions.settle(self._left(statements.by_image(ids)))
+            left = self._left(statements.by_image(ids))
+            stated_captions.settle(left)
+        return _keys(left)
 
     def _settle_boxes(self, ids: Collection[int]) -> None:
         """Have the boxes of pictures that stay be those that other imports state."""
@@ -234,6 +244,10 @@ class _Undoing:
 
     def _all_counts(self) -> dict[str, Any]:
         return {**self.record.counts, **self.counts}
+
+
+def _keys(rows_of: statements.Statements) -> set[int]:
+    return {row.pk for rows in rows_of.values() for row in rows}
 
 
 def summary(counts: dict[str, int]) -> str:

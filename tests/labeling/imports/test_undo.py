@@ -322,3 +322,19 @@ def test_imports_and_undos_in_any_order_leave_what_the_remaining_imports_make(
     assert shelf.text_sources() == expected.text_sources()
     assert shelf.stated(without=stays) == expected.stated()
     assert {pair: shelf.stated()[pair] for pair in shelf.asked()} == pytest.approx(shelf.asked())
+
+
+def test_what_another_import_says_meanwhile_stays_and_nothing_else_does(shelf, monkeypatch):
+    record = shelf.take({"0.png": PICTURES[0], "0.txt": "an owl at night in a tree"})
+    settle, later = undo._Undoing._settle_boxes, []
+
+    def interrupted(self, ids):
+        if not later:  # between the captions and the pictures
+            later.append(shelf.take({"1.png": PICTURES[0], "1.txt": "a bird in the dark"}))
+        settle(self, ids)
+
+    monkeypatch.setattr(undo._Undoing, "_settle_boxes", interrupted)
+    shelf.undo(record)
+    (image,) = shelf.project.images.all()
+    (caption,) = Question.objects.filter(kind="caption")
+    assert (image.imported_by, caption.text) == (later[0], "a bird in the dark")
