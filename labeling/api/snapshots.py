@@ -163,6 +163,7 @@ class ReissueSnapshots(APIView):
         request=None,
         responses={202: SnapshotOut(many=True), **errors(401, 403, 404)},
     )
+    @idempotent
     def post(self, request: Request, slug: str) -> Response:
         """Freeze again what is left of all marked snapshots, one for those of the same settings."""
         project = get_object_or_404(Project, slug=slug)

@@ -19,7 +19,7 @@ VISITORS = "challenges_", "me_", "practice_"
 # Done again, these change nothing, or are refused by the state of what they change.
 DONE_AGAIN = {
     *("annotators_block", "annotators_unblock"),
-    *("project_annotators_block", "project_annotators_unblock"),
+    *("project_annotators_block", "project_annotators_unblock", "project_annotators_withdraw"),
     *("projects_publish", "projects_unpublish", "projects_archive", "projects_reopen"),
     *("imports_announce", "imports_parts", "imports_cancel"),
     *("comments_resolve", "skips_resolve", "members_leave", "parts_ask", "images_parts"),
