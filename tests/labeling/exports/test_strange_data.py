@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 TEXTS = [
     'a "quoted" word, and\na line, with {braces} | pipes and (brackets:1.3)',
     "سيارة حمراء‏ على الطريق",
-    "=HYPERLINK(1), @x ||| ;;; # no comment",
+    "=HYPERLINK(1), @x ;;; @@@ # no comment",
     "{{{ }} ⦅ \\ % _wild",
     "x" + " word" * 99,
     "a dash - only",
