@@ -14,6 +14,12 @@ class Endpoint(NamedTuple):
     post: str | None = None
     patch: str | None = None
     delete: str | None = None
+    query: str = ""  # that a GET needs
+
+    @property
+    def address(self) -> str:
+        """The path, with what a GET needs."""
+        return self.path + self.query
 
     @property
     def methods(self) -> set[str]:
@@ -196,7 +202,11 @@ ENDPOINTS = [
     Endpoint(
         "projects/{slug}/comparison/", get="training.view_generation", post="training.add_run"
     ),
-    Endpoint("lineage/", get="training.view_model labeling.view_snapshot labeling.view_image"),
+    Endpoint(
+        "lineage/",
+        get="training.view_model labeling.view_snapshot labeling.view_image",
+        query=f"?sha256={64 * '0'}",
+    ),
     Endpoint("models/", get="training.view_model"),
     Endpoint("models/{model}/", get="training.view_model"),
     Endpoint("models/{model}/promote/", post="training.change_model"),

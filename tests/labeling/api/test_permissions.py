@@ -93,17 +93,22 @@ def _sample(path: str) -> str:
 
 def test_whoever_may_view_is_shown(ids):
     for endpoint in STAFF_READABLE:
-        assert get(staff(*endpoint.get.split()), endpoint.path, ids) in {200, 202}, endpoint
+        assert get(staff(*endpoint.get.split()), endpoint.address, ids) in {
+            200,
+            202,
+        }, endpoint
         may_change = [name.replace("view", "change") for name in endpoint.get.split()]
-        assert get(staff(*may_change), endpoint.path, ids) in {200, 202}, endpoint
+        assert get(staff(*may_change), endpoint.address, ids) in {200, 202}, endpoint
 
 
 def test_staff_who_may_not_view_are_shown_nothing(ids, every_permission):
     for endpoint in STAFF_READABLE:
-        assert get(staff(), endpoint.path, ids) in CLOSED, endpoint
+        assert get(staff(), endpoint.address, ids) in CLOSED, endpoint
         for name in endpoint.get.split():
             denied = {name, name.replace("view", "change")} | BROAD
-            assert get(staff(*(every_permission - denied)), endpoint.path, ids) in CLOSED, endpoint
+            assert get(staff(*(every_permission - denied)), endpoint.address, ids) in CLOSED, (
+                endpoint
+            )
 
 
 def test_staff_who_may_not_change_change_nothing(ids, every_permission):
@@ -119,7 +124,7 @@ def test_whoever_may_change_is_let_in(ids):
 
 def test_a_superuser_may_do_everything(ids, ada_client):
     for endpoint in STAFF_READABLE:
-        assert get(ada_client, endpoint.path, ids) in {200, 202}, endpoint
+        assert get(ada_client, endpoint.address, ids) in {200, 202}, endpoint
     for write in STAFF_WRITES:
         assert send(ada_client, write, ids) != REFUSED, write
 
@@ -128,8 +133,8 @@ def test_nobody_else_comes_in_not_even_with_permissions(ids, client, ada):
     User.objects.filter(pk=ada.pk).update(is_staff=False)
     client.force_login(ada)
     for endpoint in STAFF_READABLE:
-        assert get(Client(), endpoint.path, ids) == 401, endpoint
-        assert get(client, endpoint.path, ids) in CLOSED, endpoint
+        assert get(Client(), endpoint.address, ids) == 401, endpoint
+        assert get(client, endpoint.address, ids) in CLOSED, endpoint
     for write in STAFF_WRITES:
         assert send(Client(), write, ids) == 401, write
         assert send(client, write, ids) in CLOSED, write
