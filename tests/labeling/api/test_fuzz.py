@@ -151,7 +151,8 @@ def attack_wrongly(
 
 def accepted(ctx: Any, response: Response, case: schemathesis.Case) -> None:
     """Fail where right data is refused as not valid."""
-    assert response.status_code != 400, f"right data was refused: {response.content!r}"
+    is_page = b'"detail":"cursor: ' in response.content  # made up, where only `next` knows one
+    assert response.status_code != 400 or is_page, f"right data was refused: {response.content!r}"
 
 
 def check(case: schemathesis.Case, response: Response, checks: list[Any], role: str) -> None:
