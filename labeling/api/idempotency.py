@@ -56,7 +56,9 @@ def _idempotent(handler: Post, secret: str) -> Post:
             _keep(kept, response, secret)
         return response
 
-    declares(post, header(HEADER, "Any text: done once, however often it is sent."), 400, 422)
+    declares(
+        post, header(HEADER, "Any text: done once, however often it is sent.", KEY_LENGTH), 400, 422
+    )
     return post
 
 

@@ -5,7 +5,6 @@ from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
@@ -171,11 +170,10 @@ def declares(handler: Any, parameter: OpenApiParameter, *statuses: int) -> None:
     handler.statuses = (*getattr(handler, "statuses", ()), *statuses)
 
 
-def header(name: str, description: str) -> OpenApiParameter:
-    """Return a header that an operation may be sent."""
-    return OpenApiParameter(
-        name, OpenApiTypes.STR, OpenApiParameter.HEADER, description=description
-    )
+def header(name: str, description: str, length: int = 1_000) -> OpenApiParameter:
+    """Return a header that an operation may be sent. length: characters at most."""
+    schema = {"type": "string", "minLength": 1, "maxLength": length}
+    return OpenApiParameter(name, schema, OpenApiParameter.HEADER, description=description)
 
 
 def _pattern(field: serializers.CharField) -> str:
