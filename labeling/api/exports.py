@@ -182,6 +182,7 @@ class ExportDownload(views.GenericAPIView[Export]):
         operation_id="exports_download",
         responses={
             (200, "application/zip"): OpenApiTypes.BINARY,
+            (200, "application/x-tar"): OpenApiTypes.BINARY,
             **errors(401, 403, 404),
         },
     )
