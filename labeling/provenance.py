@@ -8,7 +8,7 @@ from typing import NamedTuple
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
 from labeling.batches import batched
-from labeling.models import Image, Import, ImportStatement, Project, Question, TextSource
+from labeling.models import Image, Import, ImportStatement, Project, Question, TextSource, Tile
 
 BATCH = 2_000
 IMPORTS_MAX = 1_000  # of which vendors and batches are offered to choose from …
@@ -102,23 +102,24 @@ def of_questions(
     record: the id of an import.
     """
     if record:
-        questions = questions.filter(
-            Q(kind="caption", text_source__imported_by=record)
-            | Q(kind="concept", tile__image__imported_by=record)
-        )
+        questions = questions.filter(_either(Q(imported_by=record), Q(image__imported_by=record)))
     if vendor:
-        own, declared = Q(text_source__vendor=vendor), Q(text_source__vendor="")
-        declared &= Q(text_source__imported_by__vendor=vendor)
-        questions = questions.filter(
-            Q(kind="caption") & (own | declared)
-            | Q(kind="concept", tile__image__imported_by__vendor=vendor)
-        )
+        own = Q(vendor=vendor) | Q(vendor="", imported_by__vendor=vendor)
+        questions = questions.filter(_either(own, Q(image__imported_by__vendor=vendor)))
     if batch:
-        questions = questions.filter(
-            Q(kind="caption", text_source__imported_by__batch=batch)
-            | Q(kind="concept", tile__image__imported_by__batch=batch)
-        )
+        imported = Q(imported_by__batch=batch)
+        questions = questions.filter(_either(imported, Q(image__imported_by__batch=batch)))
     return questions
+
+
+def _either(sources: Q, tiles: Q) -> Q:
+    """Return the condition of captions from text sources, and of concepts of tiles.
+
+    As subqueries, since the planner reads both tables whole where joins have an “or” between.
+    """
+    captions = TextSource.objects.filter(sources, pk=OuterRef("text_source"))
+    concepts = Tile.objects.filter(tiles, pk=OuterRef("tile"))
+    return Q(Exists(captions), kind="caption") | Q(Exists(concepts), kind="concept")
 
 
 def of_images(

@@ -5,19 +5,18 @@ they are read, some ahead, and kept on disk until the import is done: so one tha
 on without fetching again what has come.
 """
 
-import csv
 import hashlib
 import io
 import json
 import re
 import shutil
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 import pyarrow
@@ -26,7 +25,7 @@ from pyarrow import parquet
 
 from labeling import outbound
 from labeling.decoding import ImageRejected
-from labeling.imports import texts
+from labeling.imports import csv_rows, lines, texts
 from labeling.imports.members import Member, Rejection, SourceError
 from labeling.outbound import Allowed, FetchError, Limits
 
@@ -34,8 +33,8 @@ SUFFIXES = (".txt", ".csv", ".tsv", ".jsonl", ".parquet")
 COLUMNS = ("url", "image_url", "img_url", "URL")  # of a table that is a list of addresses
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 URL = re.compile(r"\s*https?://\S+\s*", re.IGNORECASE)
+LOOKED_AT = 100  # rows, of which one may tell that a table is a list
 AHEAD = 8  # pictures that are fetched at a time
-LINE_MAX = 1_000_000  # characters
 ROWS = 1_000  # of a Parquet table at a time
 NAME = 40  # characters of a picture's name
 NONE_ALLOWED = (
@@ -43,13 +42,13 @@ NONE_ALLOWED = (
     "set it to images.example, for example."
 )
 
-UNREADABLE = (ValueError, csv.Error, pyarrow.ArrowException)  # UnicodeDecodeError among them
+UNREADABLE = (ValueError, pyarrow.ArrowException, ImageRejected)
 
 Row = dict[str, Any]
 
 
 def is_list(path: Path, name: str = "", column: str = "") -> bool:
-    """Whether a file is a list of addresses, by its name and its first row.
+    """Whether a file is a list of addresses, by its name and the first row that can be read.
 
     name: as it was called, where it lies under another name. column: that holds the addresses;
     empty: one that is called so.
@@ -58,10 +57,13 @@ def is_list(path: Path, name: str = "", column: str = "") -> bool:
     if suffix not in SUFFIXES:
         return False
     try:
-        row = next(_rows(path, suffix), None)
+        rows = islice(_rows(path, suffix), LOOKED_AT)
+        row = next((row for row in rows if isinstance(row, dict)), None)
     except (SourceError, OSError, *UNREADABLE):
         return False
-    return row is not None and bool(_url(row, column)) and not any(map(_is_binary, row.values()))
+    if row is None or any(map(_is_binary, row.values())):
+        return False
+    return bool(_url(row, column))
 
 
 def members(path: Path, name: str = "", column: str = "") -> Iterator[Member | Rejection]:
@@ -71,12 +73,13 @@ def members(path: Path, name: str = "", column: str = "") -> Iterator[Member | R
         try:
             rows = enumerate(_rows(path, Path(name).suffix.lower()), start=1)
             for (number, row), following in _with_following(rows):
-                if url := _url(row, column):
+                if isinstance(row, dict) and (url := _url(row, column)):
                     ahead = [each for each in (_url(row, column) for _, row in following) if each]
                     yield Member(_name(url), 0, partial(fetching.open, url, ahead), url)
                     yield from _said(url, row, column)
                 else:
-                    yield Rejection(f"{name}, row {number}", "no address that can be fetched")
+                    problem = row if isinstance(row, str) else "no address that can be fetched"
+                    yield Rejection(f"{name}, row {number}", problem)
         except UNREADABLE as error:
             raise SourceError(f"{name} cannot be read as a list of addresses: {error}.") from error
 
@@ -156,30 +159,31 @@ class _Fetching:
             part.unlink(missing_ok=True)
 
 
-def _rows(path: Path, suffix: str) -> Iterator[Row]:
-    """Yield the rows of a list, one at a time. Raises `UNREADABLE` and OSError."""
+def _rows(path: Path, suffix: str) -> Iterator[Row | str]:
+    """Yield the rows of a list, or why one cannot be read. Raises `UNREADABLE` and OSError."""
     if suffix == ".parquet":
         with parquet.ParquetFile(path) as table:
             for batch in table.iter_batches(ROWS):
                 yield from batch.to_pylist()
         return
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        if suffix in {".csv", ".tsv"}:
-            yield from csv.DictReader(_lines(file), delimiter="\t" if suffix == ".tsv" else ",")
-        else:
-            yield from filter(None, (_of_line(line, suffix) for line in _lines(file)))
+    if suffix in {".csv", ".tsv"}:
+        yield from _of_table(path, suffix)
+        return
+    for line in lines.numbered(path.open("rb")):
+        if row := line.problem or _of_line(line.text, suffix):
+            yield row
 
 
-def _lines(file: IO[str]) -> Iterator[str]:
-    """Yield the lines of a file. Raises ValueError for one without end."""
-    while line := file.readline(LINE_MAX):
-        if len(line) == LINE_MAX:
-            raise ValueError(f"it has a line of more than {LINE_MAX:,} characters")
-        yield line
+def _of_table(path: Path, suffix: str) -> Iterator[Row | str]:
+    """Yield the rows of a CSV or TSV by the names of its columns."""
+    rows = (row for row in csv_rows.read(path.open("rb"), suffix) if row.problem or any(row.cells))
+    header = next((row.cells for row in rows if not row.problem), [])
+    for _, cells, problem in rows:
+        yield problem or dict(zip(header, cells, strict=False))
 
 
-def _of_line(line: str, suffix: str) -> Row | None:
-    """Return the row of a line; None for an empty line or a comment."""
+def _of_line(line: str, suffix: str) -> Row | str | None:
+    """Return the row of a line, or why it is none; None for an empty line or a comment."""
     text = line.strip()
     if not text or (suffix == ".txt" and text.startswith("#")):
         return None
@@ -187,13 +191,15 @@ def _of_line(line: str, suffix: str) -> Row | None:
         return {"url": text}
     try:
         row = texts.parsed(text)
-    except ImageRejected:
-        return {"": text}  # a row without an address
-    return row if isinstance(row, dict) else {"": text}
+    except ImageRejected as error:
+        return str(error)
+    return row if isinstance(row, dict) else "no object of JSON"
 
 
-def _url(row: Mapping[str, Any], column: str) -> str | None:
+def _url(row: Row | str, column: str) -> str | None:
     """Return the address in a row; None where there is none."""
+    if isinstance(row, str):
+        return None
     value = next((row[name] for name in ((column,) if column else COLUMNS) if row.get(name)), None)
     return value.strip() if isinstance(value, str) and URL.fullmatch(value) else None
 
@@ -218,8 +224,8 @@ def _key(url: str) -> str:
 
 
 def _with_following(
-    rows: Iterator[tuple[int, Row]],
-) -> Iterator[tuple[tuple[int, Row], list[tuple[int, Row]]]]:
+    rows: Iterator[tuple[int, Row | str]],
+) -> Iterator[tuple[tuple[int, Row | str], list[tuple[int, Row | str]]]]:
     """Yield each row with those that follow it, of which some are fetched ahead."""
     window = deque(islice(rows, AHEAD))
     while window:

@@ -5,39 +5,28 @@ pictures, which they name by their paths from there. Other tables, as Flickr8k's
 name pictures by the end of their paths or by their names. All are read row by row.
 """
 
-import csv
 import re
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain, islice
 from typing import Any
 from urllib.parse import urlsplit
 
 from labeling.decoding import ImageRejected
-from labeling.imports import lines, texts
+from labeling.imports import csv_rows, lines, texts
 from labeling.imports.entries import By, Entry, Kind, Layout, Readings, Reference, Refusal
 from labeling.imports.layouts import columns, label_studio, records, rows
 from labeling.imports.layouts.rows import Names
-from labeling.imports.lines import Line
 from labeling.imports.members import Member, Rejection
 from labeling.imports.options import Column, Options
 from labeling.imports.paths import folder_of, inside, normal, stem
 
 METADATA = "metadata."
 KEY = "key"  # the column of a table beside a shard that names a picture in it
-DELIMITERS = ",\t;|"
-SUFFIXES = "png|jpe?g|webp|gif|bmp|tiff?"
-PICTURE = re.compile(rf".+\.(?:{SUFFIXES})", re.IGNORECASE)
-# A line of a table without a header: a picture's name, perhaps with a caption's number, and more.
-LISTED = re.compile(rf'"?[^\t|"]+?\.(?:{SUFFIXES})(?:#\d+)?"? *([\t,;|])\s*\S', re.IGNORECASE)
+PICTURE = re.compile(rf".+\.(?:{csv_rows.SUFFIXES})", re.IGNORECASE)
 NUMBER = re.compile(r"#\d+$")  # of a caption, behind its picture's name in Flickr8k
-SEPARATOR = re.compile(r'"?sep=(?P<separator>[,\t;|])"?\s*', re.IGNORECASE)  # Excel's own line
 NO_PICTURE = "names no picture: wanted file_name, path or image, or choose a column (picture=…)"
 FOUND_MAX = 200  # characters of the columns that are named
 QUOTE = "put quotation marks around texts that hold its separator"
-UNCLOSED = (
-    "a quotation mark without its other one: the lines after it were read as rows of their own"
-)
 NO_HEADER = ["file_name", "text"]
 NO_FILE_NAME = "names no file in `file_name`"
 
@@ -159,19 +148,12 @@ def _objects(member: Member, options: Options) -> Iterator[tuple[str, dict[str, 
 
 def read_csv(member: Member, options: Options) -> Readings:
     """Read a table with a header; or without one, where its first row names a picture."""
-    source = _Source(member, options.encoding)
-    first = source.first()
-    delimiter = _delimiter(first, member.path)
-    if said := SEPARATOR.fullmatch(first):
-        delimiter = said["separator"]
-        source.pass_over()
     header: list[str] = []
     of_label_studio: list[tuple[str, dict[str, Any]]] = []
-    for cells in _rows(source, delimiter):
-        where = f"{member.path}, line {source.of_row[0].number}"
-        yield from source.take_problems()
-        if isinstance(cells, str):
-            yield Rejection(where, cells)
+    for number, cells, problem in csv_rows.read(member.open(), member.path, options.encoding):
+        where = f"{member.path}, line {number}"
+        if problem:
+            yield Rejection(where, problem)
         elif set(header) >= label_studio.OF_ROWS and len(cells) == len(header):
             of_label_studio.append((where, label_studio.of_cells(header, cells)))
         elif header and any(cells):
@@ -181,80 +163,8 @@ def read_csv(member: Member, options: Options) -> Readings:
             yield from _row(header, cells, member.path, where, options)
         elif any(cells):
             header = _unique(cells)
-    yield from source.take_problems()
     if of_label_studio:
         yield from records.read_by(records.LABEL_STUDIO_ROWS, of_label_studio, member.path)
-
-
-class _Source:
-    """The lines of a table; those that cannot be read are put aside."""
-
-    def __init__(self, member: Member, encoding: str) -> None:
-        self.of_row: list[Line] = []  # those of the row that is being read
-        self._again: deque[Line] = deque()  # that are to be read again
-        self._path = member.path
-        self._lines = lines.numbered(member.open(), encoding)
-        self._problems: list[Rejection] = []
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def first(self) -> str:
-        """Return the first line, which stays to be read."""
-        line = next(self, "")
-        self._again.extend(self.of_row)
-        return line
-
-    def pass_over(self) -> None:
-        """Leave out what was to be read again."""
-        self._again.clear()
-
-    def read_again(self) -> None:
-        """Have the lines of the row read again, but for the first."""
-        self._again.extendleft(reversed(self.of_row[1:]))
-
-    def __next__(self) -> str:
-        while line := self._again.popleft() if self._again else next(self._lines, None):
-            if not line.problem:
-                self.of_row.append(line)
-                return line.text
-            self._problems.append(Rejection(f"{self._path}, line {line.number}", line.problem))
-        raise StopIteration
-
-    def take_problems(self) -> list[Rejection]:
-        """Return what was wrong with lines since the last call."""
-        problems, self._problems = self._problems, []
-        return problems
-
-
-def _rows(source: _Source, delimiter: str) -> Iterator[list[str] | str]:
-    """Yield the cells of each row, or why a row cannot be read.
-
-    Where a quotation mark is missing, the lines up to the next one are no text: each is read again.
-    """
-    table = csv.reader(source, delimiter=delimiter)
-    while True:
-        source.of_row.clear()
-        problem, cells = "", list[str]()
-        try:
-            cells = next(table)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            problem = f"no row of a table: {error}"
-        if len(source.of_row) > 1 and (problem or not _is_closed(source.of_row, delimiter)):
-            source.read_again()
-            problem = UNCLOSED
-        yield problem or [cell.strip() for cell in cells]
-
-
-def _is_closed(row: Sequence[Line], delimiter: str) -> bool:
-    """Whether the quotation marks in the lines of a row enclose whole cells."""
-    try:
-        next(csv.reader((line.text for line in row), delimiter=delimiter, strict=True))
-    except csv.Error:
-        return False
-    return True
 
 
 def _row(header: list[str], cells: list[str], path: str, where: str, options: Options) -> Readings:
@@ -268,16 +178,6 @@ def _row(header: list[str], cells: list[str], path: str, where: str, options: Op
     yield from read_row(row, path, where, options, strict=strict)
 
 
-def _delimiter(line: str, path: str) -> str:
-    """Return what stands between the cells of a table, by its first line."""
-    if path.lower().endswith(".tsv"):
-        return "\t"
-    if listed := LISTED.match(line):
-        return listed[1]
-    plain = re.sub('"[^"]*"', "", line)
-    return max(DELIMITERS, key=plain.count)
-
-
 def _unique(cells: list[str]) -> list[str]:
     """Return the names of columns; the second of a name gets a number, or a text would be lost."""
     names: list[str] = []
@@ -289,12 +189,12 @@ def _unique(cells: list[str]) -> list[str]:
 
 def is_listed(line: str) -> bool:
     """Whether a line of a text is a row of a table without a header: `a.jpg#0<TAB>a dog`."""
-    return LISTED.match(line) is not None
+    return csv_rows.LISTED.match(line) is not None
 
 
 def has_header(line: str) -> bool:
     """Whether a line names columns: one of pictures, and one of texts."""
-    names = [cell.strip() for cell in line.split(_delimiter(line, ""))]
+    names = [cell.strip() for cell in line.split(csv_rows.delimiter(line))]
     has_texts = any(columns.role(name, {}) in rows.OF_TEXTS for name in names)
     return len(names) > 1 and has_texts and columns.picture(names, {}) is not None
 

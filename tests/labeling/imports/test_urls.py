@@ -226,6 +226,19 @@ def test_the_column_of_addresses_can_be_chosen(local, box):
     assert text == "words for one"
 
 
+@pytest.mark.django_db
+def test_a_quotation_mark_without_its_other_one_loses_no_address(local, box):
+    write(
+        box,
+        "list.csv",
+        f'url;caption\n{local}/picture/1.png;"words for one\n{local}/picture/2.png;words for two\n',
+    )
+    output = take(box / "list.csv")
+    assert "imported 1," in output and "refused 1:" in output
+    assert "a quotation mark without its other one" in output
+    assert [text for _, text in captions()] == ["words for two"]
+
+
 def test_a_table_of_pictures_is_no_list_of_addresses(box):
     rows = [{"url": "https://a.example/1.png", "image": {"bytes": b"x", "path": None}}]
     parquet.write_table(pyarrow.Table.from_pylist(rows), box / "a.parquet")

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from labeling.imports import lines
+from labeling.imports import csv_rows, lines
 from labeling.imports.layouts import layout_of, tables
 from labeling.imports.members import Member
 from labeling.imports.options import DEFAULTS
@@ -260,7 +260,7 @@ def test_a_quotation_mark_without_its_other_one_swallows_no_row(box):
     index = read(box)
     assert captions(index) == {"b.png": ["words for b"]}
     assert reasons(index) == {
-        "list.csv, line 2": tables.UNCLOSED,
+        "list.csv, line 2": csv_rows.UNCLOSED,
         "list.csv, line 3": "names c.png, which is not there",
         "list.csv, line 5": "names d.png, which is not there",
     }
