@@ -61,7 +61,7 @@ def decide(
     """Return entries of which each is a caption or a keyword, or what its layout said it is.
 
     Return also what was decided of each group, in the order of their names. The entries are gone
-    through three times.
+    through three or four times.
     """
     counts = Counter(group for group, _ in _undecided(entries))
     samples: dict[str, list[str]] = {group: [] for group in counts}
@@ -192,14 +192,22 @@ def _percent(share: float) -> str:
 def _decided(
     entries: Iterable[Entry], decisions: Mapping[str, Decision]
 ) -> Iterator[Entry | Refusal]:
-    for entry in entries:
-        if entry.kind is not Kind.TEXT:
-            yield entry
-        elif not isinstance(entry.text, str):
-            yield entry._replace(kind=Kind.CAPTION)
-        else:
-            decision = decisions[entry.group]
-            yield from _AS[decision.kind](entry, decision)
+    """Yield what each text is; last those that are told by their looks, as all else is known."""
+    mixed = {group for group, decision in decisions.items() if decision.kind is Texts.MIXED}
+    for by_looks in (False, True) if mixed else (False,):
+        for entry in entries:
+            if (entry.kind is Kind.TEXT and entry.group in mixed) is by_looks:
+                yield from _of_entry(entry, decisions)
+
+
+def _of_entry(entry: Entry, decisions: Mapping[str, Decision]) -> Iterator[Entry | Refusal]:
+    if entry.kind is not Kind.TEXT:
+        yield entry
+    elif not isinstance(entry.text, str):
+        yield entry._replace(kind=Kind.CAPTION)
+    else:
+        decision = decisions[entry.group]
+        yield from _AS[decision.kind](entry, decision)
 
 
 def _as_keywords(entry: Entry, decision: Decision) -> Iterator[Entry]:

@@ -55,6 +55,10 @@ class Metadata:
         if kept != self.provenance and len(self.keywords) > keywords:
             self.of_keywords[keywords] = kept
 
+    def has_keyword(self, text: Any) -> bool:
+        """Whether a text is one of its keywords."""
+        return isinstance(text, str) and texts.cleaned(text) in self.keywords
+
     def set_url(self, url: str) -> None:
         """Note the address that the picture was fetched from."""
         self.provenance = self._kept(Provenance(url=url), url[:TEXTS_MAX])

@@ -1,7 +1,7 @@
 """An index of a source: its images' metadata, gathered before the first image is read."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 
 from labeling.decoding import ImageRejected
@@ -12,7 +12,7 @@ from labeling.imports.joining import Pictures, why_not
 from labeling.imports.kinds import Decision
 from labeling.imports.members import Member, Rejection, SourceError
 from labeling.imports.metadata import Metadata
-from labeling.imports.options import DEFAULTS, Masks, Options
+from labeling.imports.options import DEFAULTS, Masks, Options, Texts
 from labeling.imports.paths import folder_of, normal
 from labeling.imports.provenance import FILE_LENGTH, LAYOUT_LENGTH, Provenance
 from labeling.imports.source import Members
@@ -189,19 +189,27 @@ def _join(index: SourceIndex, entries: Spool, paths: set[str], options: Options)
         for entry in named:
             pictures.expect(entry.reference)
         decided, index.decisions = kinds.decide(named, options)
+        mixed = {each.group for each in index.decisions if each.kind is Texts.MIXED}
         for each in decided:
             if isinstance(each, Refusal):
                 index.refuse(each)
             else:
-                _attach(index, each, pictures)
+                _attach(index, each, pictures, mixed)
 
 
-def _attach(index: SourceIndex, entry: Entry, pictures: Pictures) -> None:
+def _attach(index: SourceIndex, entry: Entry, pictures: Pictures, mixed: Set[str]) -> None:
+    """Attach a text to its picture.
+
+    mixed: the groups whose texts are told by their looks. What looks like a caption is a keyword
+    where the source says so of the same picture, as kohya's JSON does of its sidecars.
+    """
     found = pictures.find(entry.reference)
     if len(found) == 1:
-        index.read[entry.kind] += 1
         metadata = index.by_path.open(found[0])
-        metadata.add(entry.kind, entry.text, entry.where, entry.provenance)
+        is_keyword = entry.group in mixed and metadata.has_keyword(entry.text)
+        kind = Kind.KEYWORD if is_keyword and entry.kind is Kind.CAPTION else entry.kind
+        index.read[kind] += 1
+        metadata.add(kind, entry.text, entry.where, entry.provenance)
     else:
         index.refuse(Refusal(entry.where, entry.kind, why_not(entry.reference, found)))
 

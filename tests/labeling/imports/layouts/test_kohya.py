@@ -35,6 +35,17 @@ def test_the_fine_tune_json_is_read_by_its_keys(box):
     assert "found nothing; wanted" in reasons(index)["meta.json, 10_dog/b"]
 
 
+def test_a_lone_tag_is_one_where_the_fine_tune_json_says_so(box):
+    beside = {"a": "a dog sleeps on the lawn.", "b": "dog, lawn, night", "c": "old house"}
+    meta = {"c": {"tags": "old house"}}
+    pictures = dict.fromkeys([f"{name}.png" for name in beside], b"")
+    fill(box, **pictures, **{f"{name}.txt": text for name, text in beside.items()})
+    fill(box, **{"train.json": json.dumps(meta)})
+    index = read(box, texts={"txt": "mixed"})
+    assert captions(index) == {"a.png": ["a dog sleeps on the lawn."]}
+    assert keywords(index) == {"b.png": ["dog", "lawn", "night"], "c.png": ["old house"]}
+
+
 def test_captions_by_the_names_of_pictures_are_read(box):
     document = {"a.png": "a dog there", "b.jpg": ["one dog", "two dogs"]}
     fill(box, **PICTURES, **{"captions.json": json.dumps(document)})
