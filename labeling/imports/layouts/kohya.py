@@ -34,7 +34,7 @@ def read(items: Iterable[tuple[str, Any]], path: str, options: Options) -> Readi
         if found.by is By.END and tables.PICTURE.fullmatch(key) is None:
             found = found._replace(by=By.NAME)
         row = value if isinstance(value, dict) else {"caption": value}
-        yield from rows.read(row, found, where, options, of_table=True)
+        yield from rows.read(row, found, where, options)
 
 
 def _are_pictures(document: dict[str, Any]) -> bool:

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from labeling.imports import provenance
 from labeling.imports.entries import ClassNumber, Entry, Kind, Readings, Reference, Refusal
 from labeling.imports.layouts import columns, objects
-from labeling.imports.members import Rejection
 from labeling.imports.metadata import GOLD_COLUMN
 from labeling.imports.options import DEFAULTS, Column, Options
 
@@ -38,11 +37,10 @@ def read(
     options: Options = DEFAULTS,
     *,
     names: Names | None = None,
-    of_table: bool = False,
 ) -> Readings:
     """Yield the texts of a row about that picture, or what it holds instead.
 
-    names: of the numbered classes of columns. of_table: a row that says nothing is refused.
+    names: of the numbered classes of columns.
     """
     of = provenance.of_row(row)
     roles = {name: columns.role(name, options.columns) for name in row}
@@ -61,12 +59,8 @@ def read(
             said = box if number is None else box._replace(label=number)
             yield Entry(reference, Kind.BOX, said, where, of)
     known = [name for name in row if name == GOLD_COLUMN or roles[name] in OF_TEXTS]
-    if drawn is not None:
-        return
-    if not known:
+    if not known and drawn is None:
         yield Refusal(where, Kind.TEXT, unknown(row))
-    elif of_table and all(text.kind is Kind.LICENSE for text in several):
-        yield Rejection(where, f"says nothing of its picture: {', '.join(known)} is empty")
 
 
 def unknown(names: Mapping[str, Any]) -> str:

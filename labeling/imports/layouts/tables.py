@@ -82,7 +82,7 @@ def read_row(
         yield found._replace(where=where)
     else:
         others = {name: value for name, value in row.items() if name != column}
-        yield from rows.read(others, found, where, options, names=names, of_table=True)
+        yield from rows.read(others, found, where, options, names=names)
 
 
 def is_of_img2dataset(row: dict[str, Any]) -> bool:
