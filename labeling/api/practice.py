@@ -1,6 +1,6 @@
 """Practice over HTTP: a few questions with feedback before the first one that counts."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import HttpResponse
 from django.urls import reverse
@@ -19,6 +19,7 @@ from labeling.api.fields import DIRECTIONS, YesOrNo
 from labeling.api.for_visitors import ForVisitors
 from labeling.api.guides import open_to, send_picture, wanted
 from labeling.api.negotiation import PictureNegotiation
+from labeling.api.queries import Id, Query
 from labeling.api.schema import errors
 from labeling.models import Project, Question
 from labeling.practice import PracticeError
@@ -124,9 +125,14 @@ class SkipPractice(ForVisitors):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
+class PictureIn(Query):
+    of = Id(required=False, help_text="The question, by which browsers tell pictures apart.")
+
+
 class PracticePicture(ForVisitors):
     throttle_classes = []
     content_negotiation_class = PictureNegotiation
+    queries: ClassVar = {"GET": PictureIn}
 
     @extend_schema(
         operation_id="practice_picture",

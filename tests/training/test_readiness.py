@@ -61,7 +61,7 @@ def test_the_api_says_how_to_train_all_the_same(
     answer = ada_client.post("/api/v1/runs/", wish, content_type="application/json")
     detail = answer.json()["detail"]
     assert answer.status_code == 400 and LABELS in detail and "anyway: true" in detail
-    wish["anyway"] = "true"
+    wish["anyway"] = True
     answer = ada_client.post("/api/v1/runs/", wish, content_type="application/json")
     assert answer.status_code == 201
 

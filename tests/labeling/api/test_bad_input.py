@@ -125,7 +125,7 @@ NO_ANSWERS = [
     {"selected": "1,2"},
     {"selected": {"1": True}},
     {"selected": ["1"]},
-    {"selected": [1.0]},
+    {"selected": [1.5]},
     {"selected": [True]},
     {"selected": [None]},
     {"selected": [[1]]},

@@ -55,7 +55,7 @@ def test_responses_are_told_by_status_and_media_type(document):
         for status, response in operation["responses"].items():
             assert re.fullmatch("[2-5][0-9][0-9]", status), name
             for media_type in response.get("content", {}):
-                assert re.fullmatch("(application|image|text)/[a-z+]+", media_type), name
+                assert re.fullmatch("(application|image|text)/[a-z+-]+", media_type), name
 
 
 def test_every_error_is_told_as_one(document):

@@ -154,7 +154,7 @@ def test_a_page_asks_no_query_for_each_tile(
     shapes: Project,
     django_assert_max_num_queries: DjangoAssertNumQueries,
 ) -> None:
-    with django_assert_max_num_queries(27):
+    with django_assert_max_num_queries(30):
         ada_client.get(review(shapes))
 
 

@@ -116,7 +116,7 @@ def test_a_marked_one_lists_its_models_and_is_issued_again_in_one_step(
 def test_all_marked_ones_are_issued_again_at_once(project, frozen, sign_in):
     remove_one(project)
     client = sign_in("owner")
-    assert "1 snapshot holds something" in client.get(address("snapshots")).text
+    assert "Snapshots hold something" in client.get(address("snapshots")).text
     page = client.post(address("snapshots-reissue"), follow=True).text
     assert "Issued again: no." in page
     assert "Nothing that they hold" in client.post(address("snapshots-reissue"), follow=True).text
