@@ -73,7 +73,8 @@ def test_a_newcomer_practises_first(page: Page, live_server, circle: Concept) ->
         page.keyboard.press("Enter")
     mode(page, "grid")
     page.reload()
-    mode(page, "grid")
+    page.wait_for_selector("#ask[data-seen]")  # grids that were fetched hold what is left to ask
+    expect(page.locator("#ask")).not_to_have_attribute("data-mode", "practice")
     assert not Answer.objects.exists() and Practice.objects.get().answered == 2
 
 
