@@ -30,8 +30,8 @@ UNSAID = Provenance()
 
 def of_row(row: Mapping[str, Any]) -> Provenance:
     """Return what the columns `url`, `license`, `date` and `vendor` of a row say."""
-    said = {name: _text(row[name]) for name in LIMITS if row.get(name) not in (None, "")}
-    return Provenance(**said) if said else UNSAID
+    columns = {name: _text(row[name]) for name in LIMITS if row.get(name) not in (None, "")}
+    return Provenance(**columns) if columns else UNSAID
 
 
 def checked(provenance: Provenance) -> tuple[Provenance, list[str]]:

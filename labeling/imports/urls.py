@@ -76,7 +76,7 @@ def members(path: Path, name: str = "", column: str = "") -> Iterator[Member | R
                 if isinstance(row, dict) and (url := _url(row, column)):
                     ahead = [each for each in (_url(row, column) for _, row in following) if each]
                     yield Member(_name(url), 0, partial(fetching.open, url, ahead), url)
-                    yield from _said(url, row, column)
+                    yield from _texts_of(url, row, column)
                 else:
                     problem = row if isinstance(row, str) else "no address that can be fetched"
                     yield Rejection(f"{name}, row {number}", problem)
@@ -95,16 +95,16 @@ def _allowed(name: str) -> list[Allowed]:
     return allowed
 
 
-def _said(url: str, row: Row, column: str) -> Iterator[Member]:
+def _texts_of(url: str, row: Row, column: str) -> Iterator[Member]:
     """Yield what a row says beside the address, as a text beside the picture."""
     addresses = {*COLUMNS, column}
-    said = {
+    columns = {
         name: value
         for name, value in row.items()
         if isinstance(name, str) and name not in addresses and value not in (None, "", [], {})
     }
-    if said:
-        data = json.dumps(said, default=str).encode()
+    if columns:
+        data = json.dumps(columns, default=str).encode()
         yield Member(f"{_key(url)}.json", len(data), partial(io.BytesIO, data))
 
 

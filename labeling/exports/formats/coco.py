@@ -39,8 +39,8 @@ class Document:
     def annotate(self, annotation: dict[str, Any]) -> None:
         """Say something of the image that was added last."""
         self.annotations += 1
-        told = {"id": self.annotations, "image_id": self.images, **annotation}
-        self._notes.write(_listed(self.annotations, told))
+        row = {"id": self.annotations, "image_id": self.images, **annotation}
+        self._notes.write(_listed(self.annotations, row))
 
     def close(self, **lists: list[dict[str, Any]]) -> None:
         """Write those lists, then the annotations."""

@@ -73,8 +73,8 @@ class Folder:
         sidecar = self._about.options.sidecar
         if sidecar == "json":
             columns = record(row, self._about.snapshot)
-            told = {"file_name": PurePosixPath(row.source).name, **columns}
-            return json.dumps(told, ensure_ascii=False, indent=1) + "\n", ".json"
+            metadata = {"file_name": PurePosixPath(row.source).name, **columns}
+            return json.dumps(metadata, ensure_ascii=False, indent=1) + "\n", ".json"
         if sidecar == "tags":
             self._about.left_out["captions: only tags were chosen"] += len(row.captions)
             self._about.left_out["boxes: only tags were chosen"] += len(row.boxes)

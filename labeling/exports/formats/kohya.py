@@ -152,11 +152,10 @@ class Kohya:
         if row is None:
             return
         caption = _one_line(row.text)
-        told = {"caption": caption} if caption else {}
+        texts = {"caption": caption} if caption else {}
         tags = {"tags": ", ".join(map(_one_line, row.tags))} if row.tags else {}
-        entry = (
-            f"{json.dumps(f'{name}/{picture.name}')}: {json.dumps(told | tags, ensure_ascii=False)}"
-        )
+        described = json.dumps(texts | tags, ensure_ascii=False)
+        entry = f"{json.dumps(f'{name}/{picture.name}')}: {described}"
         folder.described.write(f"{',' if folder.count else ''}\n{entry}".encode())
         folder.count += 1
 

@@ -51,8 +51,12 @@ class Labels:
         for concept in row.concepts:
             self._add("labels", shared | _label(row, concept.name, self._least))
         for each in row.captions:
-            told = {"caption": each.text, "confidence": each.confidence, "written_by": each.source}
-            self._add("captions", shared | told | _origin(row, each.provenance))
+            caption = {
+                "caption": each.text,
+                "confidence": each.confidence,
+                "written_by": each.source,
+            }
+            self._add("captions", shared | caption | _origin(row, each.provenance))
         for tag in row.tags:
             self._add("tags", shared | {"tag": tag})
         for box in row.boxes:

@@ -50,11 +50,11 @@ class Shard:
         key = picture.stem
         described = {"key": key, **columns}
         if self._file is not None:
-            told = _json(described).encode()
+            metadata = _json(described).encode()
             self._file.write(
                 member(picture.name, picture.data())
                 + member(f"{key}.txt", row.text.encode())
-                + member(f"{key}.json", told)
+                + member(f"{key}.json", metadata)
             )
         self._table.add(described)
         self._first_key, self._last_key = self._first_key or key, key

@@ -113,10 +113,10 @@ def _of_data(data: Task, reference: Reference | None, where: str) -> Readings:
 
 def _of_task(task: Task, unread: Counter[str]) -> Iterator[Found]:
     """Yield what the annotations of a task say, with what is wrong with it."""
-    said = task.get("annotations", task.get("completions"))
-    annotations = dicts(said)
+    listed = task.get("annotations", task.get("completions"))
+    annotations = dicts(listed)
     results = [each.get("result") for each in annotations]
-    for _ in [*others(said), *(other for each in results for other in others(each))]:
+    for _ in [*others(listed), *(other for each in results for other in others(each))]:
         yield Kind.TEXT, None, NO_OBJECT
     given = [each for each in annotations if each.get("result") and not each.get("was_cancelled")]
     people = {str(each.get("completed_by")) for each in given}

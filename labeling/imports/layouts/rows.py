@@ -48,16 +48,16 @@ def read(
     several += [Text(Kind.GOLD, pair) for pair in _gold(row.get(GOLD_COLUMN))]
     for text in several:
         value = class_number(text.text, reference) if text.kind is Kind.KEYWORD else None
-        said = text.text if value is None else value
-        yield Entry(reference, text.kind, said, where, of, text.group)
+        stated = text.text if value is None else value
+        yield Entry(reference, text.kind, stated, where, of, text.group)
     drawn = objects.of_row(row, names or {})
     for box in drawn or ():
         if box.label is None:
             yield Refusal(where, Kind.BOX, "its box names no category")
         else:
             number = class_number(box.label, reference)
-            said = box if number is None else box._replace(label=number)
-            yield Entry(reference, Kind.BOX, said, where, of)
+            stated = box if number is None else box._replace(label=number)
+            yield Entry(reference, Kind.BOX, stated, where, of)
     known = [name for name in row if name == GOLD_COLUMN or roles[name] in OF_TEXTS]
     if not known and drawn is None:
         yield Refusal(where, Kind.TEXT, unknown(row))

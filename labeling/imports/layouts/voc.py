@@ -50,12 +50,12 @@ def _object(
 
 def _reference(parts: Iterable[Element], path: str) -> Reference:
     """Return the picture: that of the file's own name, in whichever folder; else as it says."""
-    said = next((each.text.strip() for each in parts if each.tag == "filename"), "")
-    name = normal(said).rpartition("/")[2]
+    file_name = next((each.text.strip() for each in parts if each.tag == "filename"), "")
+    name = normal(file_name).rpartition("/")[2]
     own = stem(path)
     if not is_named_as_picture(name) or stem(name) == own.rpartition("/")[2]:
         return Reference(own, By.NAME)
-    return Reference(normal(said).lstrip("/"), By.END)
+    return Reference(normal(file_name).lstrip("/"), By.END)
 
 
 def _number(text: str) -> float:
