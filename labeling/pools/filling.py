@@ -48,20 +48,36 @@ def renew(concept: Concept) -> int:
     """Put the pairs that the newest predictions nominate in the place of unused earlier ones.
 
     Return how many questions are new. Do not call it in a transaction, as with `fill`.
+
+    Nominees are retired in a transaction of their own: whoever has deleted questions waits for none
+    that others hold, in whichever order they hold them.
     """
     new = 0
     for grid in levels.grids(concept.project):
         _create(concept, grid)
-        with transaction.atomic():
-            pool = _lock(concept, grid)
-            if pool is None or pool.exhausted:
-                continue
-            nominations = Nominations(pool)
-            nominees.retire(pool)
-            level = levels.measure(pool.concept_id, grid)
-            target = levels.target(predicted=nominations.predicted)
-            new += _add(pool, nominations, level, level.missing(target))
+        _retire(concept, grid)
+        new += _complete(concept, grid)
     return new
+
+
+@transaction.atomic
+def _retire(concept: Concept, grid: int) -> None:
+    """Retire the nominees of a pool that nobody was asked about."""
+    pool = _lock(concept, grid)
+    if pool is not None and not pool.exhausted:
+        nominees.retire(pool)
+
+
+@transaction.atomic
+def _complete(concept: Concept, grid: int) -> int:
+    """Fill a pool up to what it is to hold; return how many questions are new."""
+    pool = _lock(concept, grid)
+    if pool is None or pool.exhausted:
+        return 0
+    nominations = Nominations(pool)
+    level = levels.measure(pool.concept_id, grid)
+    target = levels.target(predicted=nominations.predicted)
+    return _add(pool, nominations, level, level.missing(target))
 
 
 def prepare(concept: Concept) -> int:

@@ -3,17 +3,20 @@
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
+from django.db import transaction
 from django.utils import timezone
 
 from labeling import pools, predictions
 from labeling.images import tiles
 from labeling.models import Challenge, ClassSet, Concept, Image, Pool, Project, Question, Tile
-from labeling.pools import levels
+from labeling.pools import levels, random_slice
 from labeling.pools.levels import Level
 from labeling.tasks import fill_due_pools
+from tests.concurrency import meanwhile
 from tests.labeling.meadow import add_cut_pictures, add_pictures, answered, predict
 
 pytestmark = pytest.mark.django_db
@@ -186,6 +189,30 @@ def test_new_predictions_put_others_in_the_place_of_what_nobody_was_asked(
     for question in held(sheep, Reason.LIKELY):
         assert predicted[question.tile_id] < 0.05 and question.probability > 0.8
     assert levels.measure(sheep.pk, 1) == Level(random=2, doubtful=4, likely=2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_renews_holds_no_retired_question_while_waiting_for_another(
+    sheep: Concept, predicted: dict[int, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others lock all questions of a concept, in the order of their ids: none waits in a circle."""
+    pools.fill(sheep, 1)
+    stored = set(Question.objects.values_list("pk", flat=True))
+    predict(sheep, dict.fromkeys(predicted, 0.2))
+    mark, remaining = random_slice.mark, []
+
+    def lock_all() -> None:
+        with transaction.atomic():
+            rows = Question.objects.filter(pk__in=stored).order_by("pk")
+            remaining.extend(rows.select_for_update(nowait=True))
+
+    def mark_after_others(*arguments: Any) -> None:
+        meanwhile(lock_all)
+        mark(*arguments)
+
+    monkeypatch.setattr(random_slice, "mark", mark_after_others)
+    pools.renew(sheep)
+    assert 0 < len(remaining) < len(stored)
 
 
 @pytest.mark.parametrize(
