@@ -1,4 +1,4 @@
-"""Import open_clip when it is first needed, on any build of torchvision."""
+"""Import open_clip and timm when they are first needed, on any build of torchvision."""
 
 import logging
 import os
@@ -30,10 +30,18 @@ def open_clip() -> Any:
     return module
 
 
+def timm() -> Any:
+    """Return the module timm, which open_clip brings along."""
+    import_torchvision()
+    import timm as module
+
+    return module
+
+
 def import_torchvision() -> None:
     """Import torchvision; declare the operators that its build misses, if it misses any.
 
-    open_clip, diffusers, peft and transformers import torchvision, and fail where it does.
+    open_clip, timm, diffusers, peft and transformers import torchvision, and fail where it does.
     """
     try:
         import torchvision
