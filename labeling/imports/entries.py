@@ -74,6 +74,7 @@ class Entry(NamedTuple):
     where: str  # the file, and the line, row or id in it
     provenance: Provenance = UNSAID  # of the text, as far as the source says it
     group: str = ""  # of those of which it is decided together what they are: a suffix, a column
+    is_marked: bool = False  # it is set off from tags: no list of them, where its looks decide
 
 
 class Refusal(NamedTuple):

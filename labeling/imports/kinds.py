@@ -229,7 +229,13 @@ def _as_captions(entry: Entry, decision: Decision) -> Iterator[Entry | Refusal]:
 
 
 def _as_it_looks(entry: Entry, decision: Decision) -> Iterator[Entry | Refusal]:
-    """Decide of a text by itself, as if its group held no other."""
+    """Decide of a text by itself, as if its group held no other.
+
+    What a mark sets off from tags (kohya's `|||`) is a caption, however many commas it has.
+    """
+    if entry.is_marked:
+        yield from _as_captions(entry, decision)
+        return
     alone = _decision(entry.group, [entry.text], DEFAULTS, count=1)
     yield from _AS[alone.kind](entry, alone)
 

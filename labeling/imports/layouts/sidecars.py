@@ -57,7 +57,8 @@ def _read_beside(text: str, member: Member) -> Readings:
         parts = (part.replace(WITHIN_TAG, ",").strip() for part in tail.split(","))
         tags.update(dict.fromkeys(filter(None, parts)))
     if any(heads):
-        yield Entry(found, Kind.TEXT, "\n".join(filter(None, heads)), member.path, group=suffix)
+        captions, is_marked = "\n".join(filter(None, heads)), KEPT in text
+        yield Entry(found, Kind.TEXT, captions, member.path, group=suffix, is_marked=is_marked)
     for tag in tags:
         yield Entry(found, Kind.KEYWORD, tag, member.path)
 

@@ -110,6 +110,12 @@ def test_a_list_that_many_files_have_is_told_from_their_captions():
     assert kind(index) == "mixed" and len(keywords(index)) == 6 and len(captions(index)) == 16
 
 
+def test_what_a_mark_sets_off_from_tags_is_a_caption_among_lists():
+    index = of_texts([*described(16), *["cat, solo, indoors"] * 6, "Halt, no. 1 ||| sign, wall"])
+    assert kind(index) == "mixed" and captions(index)["22.png"] == ["Halt, no. 1"]
+    assert keywords(index)["22.png"] == ["sign", "wall"]
+
+
 def test_each_suffix_is_decided_by_itself_and_the_reason_is_said():
     index = of_texts(tagged(9))
     (decision,) = index.decisions
