@@ -12,8 +12,8 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
+        ('auth', '__first__'),
         ('labeling', '0001_initial'),
-        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
@@ -65,6 +65,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-created_at'],
+                'indexes': [models.Index(fields=['state', 'created_at'], name='training_ge_state_b4146c_idx'), models.Index(fields=['visitor', '-created_at'], name='training_ge_visitor_1c8908_idx')],
             },
         ),
         migrations.CreateModel(
@@ -83,6 +84,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+                'indexes': [models.Index(fields=['project', 'recipe', '-id'], name='promotion_of_recipe')],
             },
         ),
         migrations.CreateModel(
@@ -120,6 +122,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+                'indexes': [models.Index(fields=['state', 'lease_until'], name='training_ru_state_22f32b_idx')],
             },
         ),
         migrations.AddField(
@@ -140,22 +143,6 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['id'],
             },
-        ),
-        migrations.AddIndex(
-            model_name='generation',
-            index=models.Index(fields=['state', 'created_at'], name='training_ge_state_b4146c_idx'),
-        ),
-        migrations.AddIndex(
-            model_name='generation',
-            index=models.Index(fields=['visitor', '-created_at'], name='training_ge_visitor_1c8908_idx'),
-        ),
-        migrations.AddIndex(
-            model_name='promotion',
-            index=models.Index(fields=['project', 'recipe', '-id'], name='promotion_of_recipe'),
-        ),
-        migrations.AddIndex(
-            model_name='run',
-            index=models.Index(fields=['state', 'lease_until'], name='training_ru_state_22f32b_idx'),
         ),
         migrations.AddConstraint(
             model_name='model',
