@@ -236,6 +236,11 @@ POOL_RANDOM = _number("POOL_RANDOM", 32, least=1)
 TRAINING_THREADS = _number("TRAINING_THREADS", 0)  # of a run's process; 0: as many as cores
 RETRAIN_MINIMUM = _number("RETRAIN_MINIMUM", 50, least=1)  # labels, before anything is retrained
 RETRAIN_PRESET = os.environ.get("RETRAIN_PRESET", "cpu")
+# Files with the certificate and the key that sign C2PA manifests of what models draw
+C2PA_CERTIFICATE = os.environ.get("C2PA_CERTIFICATE", "")
+C2PA_KEY = os.environ.get("C2PA_KEY", "")
+if bool(C2PA_CERTIFICATE) != bool(C2PA_KEY):
+    raise ImproperlyConfigured("Set both C2PA_CERTIFICATE and C2PA_KEY, or neither.")
 GENERATION_QUEUE_LIMIT = _number("GENERATION_QUEUE_LIMIT", 20, least=1)  # unfinished requests
 
 # Safe by default

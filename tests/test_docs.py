@@ -92,7 +92,7 @@ def test_every_address_is_served(page: Path) -> None:
 
 @pages
 def test_every_setting_is_read(page: Path) -> None:
-    names = {span for span in spans(page) if re.fullmatch(r"[A-Z]+(_[A-Z]+)+", span)}
+    names = {span for span in spans(page) if re.fullmatch(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+", span)}
     assert not names - environment().keys()
 
 
@@ -194,7 +194,7 @@ def figures(text: str) -> set[float]:
 def settings_table() -> dict[str, str]:
     """Return the default of each setting in docs/settings.md, as it stands there."""
     text = (ROOT / "docs" / "settings.md").read_text()
-    rows = re.findall(r"^\| `([A-Z_]+)` \| (?:`([^`]*)`)?", text, re.MULTILINE)
+    rows = re.findall(r"^\| `([A-Z0-9_]+)` \| (?:`([^`]*)`)?", text, re.MULTILINE)
     return dict(rows)
 
 

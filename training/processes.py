@@ -112,4 +112,5 @@ def tail(log: Path, *, lines: int = LOG_LINES) -> str:
 def _environment() -> dict[str, str]:
     threads = settings.TRAINING_THREADS
     limits = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)} if threads else {}
-    return {**os.environ, **limits, "PYTHONUNBUFFERED": "1"}
+    owner = {"C2PA_CERTIFICATE": settings.C2PA_CERTIFICATE, "C2PA_KEY": settings.C2PA_KEY}
+    return {**os.environ, **limits, **owner, "PYTHONUNBUFFERED": "1"}

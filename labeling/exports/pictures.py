@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from PIL import Image
 
+from labeling import marks
 from labeling.exports.errors import ExportError
 from labeling.exports.options import Options
 from labeling.exports.rows import ExportRow
+from labeling.marks import Mark, credentials
+from labeling.marks.credentials import CredentialsError
 from labeling.snapshot_folder import SnapshotError
 
 _SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
@@ -34,28 +38,45 @@ class Picture:
     width: int  # as exported, in pixels
     height: int
     as_it_is: bool  # neither made smaller nor encoded again
+    generated: bool  # by a model, and so marked
 
     @property
     def name(self) -> str:
         return f"{self.stem}{self.suffix}"
 
     def data(self) -> bytes:
-        """Return its bytes, checked, and encoded as was chosen. Raises SnapshotError."""
+        """Return its bytes, checked, and encoded as was chosen.
+
+        What a model drew keeps its mark, and is signed where the settings name a certificate.
+        Raises SnapshotError, or ExportError where it cannot be encoded or signed.
+        """
         try:
             data = self.path.read_bytes()
         except FileNotFoundError as error:
             raise SnapshotError(f"{self.path} is gone: freeze a new snapshot.") from error
         if hashlib.sha256(data).hexdigest() != self.sha256:
             raise SnapshotError(f"{self.path} was changed after freezing: freeze a new snapshot.")
-        return data if self.as_it_is else self._encoded(data)
+        if not self.as_it_is:
+            data = self._encoded(data)
+        return self._signed(data) if self.generated else data
+
+    def _signed(self, data: bytes) -> bytes:
+        try:
+            owner = credentials.load(settings.C2PA_CERTIFICATE, settings.C2PA_KEY)
+            if owner is None:
+                return data
+            return owner.sign(data, marks.of_bytes(data) or Mark(), self.suffix)
+        except CredentialsError as error:
+            raise ExportError(str(error)) from None
 
     def _encoded(self, data: bytes) -> bytes:
         image: Image.Image = Image.open(io.BytesIO(data))
+        mark = marks.of_image(image)
         if image.size != (self.width, self.height):
             image = image.resize((self.width, self.height), Image.Resampling.LANCZOS)
         kind, file = _KINDS[self.suffix], io.BytesIO()
         try:
-            image.convert("RGB").save(file, kind, **_SAVING[kind])
+            image.convert("RGB").save(file, kind, **_SAVING[kind], **marks.saving(kind, mark))
         except (OSError, ValueError) as error:  # WebP and JPEG end at so many pixels a side
             raise ExportError(
                 f"{self.path.name}, {self.width} × {self.height} pixels, cannot be written as "
@@ -87,4 +108,5 @@ def of_row(
         width=row.width,
         height=row.height,
         as_it_is=suffix == path.suffix and (row.width, row.height) == row.stored_size,
+        generated=row.generated,
     )

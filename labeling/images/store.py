@@ -67,7 +67,7 @@ def add(
     if existing:
         return existing[source_sha256].image, False
     new_image = NewImage(
-        picture=preparer()(data),
+        picture=preparer()(data, generated=generated),
         source=source,
         license=license,
         keywords=tuple(keywords),
@@ -80,7 +80,7 @@ def add(
     return stored.image, stored.new
 
 
-def preparer() -> Callable[[bytes], Picture]:
+def preparer() -> Callable[..., Picture]:
     """Return `decoding.prepare` under the settings' limits, as worker processes can be sent it."""
     return partial(
         decoding.prepare,

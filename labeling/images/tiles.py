@@ -13,6 +13,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from PIL import Image as Pillow
 
+from labeling import marks
 from labeling.models import Image, NewPictures, Question, Tile
 
 LONGEST = 320  # pixels; as large as a challenge ever shows a tile
@@ -175,6 +176,7 @@ def _cache_path(tile: Tile, longest: int, format_: str) -> Path:
 def _render(tile: Tile, longest: int, format_: str, **options: int) -> bytes:
     box = (tile.left, tile.top, tile.left + tile.width, tile.top + tile.height)
     with Pillow.open(io.BytesIO(_read(tile.image)), formats=("WEBP", "JPEG")) as image:
+        mark = marks.of_image(image) if format_ == "WEBP" else None  # what is varied has none
         if tile.grid == 1:  # before a JPEG is read, which then is read at a fraction of its size
             image.thumbnail((longest, longest), Pillow.Resampling.LANCZOS)
             rectangle = image.convert("RGB")
@@ -182,5 +184,5 @@ def _render(tile: Tile, longest: int, format_: str, **options: int) -> bytes:
             rectangle = image.convert("RGB").crop(box)
     rectangle.thumbnail((longest, longest), Pillow.Resampling.LANCZOS)
     file = io.BytesIO()
-    rectangle.save(file, format_, **options)
+    rectangle.save(file, format_, **options, **marks.saving(format_, mark))
     return file.getvalue()

@@ -8,7 +8,8 @@ from typing import Any
 
 from PIL import Image
 
-from labeling import snapshot_folder
+from labeling import marks, snapshot_folder
+from labeling.marks import SYSTEM, Mark, hash_of_prompt
 
 TEXTS = [
     ("a sign that says “Stop, thief”, at night", ["sign", "night"]),
@@ -18,6 +19,12 @@ TEXTS = [
     ("سيارة حمراء\u200f على الطريق", []),
     ("a long\u2028line, {with} |pipes|", ["x"]),
 ]
+MARK = Mark(  # of what a model drew
+    system=SYSTEM,
+    model_sha256="1" * 64,
+    snapshot_sha256="2" * 64,
+    prompt_sha256=hash_of_prompt("a sign"),
+)
 ABOUT = {
     "name": "Signs",
     "description": "",
@@ -49,7 +56,8 @@ def row(number: int, split: str, size: tuple[int, int]) -> tuple[dict[str, Any],
     picture = Image.new("RGB", size, (number * 37 % 256, number * 91 % 256, number % 256))
     picture.putpixel((0, 0), (255, number // 256, number % 256))
     file = io.BytesIO()
-    picture.save(file, "WEBP", lossless=True)
+    mark = MARK if number % 7 == 6 else None
+    picture.save(file, "WEBP", lossless=True, **marks.saving("WEBP", mark))
     data = file.getvalue()
     confidence = round(0.5 + number % 5 / 10, 2)
     first = {"text": text, "confidence": confidence, "source": "import", "provenance": 0}

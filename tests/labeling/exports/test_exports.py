@@ -2,22 +2,26 @@
 
 import gc
 import hashlib
+import io
 import tarfile
 import zipfile
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
+import c2pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from labeling import exports
+from labeling import exports, marks
 from labeling.exports import ExportError, Options
 from labeling.exports.formats import kohya
 from labeling.exports.pictures import Picture
 from labeling.exports.sinks import ArchiveSink
 from labeling.exports.stored import StoredFolder, listed
 from labeling.snapshot_folder import SnapshotError
+from tests import certificates
 from tests.labeling.exports import frozen
 from tests.labeling.exports.frozen import pixels, rows_of, stored_pixels
 from tests.pictures import decoded
@@ -186,9 +190,60 @@ def test_lossless_formats_keep_every_pixel(snapshot, tmp_path, image_format):
         assert pixels(data) == stored_pixels(snapshot, row)
 
 
-def test_what_the_options_leave_out_is_counted(snapshot, tmp_path):
-    import pyarrow.parquet as pq
+def drawn(snapshot: Path) -> set[str]:
+    """Return the stems of the pictures that a model drew."""
+    return {stem for stem, row in rows_of(snapshot).items() if row["generated"]}
 
+
+def pictures_of(out: Path) -> dict[str, bytes]:
+    """Return the pictures of an export, in whatever they lie, by their stems."""
+    there = files(out)
+    pictures = {Path(name).stem: data for name, data in there.items() if decodes(data)}
+    for name, data in there.items():
+        if name.endswith(".tar"):
+            with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+                members = {each.name: tar.extractfile(each) for each in tar.getmembers()}
+            pictures |= {Path(k).stem: v.read() for k, v in members.items() if v}
+        if name.endswith(".parquet"):
+            rows = pq.read_table(io.BytesIO(data)).to_pylist()
+            images = [row["image"] for row in rows if "image" in row]
+            pictures |= {Path(image["path"]).stem: image["bytes"] for image in images}
+    return {stem: data for stem, data in pictures.items() if decodes(data)}
+
+
+def decodes(data: bytes) -> bool:
+    with suppress(OSError):
+        return decoded(data).size != (0, 0)
+    return False
+
+
+@pytest.mark.parametrize("format", ["coco", "croissant", "imagefolder", "kohya", "parquet"])
+@pytest.mark.parametrize("values", [{}, {"image_format": "png"}, {"image_format": "jpeg"}])
+def test_what_a_model_drew_stays_marked(snapshot, tmp_path, format, values):
+    out, options = tmp_path / "out", Options(**values, size=36) if values else Options()
+    exports.export(folder=snapshot, format=format, out=out, options=options)
+    found = {stem: marks.of_bytes(data) for stem, data in pictures_of(out).items()}
+    assert len(found) == 12
+    assert {stem for stem, mark in found.items() if mark == frozen.MARK} == drawn(snapshot)
+    assert {stem for stem, mark in found.items() if mark is None} == found.keys() - drawn(snapshot)
+
+
+@pytest.mark.parametrize("image_format", ["as_stored", "png"])
+def test_what_a_model_drew_is_signed_where_its_owner_signs(
+    snapshot, tmp_path, settings, image_format
+):
+    settings.C2PA_CERTIFICATE, settings.C2PA_KEY = map(str, certificates.write(tmp_path))
+    out = tmp_path / "out"
+    options = Options(image_format=image_format)
+    exports.export(folder=snapshot, format="webdataset", out=out, options=options)
+    for stem, data in pictures_of(out).items():
+        kind = f"image/{decoded(data).format.lower()}"
+        reader = c2pa.Reader.try_create(kind, io.BytesIO(data))
+        assert (reader is not None) == (stem in drawn(snapshot))
+        assert reader is None or reader.get_validation_state() == "Valid"
+
+
+def test_what_the_options_leave_out_is_counted(snapshot, tmp_path):
     out = tmp_path / "out"
     options = Options(split="train", confidence=0.8, pictures="real", concepts=("sign",))
     result = exports.export(folder=snapshot, format="imagefolder", out=out, options=options)
@@ -292,8 +347,6 @@ def test_formats_without_a_place_for_boxes_count_them(snapshot, tmp_path):
 
 
 def test_hard_labels_are_certain_or_left_out(snapshot, tmp_path):
-    import pyarrow.parquet as pq
-
     out = tmp_path / "out"
     options = Options(labels="hard", confidence=0.8)
     result = exports.export(folder=snapshot, format="imagefolder", out=out, options=options)

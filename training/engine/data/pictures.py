@@ -15,10 +15,14 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from labeling import marks
+from labeling.marks import SYSTEM, Mark
 from training.engine.files import TrainingError
 
 Pixels = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
+
+DRAWN = Mark(system=SYSTEM)  # by a model that is not named: it is still in training, say
 
 
 def load_all(sources: Sequence[tuple[Path, Sequence[Box | None]]], size: int) -> Iterator[Pixels]:
@@ -90,10 +94,10 @@ def resized(pixels: Pixels, size: int) -> Pixels:
     return np.concatenate(parts)
 
 
-def png(pixels: Pixels) -> bytes:
-    """Encode a picture (height, width, 3) as PNG."""
+def png(pixels: Pixels, mark: Mark | None = None) -> bytes:
+    """Encode a picture (height, width, 3) as PNG; give what a model drew its mark."""
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
+    Image.fromarray(pixels).save(buffer, "PNG", **marks.saving("PNG", mark))
     return buffer.getvalue()
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from training.engine.data.pictures import Pixels, load, png, tiled
+from training.engine.data.pictures import Pixels, load, tiled
 from training.engine.files import TrainingError, write_bytes
+from training.engine.generation.marker import Marker
 from training.engine.latents.neighbours import Neighbours
 from training.engine.recipes import load_generator
 from training.engine.recipes.base import ImageGenerator
@@ -40,15 +41,16 @@ class SamplingRequest:
 
 @dataclass(frozen=True)
 class Sampler:
-    """A model that generates images, and the training pictures that it may have copied."""
+    """A model that generates images, what it may have copied, and the mark of its pictures."""
 
     generator: ImageGenerator
     neighbours: Neighbours
+    marker: Marker
 
     @classmethod
     def load(cls, folder: Path) -> "Sampler":
         """Load a model folder; raise ``TrainingError`` where it holds no such model."""
-        return cls(load_generator(folder), Neighbours.load(folder))
+        return cls(load_generator(folder), Neighbours.load(folder), Marker.load(folder))
 
     def sample(self, request: SamplingRequest, on_progress: OnProgress | None = None) -> Pixels:
         """Return uint8 (n, s, s, 3); raise ``TrainingError`` where the model cannot do it."""
@@ -79,6 +81,10 @@ class Sampler:
             records.append(record)
         return records
 
+    def encode(self, request: SamplingRequest, pixels: Pixels, prompt: str | None) -> bytes:
+        """Return a sample (s, s, 3), or several side by side, as a marked PNG."""
+        return self.marker.png(pixels, prompt, composite=request.image is not None)
+
 
 def write_samples(folder: Path, request: SamplingRequest, out: Path, *, count: int = 1) -> int:
     """Execute a request that repeats each prompt ``count`` times; return how many files it wrote.
@@ -92,10 +98,12 @@ def write_samples(folder: Path, request: SamplingRequest, out: Path, *, count: i
     for i, record in enumerate(sampler.records(request, pictures)):
         prompt, number = (0, i) if request.frames else divmod(i, count)
         name = f"{prompt:04}-{number:02}.png"
-        write_bytes(out / name, png(pictures[i]))
+        write_bytes(out / name, sampler.encode(request, pictures[i], record["prompt"]))
         lines.append(json.dumps({"file": name, **record}) + "\n")
     if request.frames:
-        write_bytes(out / "strip.png", png(tiled(pictures, len(pictures))))
+        only = request.prompts[0] if len(set(request.prompts)) == 1 else None
+        strip = sampler.encode(request, tiled(pictures, len(pictures)), only)
+        write_bytes(out / "strip.png", strip)
     write_bytes(out / "samples.jsonl", "".join(lines).encode())
     return len(lines)
 

@@ -21,7 +21,6 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO, Any
 
-from training.engine.data.pictures import png
 from training.engine.files import TrainingError, in_words, is_memory, write_bytes
 from training.engine.generation.sample import Sampler, SamplingRequest
 
@@ -133,7 +132,7 @@ class SamplerServer:
         records = sampler.records(request, pictures)
         for number, (pixels, record) in enumerate(zip(pictures, records, strict=True)):
             record["file"] = f"{number:02}.png"
-            write_bytes(out / record["file"], png(pixels))
+            write_bytes(out / record["file"], sampler.encode(request, pixels, record["prompt"]))
         return records
 
     def _describe(self, error: Exception) -> str:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar
 
 from torch import Tensor, nn
 
-from training.engine.data.pictures import Pixels, png, tiled
+from training.engine.data.pictures import DRAWN, Pixels, png, tiled
 from training.engine.data.rows import Snapshot
 from training.engine.encoders.text import Spec
 from training.engine.files import TrainingError
@@ -179,4 +179,4 @@ def sample_grid(generator: ImageGenerator, prompts: Sequence[str], columns: int)
     """Return a PNG with one row per prompt and the seeds 0 to ``columns`` − 1."""
     repeated = [prompt for prompt in prompts for _ in range(columns)]
     pictures = generator.sample(repeated, list(range(columns)) * len(prompts))
-    return png(tiled(pictures, columns))
+    return png(tiled(pictures, columns), DRAWN)

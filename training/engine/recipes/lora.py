@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from training.engine.data.caption_mixtures import sample_mixtures
 from training.engine.data.packing import pack
-from training.engine.data.pictures import Pixels, png, tiled
+from training.engine.data.pictures import DRAWN, Pixels, png, tiled
 from training.engine.data.rows import Row, digest
 from training.engine.device import device
 from training.engine.files import TrainingError, read_json, write_json
@@ -143,7 +143,7 @@ class LoraTraining:
             pictures = model.sample(repeated, list(range(columns)) * len(prompts))
         finally:
             self.network.load_state_dict(trained)
-        return png(tiled(pictures, columns))
+        return png(tiled(pictures, columns), DRAWN)
 
     def save(self, network: nn.Module, folder: Path, about: dict[str, Any]) -> None:
         """Write ``lora.safetensors`` in kohya's layout, and ``config.json``."""

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from training.engine import progress
-from training.engine.data.pictures import Pixels, load, png
+from training.engine.data.pictures import DRAWN, Pixels, load, png
 from training.engine.data.rows import Snapshot
 from training.engine.data.snapshot import read_snapshot
 from training.engine.evaluation.near_copies import NEAR_COPY
@@ -161,7 +161,7 @@ def _strips(grids: Sequence[_Grid], folder: Path) -> list[Strip]:
 
 
 def _beside(pictures: Pixels) -> bytes:
-    return png(np.concatenate(list(pictures), 1))
+    return png(np.concatenate(list(pictures), 1), DRAWN)
 
 
 def _nearest(grids: Sequence[_Grid], folder: Path, snapshot: Snapshot | None) -> str:
@@ -182,7 +182,7 @@ def _nearest(grids: Sequence[_Grid], folder: Path, snapshot: Snapshot | None) ->
     for (row, _), picture, distance, near in zip(places, pictures, distances, indices, strict=True):
         names = [neighbours.names[index] for index in near.tolist()]
         shown = [(name, _thumbnail(paths[name])) for name in names if name in paths]
-        comparisons.append(Comparison(prompts[row], png(picture), shown, float(distance[0])))
+        comparisons.append(Comparison(prompts[row], png(picture, DRAWN), shown, float(distance[0])))
     spacing = neighbours.spacing()
     return page.nearest_training_pictures(comparisons, spacing, NEAR_COPY * spacing)
 

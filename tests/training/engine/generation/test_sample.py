@@ -1,13 +1,21 @@
 """Pictures from a finished model."""
 
+import hashlib
+import io
 import json
 from pathlib import Path
 
+import c2pa
+import numpy as np
 import pytest
 from PIL import Image
 
+from labeling import marks
+from labeling.marks import COMPOSITE, SYSTEM, Mark, hash_of_prompt
+from tests import certificates
 from training.__main__ import main
 from training.engine.data.rows import Snapshot
+from training.engine.generation.marker import Marker
 
 
 @pytest.fixture
@@ -51,6 +59,73 @@ def test_the_same_seed_draws_the_same_files(drawn: Path, prompts: Path, tmp_path
         assert max(abs(a - b) for a, b in pairs) <= 1
 
 
+def mark_of(model: Path, prompt: str = "") -> Mark:
+    """Return the mark that a model's picture should have."""
+    digests = json.loads((model / "config.json").read_text())
+    return Mark(
+        system=SYSTEM,
+        model_sha256=hashlib.sha256((model / "model.safetensors").read_bytes()).hexdigest(),
+        snapshot_sha256=digests["snapshot_sha256"] or digests["data_sha256"],
+        prompt_sha256=hash_of_prompt(prompt),
+    )
+
+
+def test_every_file_is_marked_and_the_same_each_time(
+    drawn: Path, prompts: Path, tmp_path: Path
+) -> None:
+    model = drawn / "model"
+    for out in ("one", "two"):
+        arguments = ["--prompts", str(prompts), "--out", str(tmp_path / out)]
+        assert main(["sample", str(model), *arguments]) == 0
+    for name, prompt in (("0000-00.png", "a red square"), ("0001-00.png", "")):
+        data = (tmp_path / "one" / name).read_bytes()
+        assert marks.of_bytes(data) == mark_of(model, prompt)
+        assert data == (tmp_path / "two" / name).read_bytes()
+        assert b"red square" not in data
+
+
+def test_the_grids_of_a_run_are_marked(drawn: Path) -> None:
+    grids = list((drawn / "samples").glob("*.png"))
+    assert grids
+    assert {marks.of_bytes(path.read_bytes()) for path in grids} == {Mark(system=SYSTEM)}
+
+
+def test_a_picture_that_was_completed_is_a_composite(drawn: Path) -> None:
+    data = Marker.load(drawn / "model").png(np.zeros((8, 8, 3), np.uint8), "", composite=True)
+    mark = marks.of_bytes(data)
+    assert mark is not None and mark.source_type == COMPOSITE
+
+
+def test_pictures_are_signed_with_the_owner_s_certificate(
+    drawn: Path, prompts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = certificates.write(tmp_path)
+    monkeypatch.setenv("C2PA_CERTIFICATE", str(certificate))
+    monkeypatch.setenv("C2PA_KEY", str(key))
+    out = tmp_path / "out"
+    arguments = ["--prompts", str(prompts), "--out", str(out)]
+    assert main(["sample", str(drawn / "model"), *arguments]) == 0
+    data = (out / "0000-00.png").read_bytes()
+    assert c2pa.Reader("image/png", io.BytesIO(data)).get_validation_state() == "Valid"
+    assert marks.of_bytes(data) == mark_of(drawn / "model", "a red square")
+
+
+def test_nothing_is_drawn_that_could_not_be_signed(
+    drawn: Path,
+    prompts: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    certificate, _ = certificates.write(tmp_path)
+    monkeypatch.setenv("C2PA_CERTIFICATE", str(certificate))
+    out = tmp_path / "out"
+    arguments = ["--prompts", str(prompts), "--out", str(out)]
+    assert main(["sample", str(drawn / "model"), *arguments]) == 1
+    assert "Set both C2PA_CERTIFICATE and C2PA_KEY" in capsys.readouterr().err
+    assert not out.exists()
+
+
 @pytest.mark.parametrize("content", [None, b"", b"\xff\xfe\x00"])
 def test_prompts_that_cannot_be_read_are_refused(
     drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None
@@ -92,6 +167,7 @@ def test_a_strip_ends_in_what_is_drawn_alone(drawn: Path, tmp_path: Path) -> Non
     assert [line["seed"] for line in lines] == [3, None, None, None, 4]
     with Image.open(strip / "strip.png") as image:
         assert image.size == (5 * 16, 16)
+        assert marks.of_image(image) == mark_of(drawn / "model")
     alone = tmp_path / "alone"
     single = ["--prompts", str(prompts), "--out", str(alone), "--seed", "3"]
     assert main(["sample", model, *single]) == 0
