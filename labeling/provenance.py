@@ -1,14 +1,18 @@
 """Where texts come from: what their own row says, else what holds for their whole import."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
+from itertools import chain
 from typing import NamedTuple
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
+from labeling import unions
 from labeling.batches import batched
 from labeling.models import Image, Import, ImportStatement, Project, Question, TextSource, Tile
+from labeling.unions import Part, RowUnion
 
 BATCH = 2_000
 IMPORTS_MAX = 1_000  # of which vendors and batches are offered to choose from …
@@ -96,29 +100,39 @@ def of_text_source(source: TextSource) -> Provenance:
 
 def of_questions(
     questions: QuerySet[Question], *, record: int | None = None, vendor: str = "", batch: str = ""
-) -> QuerySet[Question]:
+) -> QuerySet[Question] | RowUnion[Question]:
     """Keep the captions that come from there, and the questions about concepts of its pictures.
 
     record: the id of an import.
     """
+    origins = []
     if record:
-        questions = questions.filter(_either(Q(imported_by=record), Q(image__imported_by=record)))
+        origins.append((Q(imported_by=record), Q(pk=record)))
+    if batch:
+        origins.append((Q(imported_by__batch=batch), Q(batch=batch)))
     if vendor:
         own = Q(vendor=vendor) | Q(vendor="", imported_by__vendor=vendor)
-        questions = questions.filter(_either(own, Q(image__imported_by__vendor=vendor)))
-    if batch:
-        imported = Q(imported_by__batch=batch)
-        questions = questions.filter(_either(imported, Q(image__imported_by__batch=batch)))
-    return questions
+        origins.append((own, Q(vendor=vendor)))
+    for sources, imports in origins[1:]:
+        questions = questions.filter(_either(sources, imports))
+    return RowUnion(questions, _question_parts(*origins[0])) if origins else questions
 
 
-def _either(sources: Q, tiles: Q) -> Q:
-    """Return the condition of captions from text sources, and of concepts of tiles.
+def _question_parts(sources: Q, imports: Q) -> tuple[Part, ...]:
+    """Return the captions from text sources, and the concepts of the pictures of imports."""
+    texts = TextSource.objects.filter(sources).order_by()
+    records = list(Import.objects.filter(imports).order_by().values_list("pk", flat=True))
+    return (
+        unions.part(kind=Question.Kind.CAPTION, text_source__in=texts.values("pk")),
+        unions.part(kind=Question.Kind.CONCEPT, tile__image__imported_by__in=records),
+    )
 
-    As subqueries, since the planner reads both tables whole where joins have an “or” between.
-    """
+
+def _either(sources: Q, imports: Q) -> Q:
+    """Return the same as a condition of each row by itself."""
     captions = TextSource.objects.filter(sources, pk=OuterRef("text_source"))
-    concepts = Tile.objects.filter(tiles, pk=OuterRef("tile"))
+    records = Import.objects.filter(imports).order_by().values("pk")
+    concepts = Tile.objects.filter(pk=OuterRef("tile"), image__imported_by__in=records)
     return Q(Exists(captions), kind="caption") | Q(Exists(concepts), kind="concept")
 
 
@@ -129,30 +143,60 @@ def of_images(
     vendor: str = "",
     batch: str = "",
     license: str = "",
-) -> QuerySet[Image]:
+) -> QuerySet[Image] | RowUnion[Image]:
     """Keep the images of a project that come from there, or of which a text does.
 
     license: their own, else that of their import.
     """
-    imports = Import.objects.filter(project=project)
-    if vendor:
-        own = TextSource.objects.filter(imported_by__in=imports, vendor=vendor)
-        images = images.filter(_from(imports.filter(vendor=vendor), own))
-    if batch:
-        images = images.filter(_from(imports.filter(batch=batch), TextSource.objects.none()))
     if license:
         declared = Q(license="", imported_by__license=license)
         images = images.filter(Q(license=license) | declared)
-    return images
+    imports = Import.objects.filter(project=project).order_by()
+    origins = []
+    if batch:
+        origins.append((imports.filter(batch=batch), TextSource.objects.none()))
+    if vendor:
+        own = TextSource.objects.filter(imported_by__in=imports.values("pk"), vendor=vendor)
+        origins.append((imports.filter(vendor=vendor), own.order_by()))
+    for records, sources in origins[1:]:
+        images = images.filter(_from(records, sources))
+    return RowUnion(images, _image_parts(*origins[0])) if origins else images
+
+
+def _image_parts(imports: QuerySet[Import], sources: QuerySet[TextSource]) -> tuple[Part, ...]:
+    """Return the images that imports brought or speak of, and those that text sources speak of."""
+    statements = ImportStatement.objects.order_by().values("image")
+    captions = Question.objects.filter(kind=Question.Kind.CAPTION).order_by()
+    texts = sources.values("pk")
+    of_texts = captions.filter(text_source__in=texts).values("tile__image")
+    return (
+        _newest_of(imports),
+        unions.part(pk__in=statements.filter(imported_by__in=imports.values("pk"))),
+        unions.part(text_source__in=texts),
+        unions.part(pk__in=statements.filter(text_source__in=texts)),
+        unions.part(pk__in=of_texts),
+    )
+
+
+def _newest_of(imports: QuerySet[Import]) -> Part:
+    """Return the images that imports brought, of each import the first ones."""
+
+    def ids(images: QuerySet[Image], count: int) -> Iterable[int]:
+        first = images.filter(imported_by=OuterRef("pk")).values("pk")[:count]
+        return chain.from_iterable(imports.values_list(ArraySubquery(first), flat=True))
+
+    return ids
 
 
 def _from(imports: QuerySet[Import], sources: QuerySet[TextSource]) -> Q:
-    """Return the condition of images that imports or text sources speak of."""
-    stated = ImportStatement.objects.filter(Q(imported_by__in=imports) | Q(text_source__in=sources))
-    captions = Question.objects.filter(kind="caption", text_source__in=sources)
+    """Return the same as a condition of each image by itself."""
+    stated = ImportStatement.objects.filter(
+        Q(imported_by__in=imports.values("pk")) | Q(text_source__in=sources.values("pk"))
+    )
+    captions = Question.objects.filter(kind="caption", text_source__in=sources.values("pk"))
     return (
-        Q(imported_by__in=imports)
-        | Q(text_source__in=sources)
+        Q(imported_by__in=imports.values("pk"))
+        | Q(text_source__in=sources.values("pk"))
         | Q(pk__in=stated.values("image"))
         | Q(pk__in=captions.values("tile__image"))
     )

@@ -11,6 +11,9 @@ from django.db.models import QuerySet
 
 from labeling import comments
 from labeling.models import Project, Question
+from labeling.unions import RowUnion
+
+Questions = QuerySet[Question] | RowUnion[Question]
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Position:
         return f"{self.disagreement!r}_{self.id}"
 
 
-def after(questions: QuerySet[Question], position: Position | None, count: int) -> list[Question]:
+def after(questions: Questions, position: Position | None, count: int) -> list[Question]:
     """Return the next questions in the order of review; the first ones without a position."""
     ordered = questions.order_by("-disagreement", "-id")
     if position is None:
@@ -49,7 +52,7 @@ def after(questions: QuerySet[Question], position: Position | None, count: int) 
     return page
 
 
-def before(questions: QuerySet[Question], position: Position, count: int) -> list[Question]:
+def before(questions: Questions, position: Position, count: int) -> list[Question]:
     """Return the questions just before a position, the nearest first."""
     ordered = questions.order_by("disagreement", "id")
     level = ordered.filter(disagreement=position.disagreement, id__gt=position.id)

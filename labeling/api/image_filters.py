@@ -11,6 +11,9 @@ from labeling.api.question_filters import known_concept
 from labeling.images import browsing
 from labeling.models import Image, Project, Question
 from labeling.snapshot_folder import SPLITS
+from labeling.unions import RowUnion
+
+Images = QuerySet[Image] | RowUnion[Image]
 
 # Fields of a query by the conditions of questions.
 _ASKED = {
@@ -56,7 +59,7 @@ class ImageFilters(Dated):
     probability_max = Share(required=False, help_text="… the same one.")
 
 
-def filtered(project: Project, chosen: dict[str, Any]) -> QuerySet[Image]:
+def filtered(project: Project, chosen: dict[str, Any]) -> Images:
     """Return the pictures of a project that are chosen. Raises ValidationError."""
     origin = {name: chosen.get(name, "") for name in ("vendor", "batch", "license")}
     images = browsing.search(project, words=chosen.get("q", ""), **origin)
@@ -75,11 +78,11 @@ def _has_text() -> Q:
     return ~Q(keywords=[]) | Q(Exists(captions))
 
 
-def _asked(images: QuerySet[Image], project: Project, chosen: dict[str, Any]) -> QuerySet[Image]:
+def _asked(images: Images, project: Project, chosen: dict[str, Any]) -> Images:
     """Keep the images about which there is a stored question with all that is chosen of one."""
     of_question = {_ASKED[name]: chosen[name] for name in chosen.keys() & _ASKED.keys()}
     if "concept" in chosen:
-        of_question["concept"] = known_concept(project, chosen["concept"])
+        of_question |= {"concept": known_concept(project, chosen["concept"]), "kind": "concept"}
     if not of_question:
         return images
     questions = project.questions.filter(**of_question)

@@ -4,7 +4,6 @@ from dataclasses import asdict
 from typing import Any, ClassVar, cast
 
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import serializers
@@ -153,10 +152,11 @@ class ImageList(views.ListAPIView[Image]):
     pagination_class = NewestFirst
     queries: ClassVar = {"GET": ImageFilters}
 
-    def get_queryset(self) -> QuerySet[Image]:
+    def get_queryset(self) -> Any:
+        """Return the pictures, of which the pages are read."""
         project = get_object_or_404(Project, slug=self.kwargs["slug"])
         images = image_filters.filtered(project, self.chosen())
-        return images.select_related("imported_by__requested_by", "text_source")
+        return images.prefetch_related("imported_by__requested_by", "text_source")
 
 
 @extend_schema_view(

@@ -9,12 +9,13 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
-from labeling import concepts, provenance, review_order
+from labeling import concepts, provenance, review_order, unions
 from labeling.api.pagination import Forward, no_page
 from labeling.api.queries import Id, Moment, OneOf, Query, Share, WholeNumber
 from labeling.models import Concept, Project, Question
 from labeling.models.projects import name_key
-from labeling.review_order import Position
+from labeling.review_order import Position, Questions
+from labeling.unions import RowUnion
 
 COUNT_MAX = 2**31 - 1
 ORDERS = ["id", "disagreement"]
@@ -72,23 +73,24 @@ class InReviewOrder(Forward):
 
 def filtered(
     questions: QuerySet[Question], project: Project, chosen: dict[str, Any], by: User
-) -> QuerySet[Question]:
+) -> Questions:
     """Return the questions of a project that are chosen. Raises ValidationError."""
     filters = {name: value for name, value in chosen.items() if name not in _OWN}
     if "concept" in chosen:
         filters["concept"] = known_concept(project, chosen["concept"])
     rows = questions.filter(**filters)
+    if "concept" in chosen:
+        rows = rows.filter(kind="concept")  # by which the index of a concept is chosen
     if "words" in chosen:
         words = SearchQuery(chosen["words"], config="simple")
         searched = SearchVector("text", config="simple")
         rows = rows.annotate(searched=searched).filter(kind="caption", searched=words)
-    rows = provenance.of_questions(
-        rows,
-        record=chosen.get("imported_by"),
-        vendor=chosen.get("vendor", ""),
-        batch=chosen.get("batch", ""),
-    )
-    return _decided(rows, project, chosen.get("decided", ""), by)
+    rows = _decided(rows, project, chosen.get("decided", ""), by)
+    origin = {name: chosen.get(name, "") for name in ("vendor", "batch")}
+    record = chosen.get("imported_by")
+    if chosen.get("kind") == Question.Kind.CAPTION and not (record or any(origin.values())):
+        return RowUnion(rows, (unions.part(kind=Question.Kind.CAPTION),))  # ids by their own index
+    return provenance.of_questions(rows, record=record, **origin)
 
 
 def known_concept(project: Project, name: str) -> Concept:

@@ -4,7 +4,6 @@ from functools import cached_property
 from typing import Any, ClassVar, cast
 
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import serializers
@@ -135,11 +134,12 @@ class QuestionList(views.ListAPIView[Question]):
     def _in_review_order(self) -> InReviewOrder:
         return InReviewOrder()
 
-    def get_queryset(self) -> QuerySet[Question]:
+    def get_queryset(self) -> Any:
+        """Return the questions, of which the pages are read."""
         project = get_object_or_404(Project, slug=self.kwargs["slug"])
         by = cast(User, self.request.user)
         questions = question_filters.filtered(project.questions.all(), project, self.chosen(), by)
-        return questions.select_related(*RELATED)
+        return questions.prefetch_related(*RELATED)
 
     @extend_schema(
         operation_id="questions_decide_pair",

@@ -6,6 +6,7 @@ from labeling import provenance
 from labeling.images.visibility import visible
 from labeling.models import Image, Import, Project, Tile
 from labeling.models.projects import name_key
+from labeling.unions import RowUnion
 
 
 def search(
@@ -16,7 +17,7 @@ def search(
     vendor: str = "",
     batch: str = "",
     license: str = "",
-) -> QuerySet[Image]:
+) -> QuerySet[Image] | RowUnion[Image]:
     """Return pictures, the newest first, each with the id of its whole tile as `whole`.
 
     words: equal to a keyword or a folder's name, or part of the path. record: the import that
@@ -24,11 +25,10 @@ def search(
     where they, or a text of theirs, come from. license: their own, else that of their import.
     """
     images = Image.objects.filter(project=project)
-    origin = {"vendor": vendor, "batch": batch, "license": license}
-    images = provenance.of_images(images, project, **origin)
     images = images.filter(visible() if record is None else Q(imported_by=record))
     if key := name_key(words):
         plain = words.strip()
         images = images.filter(Q(stated_keys__contains=[key]) | Q(source__icontains=plain))
     whole = Tile.objects.filter(image=OuterRef("pk"), grid=1, position=0)
-    return images.annotate(whole=Subquery(whole.values("pk")[:1])).order_by("-pk")
+    images = images.annotate(whole=Subquery(whole.values("pk")[:1])).order_by("-pk")
+    return provenance.of_images(images, project, vendor=vendor, batch=batch, license=license)

@@ -7,6 +7,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 from labeling.models.imports import Import
+from labeling.models.indexes import TrigramIndex
 from labeling.models.projects import KEY_LENGTH, ClassSet, Project
 from labeling.models.text_sources import TextSource
 
@@ -102,6 +103,7 @@ class Image(models.Model):
             models.UniqueConstraint(fields=["project", "sha256"], name="image_once_a_project")
         ]
         indexes = [
+            models.Index(fields=["project", "id"], name="image_of_project"),
             models.Index(fields=["project", "source_sha256"]),
             models.Index(fields=["project", "perceptual_hash"]),
             models.Index(
@@ -118,7 +120,7 @@ class Image(models.Model):
                 fields=["project"], condition=models.Q(generated=True), name="image_generated"
             ),
             models.Index(
-                fields=["imported_by"],
+                fields=["imported_by", "id"],
                 condition=models.Q(imported_by__isnull=False),
                 name="image_of_import",
             ),
@@ -128,6 +130,7 @@ class Image(models.Model):
                 name="image_of_text_source",
             ),
             GinIndex(fields=["stated_keys"], name="image_stated_keys"),
+            TrigramIndex("source", name="image_source"),
         ]
 
     def __str__(self) -> str:

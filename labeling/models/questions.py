@@ -231,6 +231,12 @@ class Question(models.Model):
                 name="question_generated",
             ),
             models.Index(fields=["project", "-disagreement", "-id"], name="question_disagreement"),
+            models.Index(fields=["project", "state", "id"], name="question_state"),
+            models.Index(  # by id first, as the table is: else the primary key looks cheaper
+                fields=["id", "project", "state"],
+                condition=Q(kind="caption"),
+                name="question_caption",
+            ),
             models.Index(
                 fields=["project", "settled_at"],
                 condition=Q(settled_at__isnull=False),

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from labeling import provenance, review_order
 from labeling.models import Concept, Project, Question
-from labeling.review_order import Position
+from labeling.review_order import Position, Questions
 
 PAGE = 48
 
@@ -85,19 +85,24 @@ class Filters(forms.Form):
         }
         return urlencode(chosen)
 
-    def questions(self) -> QuerySet[Question]:
+    def questions(self) -> Questions:
+        """Return the questions that these filters choose."""
         chosen = self.cleaned_data
         questions = Question.objects.filter(project=self.project)
         for name in ("concept", "state", "kind", "source", "reason"):
             if chosen.get(name):
                 questions = questions.filter(**{name: chosen[name]})
-        questions = provenance.of_questions(
-            questions,
+        if chosen.get("concept"):
+            questions = questions.filter(kind=Question.Kind.CONCEPT)
+        return provenance.of_questions(
+            self._of_review(questions),
             record=int(chosen.get("record") or 0),
             vendor=chosen.get("vendor") or "",
             batch=chosen.get("batch") or "",
         )
-        decided = chosen.get("decided")
+
+    def _of_review(self, questions: QuerySet[Question]) -> QuerySet[Question]:
+        decided = self.cleaned_data.get("decided")
         if decided == "flagged":
             return review_order.flagged(questions, self.project)
         if decided == "mine":
@@ -106,6 +111,6 @@ class Filters(forms.Form):
             return questions.filter(decided_by__isnull=False)
         if decided == "all":
             return questions
-        if chosen.get("state") == Question.State.GOLD:
+        if self.cleaned_data.get("state") == Question.State.GOLD:
             return questions.filter(decided_by=None)
         return questions.filter(verdict=None)  # gold is known, so it waits for nobody

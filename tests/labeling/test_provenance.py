@@ -108,12 +108,12 @@ def test_pictures_and_questions_are_found_by_their_vendor_and_batch(box, tmp_pat
     project = Project.objects.get()
 
     def images(**origin: str) -> set[str]:
-        found = provenance.of_images(Image.objects.all(), project, **origin)
-        return set(found.values_list("source", flat=True))
+        found = provenance.of_images(Image.objects.order_by("pk"), project, **origin)
+        return {image.source for image in found[:100]}
 
     def captions(**origin) -> set[str]:
         found = provenance.of_questions(Question.objects.filter(kind="caption"), **origin)
-        return set(found.values_list("text", flat=True))
+        return {question.text for question in found[:100]}
 
     assert images(vendor="Pictures Inc") == images(batch="May") == {"0.png", "1.png"}
     assert images(vendor="Words Ltd") == {"0.png"} and not images(vendor="Nobody")
