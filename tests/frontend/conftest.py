@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, Request, expect
 
+from tests.browser import Listen
 from tests.waiting import wait_until
 
 Ask = Callable[..., Page]
@@ -14,16 +15,16 @@ SEEN = "#ask[data-seen]"  # from then on, presses are taken
 
 
 @pytest.fixture
-def ask(page: Page, live_server, shapes) -> Ask:
+def ask(page: Page, live_server, shapes, listen: Listen) -> Ask:
     """Open the challenge screen, and wait for the first challenge and the one after it."""
 
     def ask(kind: str = "grid") -> Page:
         loading: set[Request] = set()
         loaded: list[Request] = []
-        page.on("request", lambda request: loading.add(request))
-        page.on("requestfailed", lambda request: loading.discard(request))
-        page.on("requestfinished", lambda request: loading.discard(request))
-        page.on("requestfinished", lambda request: loaded.append(request))
+        listen("request", lambda request: loading.add(request))
+        listen("requestfailed", lambda request: loading.discard(request))
+        listen("requestfinished", lambda request: loading.discard(request))
+        listen("requestfinished", lambda request: loaded.append(request))
         page.goto(f"{live_server.url}/take-part/shapes/?kind={kind}")
         expect(page.locator("#ask")).to_have_attribute("data-mode", kind)
         shown = page.locator("#stage img").count()

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from labeling import drawings
 from labeling.accounts import mail
 from labeling.models import Concept, Project, Question
 from tests import every_page
-from tests.browser import let_server_finish
+from tests.browser import ReusedPage, let_server_finish
 from tests.cast import answer
 from tests.frontend import looks
 from tests.frontend.states import pages, questions, trouble
@@ -74,15 +74,17 @@ def test_every_state(
     ]
     found, count = [], 0
     for own in dict.fromkeys(own for own, *_ in states):
-        reader = Reader(browser, own, live_server.url)
+        page = ReusedPage(browser, locale=looks.LANGUAGES[own])
         for own_looks, name in [rest for of, *rest in states if of == own]:
-            stage = Stage(reader.sit_down(own_looks[0]), live_server.url, project, ada, models)
+            width, height = looks.SIZES[own_looks[0].size]
+            shown = page.open({"width": width, "height": height})
+            stage = Stage(shown, live_server.url, project, ada, models)
             faults = state_faults(stage, PARTS[part][name], own_looks)
             found += (faults := [f"{name}, {own}, {fault}" for fault in faults])
             count += len(own_looks)
             print(f"{name}, {own}: {len(own_looks)} looks, {len(faults)} faults", flush=True)
-            reader.get_up(for_good=stage.is_changed_for_good)
-        reader.get_up(for_good=True)
+            page.close() if stage.is_changed_for_good else page.forget()
+        page.close()
     let_server_finish()
     print(f"{part}, {language}: {len(PARTS[part])} states, {count} looks, {len(found)} faults")
     assert not found, "\n".join(found)
@@ -103,42 +105,3 @@ def state_faults(stage: Stage, show: State, own_looks: list[looks.Look]) -> Iter
         looks.take(stage.page, look)
         for fault in looks.focus_faults(stage.page):
             yield f"{look}: {fault}"
-
-
-class Reader:
-    """Somebody who reads a language, with a page that is used again as if it were new.
-
-    A new one takes a process, and all scripts anew.
-    """
-
-    def __init__(self, browser: Browser, language: str, url: str) -> None:
-        self._browser, self._url = browser, url
-        self._locale = looks.LANGUAGES[language]
-        self._page: Page | None = None
-
-    def sit_down(self, look: looks.Look) -> Page:
-        """Return the page, blank and of the look's size."""
-        if self._page is None:
-            context = self._browser.new_context(locale=self._locale)
-            context.set_default_timeout(20_000)
-            self._page = context.new_page()
-        width, height = looks.SIZES[look.size]
-        self._page.set_viewport_size({"width": width, "height": height})
-        return self._page
-
-    def get_up(self, *, for_good: bool) -> None:
-        """Leave nothing behind: close the page, or let it forget all that it has kept."""
-        if self._page is None:
-            return
-        if for_good:
-            self._page.context.close()
-            self._page = None
-            return
-        page, context = self._page, self._page.context
-        page.unroute_all(behavior="ignoreErrors")
-        page.goto("about:blank")
-        context.set_offline(False)
-        page.emulate_media(color_scheme="null", forced_colors="null", reduced_motion="null")
-        kept = {"origin": self._url, "storageTypes": "all"}
-        context.new_cdp_session(page).send("Storage.clearDataForOrigin", kept)
-        context.clear_cookies()

@@ -53,7 +53,7 @@ RESULT = {
 
 
 @pytest.fixture
-def screen(page: Page, live_server, scenes, described) -> Page:
+def screen(page: Page, live_server, scenes, described, page_changed_for_good) -> Page:
     page.route("**/result/", lambda route: route.fulfill(json=RESULT))
     page.clock.install()
     page.goto(f"{live_server.url}/take-part/shapes/")

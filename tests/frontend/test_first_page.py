@@ -30,10 +30,10 @@ def test_nothing_scrolls_sideways_at_320_pixels(page, live_server, scenes, ada):
         assert page.evaluate(SMALL_TARGETS) == [], path
 
 
-def test_pages_break_no_rule_of_their_own(page, live_server, shapes):
+def test_pages_break_no_rule_of_their_own(page, live_server, shapes, listen):
     messages = []
-    page.on("console", lambda message: messages.append(message.text))
-    page.on("pageerror", lambda error: messages.append(str(error)))
+    listen("console", lambda message: messages.append(message.text))
+    listen("pageerror", lambda error: messages.append(str(error)))
     for path in ("/", "/take-part/shapes/?kind=grid", "/sign-in/"):
         page.goto(live_server.url + path)
         page.wait_for_load_state("networkidle")

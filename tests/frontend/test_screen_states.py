@@ -105,7 +105,7 @@ def test_an_answer_outlives_the_page_that_it_was_given_on(ask):
     assert Answer.objects.count() == 9
 
 
-def test_it_says_when_there_is_nothing_to_ask(ask):
+def test_it_says_when_there_is_nothing_to_ask(ask, page_changed_for_good):
     page = ask()
     Image.objects.all().delete()
     page.add_init_script(PRESS_AT_ONCE)

@@ -87,7 +87,7 @@ def test_an_answer_that_is_undone_does_not_count_towards_the_goal(ask):
     expect(page.locator("#sitting")).to_contain_text("0 of 20 pictures")
 
 
-def test_a_visitor_without_storage_has_a_goal_too(page, live_server, shapes):
+def test_a_visitor_without_storage_has_a_goal_too(page, live_server, shapes, page_changed_for_good):
     page.add_init_script(
         "Object.defineProperty(window, 'localStorage', { get() { throw new Error('forbidden'); } })"
     )

@@ -149,10 +149,10 @@ def test_a_skipped_challenge_leaves_no_answer(ask):
     assert Challenge.objects.filter(skipped=True).count() == 1
 
 
-def test_the_next_challenge_is_there_before_the_answer_is_sent(ask):
+def test_the_next_challenge_is_there_before_the_answer_is_sent(ask, listen):
     page = ask()
     asked = []
-    page.on("request", lambda request: asked.append(request.url))
+    listen("request", lambda request: asked.append(request.url))
     before = shown(page)
     page.keyboard.press("n")
     expect(page.locator(f'#stage img[src="{before}"]')).to_have_count(0)

@@ -94,7 +94,9 @@ def test_what_counts_already_is_not_taken_back_and_says_so(ask: Ask, page: Page)
     answer(page, "1")  # and it goes on
 
 
-def test_the_strip_tells_what_others_and_the_model_say_once_it_counts(ask: Ask, page: Page) -> None:
+def test_the_strip_tells_what_others_and_the_model_say_once_it_counts(
+    ask: Ask, page: Page, page_changed_for_good: None
+) -> None:
     tiles = [
         {"number": 1, "selected": True, "others": {"yes": 3, "no": 1}, "model": True},
         {"number": 2, "selected": False, "others": {"yes": 0, "no": 2}, "model": False},

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from labeling import answers
 from labeling.models import Annotator, Concept, Image, Membership, Project, Question
 from labeling.project_pages import image_labels
+from tests.browser import Listen
 
 pytestmark = pytest.mark.django_db
 WIDTHS = "() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
@@ -131,10 +132,10 @@ def test_an_unknown_picture_is_not_found(ada_client: Client, shapes: Project) ->
 
 @pytest.mark.django_db(transaction=True)
 def test_a_reviewer_needs_no_mouse(
-    page: Page, live_server: object, ada_client: Client, image: Image
+    page: Page, live_server: object, ada_client: Client, image: Image, listen: Listen
 ) -> None:
     problems: list[str] = []
-    page.on("console", lambda line: problems.append(line.text) if line.type == "error" else None)
+    listen("console", lambda line: problems.append(line.text) if line.type == "error" else None)
     cookie = ada_client.cookies["sessionid"].value
     page.context.add_cookies([{"name": "sessionid", "value": cookie, "url": str(live_server)}])
     page.goto(f"{live_server}{address(image)}")

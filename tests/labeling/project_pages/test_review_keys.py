@@ -8,6 +8,7 @@ from django.test import Client
 from playwright.sync_api import ConsoleMessage, Page, expect
 
 from labeling.models import Project, Question
+from tests.browser import Listen
 
 
 @pytest.fixture
@@ -24,9 +25,11 @@ def note(problems: list[str], line: ConsoleMessage) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_reviewer_needs_no_mouse(reviewer: Page, live_server: object, shapes: Project) -> None:
+def test_a_reviewer_needs_no_mouse(
+    reviewer: Page, live_server: object, shapes: Project, listen: Listen
+) -> None:
     problems: list[str] = []
-    reviewer.on("console", partial(note, problems))
+    listen("console", partial(note, problems))
     reviewer.goto(f"{live_server}/projects/shapes/labels/?kind=concept")
     first, second, third = Question.objects.filter(kind="concept", verdict=None).order_by("-pk")[:3]
 
@@ -57,10 +60,10 @@ def test_a_reviewer_needs_no_mouse(reviewer: Page, live_server: object, shapes: 
 
 @pytest.mark.django_db(transaction=True)
 def test_many_are_selected_by_keys_and_by_shift_and_decided_at_once(
-    reviewer: Page, live_server: object, shapes: Project
+    reviewer: Page, live_server: object, shapes: Project, listen: Listen
 ) -> None:
     problems: list[str] = []
-    reviewer.on("console", partial(note, problems))
+    listen("console", partial(note, problems))
     reviewer.goto(f"{live_server}/projects/shapes/labels/?kind=concept&state=open")
     ids = list(Question.objects.filter(kind="concept", state="open").order_by("-pk")[:6])
     expect(reviewer.locator("#selected")).to_have_text("None selected")
