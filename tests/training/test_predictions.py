@@ -18,7 +18,8 @@ from labeling import predictions as stored_predictions
 from labeling.images import tiles
 from labeling.models import Concept, Project, Question, Recomputation, Tile
 from tests.labeling.field import disbelieved
-from tests.training.engine.runs import finish, square, start, write_run, write_snapshot
+from tests.training.engine.conftest import restored
+from tests.training.engine.runs import square, write_run, write_snapshot
 from tests.training.studio import make_model
 from training import feedback, new_concepts, predictions, processes, tasks
 from training.__main__ import main
@@ -36,7 +37,8 @@ def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     work = tmp_path_factory.mktemp("clip")
     snapshot = write_snapshot(work / "squares")
     write_run(work / "run", snapshot, work / "cache", recipe="clip")
-    finish(start("fit", work / "run"))
+    with restored():
+        assert main(["fit", str(work / "run")]) == 0
     return work / "run" / "model"
 
 

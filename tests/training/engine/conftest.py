@@ -3,6 +3,7 @@
 import json
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import torch
 from safetensors.torch import save_file
 
 from tests.training.engine.gallery import write_gallery
-from tests.training.engine.runs import LONG, finish, start, write_run, write_snapshot
+from tests.training.engine.runs import LONG, write_run, write_snapshot
+from training.__main__ import main
 from training.engine.data.rows import Snapshot
 from training.engine.data.snapshot import read_snapshot
 from training.engine.encoders.libraries import open_clip
@@ -65,7 +67,8 @@ def drawn(tmp_path_factory: pytest.TempPathFactory, snapshot_folder: Path, cache
     """Fit a diffusion run without a break, and return its folder."""
     folder = tmp_path_factory.mktemp("runs") / "diffusion"
     write_run(folder, snapshot_folder, cache, options=LONG)
-    finish(start("fit", folder))
+    with restored():
+        assert main(["fit", str(folder)]) == 0
     return folder
 
 
@@ -76,7 +79,8 @@ def contrasted(
     """Fit a clip run, and return its folder."""
     folder = tmp_path_factory.mktemp("runs") / "clip"
     write_run(folder, snapshot_folder, cache, recipe="clip")
-    finish(start("fit", folder))
+    with restored():
+        assert main(["fit", str(folder)]) == 0
     return folder
 
 
@@ -93,11 +97,17 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     return str(description), str(weights)
 
 
-@pytest.fixture(autouse=True)
-def restored_process() -> Iterator[None]:
+@contextmanager
+def restored() -> Iterator[None]:
     """Put back the signal handler and the threads, which the command line sets."""
     handler, threads = signal.getsignal(signal.SIGTERM), torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     signal.signal(signal.SIGTERM, handler)
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def restored_process() -> Iterator[None]:
+    with restored():
+        yield

@@ -2,8 +2,6 @@
 
 import json
 import resource
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,8 @@ import pytest
 from PIL import Image
 
 from tests.training.engine.conftest import RunMaker
-from tests.training.engine.runs import ROOT, write_run, write_snapshot
+from tests.training.engine.forks import fork, run_command, wait
+from tests.training.engine.runs import write_run, write_snapshot
 from training.__main__ import main
 from training.engine.data.pictures import load
 from training.engine.data.snapshot import read_snapshot
@@ -180,16 +179,13 @@ def test_options_that_no_memory_holds_are_refused(
     assert "not enough memory" in error
 
 
-def limited(folder: Path, size: int) -> subprocess.CompletedProcess[str]:
-    """A fit whose files cannot grow beyond ``size`` bytes, as on a disk that is full."""
-    return subprocess.run(
-        [sys.executable, "-m", "training", "fit", str(folder)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
-    )
+def fit_limited(folder: Path, size: int, errors: Path) -> None:
+    """Fit where files cannot grow beyond ``size`` bytes, as on a disk that is full.
+
+    Runs in a process of its own.
+    """
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    run_command(["fit", str(folder)], {}, errors)
 
 
 @pytest.mark.parametrize("size", [20_000, 100_000])
@@ -198,9 +194,9 @@ def test_a_full_disk_ends_a_run_in_a_sentence_and_it_goes_on_later(
 ) -> None:
     """The smaller limit stops the packed pictures, the larger one a checkpoint."""
     folder = write_run(tmp_path / "run", own_snapshot, tmp_path / "cache")
-    ended = limited(folder, size)
-    assert ended.returncode == 1
-    assert "The disk is full" in ended.stderr.splitlines()[-1]
+    errors = tmp_path / "errors.txt"
+    assert wait(fork(fit_limited, folder, size, errors)) == 1
+    assert "The disk is full" in errors.read_text().splitlines()[-1]
     assert not list(tmp_path.rglob(".*.draft"))
     assert main(["fit", str(folder)]) == 0
 

@@ -10,30 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.training.engine.conftest import RunMaker
+from tests.training.engine.forks import fork, run_command, wait
+from tests.training.engine.loop.test_loop import CONFIG, Line
 from tests.training.engine.runs import LONG, ROOT, write_run
 from training.engine.files import TrainingError
 from training.engine.loop import distributed
-
-DUEL = """
-import json
-from pathlib import Path
-from tests.training.engine.loop.test_loop import CONFIG, Line
-from training.engine.loop import distributed
 from training.engine.loop.loop import Loop
-
-distributed.join()
-line = Line()
-if distributed.rank():
-    line.network.weight.data.fill_(9.0)
-loop = Loop(line, CONFIG, seed=0)
-loop.share()
-for _ in range(3):
-    loop.advance()
-weights = [p.item() for p in line.network.parameters()]
-results = {"counts": line.counts, "weights": weights, "loss": loop.loss}
-Path(sys.argv[1], f"{distributed.rank()}.json").write_text(json.dumps(results))
-distributed.leave_together()
-"""
 
 
 def torchrun(*arguments: str) -> str:
@@ -45,10 +27,38 @@ def torchrun(*arguments: str) -> str:
     return ended.stdout
 
 
+def two_machines() -> list[dict[str, str]]:
+    """Return the environments of two processes that find each other at a free port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
+    return [shared | {"RANK": str(rank)} for rank in range(2)]
+
+
+def duel(folder: Path, environment: dict[str, str]) -> None:
+    """Train a line for three steps, one of the two from other weights, and write what came of it.
+
+    Runs in a process of its own.
+    """
+    os.environ.update(environment)
+    distributed.join()
+    line = Line()
+    if distributed.rank():
+        line.network.weight.data.fill_(9.0)
+    loop = Loop(line, CONFIG, seed=0)
+    loop.share()
+    for _ in range(3):
+        loop.advance()
+    weights = [p.item() for p in line.network.parameters()]
+    results = {"counts": line.counts, "weights": weights, "loss": loop.loss}
+    (folder / f"{distributed.rank()}.json").write_text(json.dumps(results))
+    distributed.leave_together()
+
+
 def test_processes_see_different_pictures_and_keep_the_same_weights(tmp_path: Path) -> None:
-    script = tmp_path / "duel.py"
-    script.write_text(f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{DUEL}")
-    torchrun(str(script), str(tmp_path))
+    processes = [fork(duel, tmp_path, environment) for environment in two_machines()]
+    assert [wait(process) for process in processes] == [0, 0]
     first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
     assert first["weights"] == second["weights"]
     assert first["counts"] == second["counts"] == [5, 5, 5]
@@ -69,29 +79,16 @@ def test_two_processes_make_one_model(make_run: RunMaker) -> None:
 OTHERS = "error: Another process of this run has failed: see its own error."
 
 
-def fit_on_two_machines(*folders: Path) -> list[tuple[int, str]]:
+def fit_on_two_machines(*folders: Path) -> list[tuple[int | None, str]]:
     """Fit one run by two processes with a folder each; the status and last line of each."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    shared = os.environ | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
+    errors = [folder / "errors.txt" for folder in folders]
     processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "training", "fit", str(folder)],
-            cwd=ROOT,
-            env=shared | {"RANK": str(rank)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank, folder in enumerate(folders)
+        fork(run_command, ["fit", str(folder)], environment, path)
+        for folder, environment, path in zip(folders, two_machines(), errors, strict=True)
     ]
-    try:
-        errors = [process.communicate(timeout=100)[1] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    lines = [(error.splitlines() or [""])[-1] for error in errors]
-    return [(process.returncode, line) for process, line in zip(processes, lines, strict=True)]
+    statuses = [wait(process) for process in processes]
+    lines = [(path.read_text().splitlines() or [""])[-1] for path in errors]
+    return list(zip(statuses, lines, strict=True))
 
 
 class Machines:
