@@ -13,12 +13,20 @@ import pytest
 import pytest_django
 from django.conf import settings
 from django.db import connection
-from django.test import TransactionTestCase
+from django.test import TransactionTestCase, testcases
 
 from config import servers
 from tests import emptying
+from tests.live_requests import CountingHandler
 
 pytest_plugins = ["tests.browser", "tests.buckets", "tests.cast", "tests.worker"]
+LONGEST = (
+    "tests/training/test_worker.py",
+    "tests/frontend/test_accessibility.py",
+    "tests/config/test_demo.py",
+    "tests/frontend/test_every_page.py",
+    "tests/training/engine/loop/test_distributed.py",
+)
 _until_the_end = ExitStack()
 
 
@@ -48,6 +56,12 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick
     settings.WHITENOISE_AUTOREFRESH = True  # else each client looks through all static files
     TransactionTestCase._fixture_teardown = lambda _: emptying.empty_tables()
+    testcases.WSGIHandler = CountingHandler
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, lest one worker is at it when the other has nothing left."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
 def _write_without_waiting(data_dir: Path) -> None:

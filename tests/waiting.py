@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 LIMIT = 120.0
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 0.2
 
 
 def wait_until(
@@ -19,10 +20,12 @@ def wait_until(
     After `limit` seconds, which only a failure ever needs, fail the test with an explanation.
     """
     deadline = time.monotonic() + limit
+    pause = SHORTEST_PAUSE
     while not condition():
         if time.monotonic() > deadline:
             pytest.fail(str(explain()))
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(1.05 * pause, LONGEST_PAUSE)  # who waits for long may wait a little longer
 
 
 def wait_until_somebody_waits() -> None:
