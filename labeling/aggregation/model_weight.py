@@ -7,7 +7,6 @@ a normal prior around `DEFAULT_WEIGHT`, with people's answers as uncertain label
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
 from scipy.special import expit  # type: ignore[import-untyped]
 
 from labeling.aggregation.answers import Floats
@@ -36,6 +35,9 @@ def fit_model_weight(
 
     A model that is uninformative or wrong gets about 0, a calibrated one about 1.
     """
+    # Imported where it is needed: every process would start a sixth of a second later.
+    from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
+
     shift, before, votes = (np.asarray(x, np.float64) for x in (gain, prior, evidence))
 
     def loss(weight: float) -> float:
