@@ -57,6 +57,18 @@ def _run(options: argparse.Namespace) -> None:
             request, count = _request(options), options.count or 1
             number = write_samples(options.model, request, options.out, count=count)
             print(f"{number} pictures in {options.out}")
+        case "translate":
+            from training.engine.generation.translate import TranslationRequest, translate
+
+            translation = TranslationRequest(
+                images=options.images,
+                prompt=options.text,
+                seed=options.seed,
+                guidance=options.guidance,
+                steps=options.steps,
+            )
+            number = translate(options.model, translation, options.out)
+            print(f"{number} pictures in {options.out}")
         case "serve":
             from training.engine.generation.server import main as serve
 
@@ -211,6 +223,7 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument(
         "--inpaint", type=Path, metavar="PICTURE", help="generate its lower half (autoregressive)"
     )
+    _add_translate(commands.add_parser("translate", help="draw the other half of pictures (pairs)"))
     commands.add_parser("serve", help="execute generation requests that come in as lines of JSON")
     score = commands.add_parser("score", help="how real pictures look to a gan's discriminator")
     score.add_argument("model", type=Path)
@@ -247,6 +260,16 @@ def _parser() -> argparse.ArgumentParser:
     concepts.add_argument("--texts", type=Path, required=True, help="where their embeddings go")
     concepts.add_argument("--log-odds", type=Path, required=True, help="where log-odds go (.npy)")
     return parser
+
+
+def _add_translate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path)
+    parser.add_argument("--images", type=Path, required=True, help="a folder of pictures")
+    parser.add_argument("--out", type=Path, required=True, help="gets a PNG of each one's name")
+    parser.add_argument("--text", default="", help="of pictures that have no .txt of their name")
+    parser.add_argument("--seed", type=_integer(0), default=0)
+    parser.add_argument("--guidance", type=_guidance, help="default: the model's own")
+    parser.add_argument("--steps", type=_integer(1), help="default: the model's own")
 
 
 def _integer(minimum: int) -> Callable[[str], int]:

@@ -74,6 +74,21 @@ METRICS = {
     "concept_log_loss": Metric(
         "how well it foresees people's answers", "log loss", "nats", less_is_better=True
     ),
+    "other_half": Metric(
+        "how often the half it draws is nearest to the true one of 20", "accuracy", "share"
+    ),
+    "other_half_of_nearest": Metric(
+        "the same of the half of the nearest pair it learnt from", "accuracy", "share"
+    ),
+    "other_half_error": Metric(
+        "how far the half it draws is from the true one", "RMS error", less_is_better=True
+    ),
+    "other_half_error_of_nearest": Metric(
+        "the same of the half of the nearest pair it learnt from", "RMS error", less_is_better=True
+    ),
+    "other_half_error_of_first": Metric(
+        "the same of the first half itself", "RMS error", less_is_better=True
+    ),
     PEOPLE: Metric("whether people find that pictures fit their words", "", "share"),
 }
 JUDGES = {

@@ -29,6 +29,7 @@ RECIPES = {
     "gan": "generates pictures in one step, interpolates smoothly, and scores any picture",
     "autoregressive": "generates pictures patch by patch, and inpaints given ones",
     "lora": "teaches Stable Diffusion what a few pictures show (needs the extra lora)",
+    "pairs": "draws the other half of a picture, from pairs that belong together",
 }
 
 LOOP_OPTIONS = (  # of every recipe
@@ -45,6 +46,8 @@ OWN_OPTIONS = {
     "cond_drop_prob flip_prob jitter guidance temperature top_k top_p",
     "lora": "base size rank layers cond_drop_prob keep_keywords keyword_dropout caption_variants "
     "min_snr_gamma guidance sampling_steps sampler",
+    "pairs": "size components width depth expansion dropout noise flip_prob cond_drop_prob "
+    "text_drop_prob jitter time_mean time_clamp guidance sampling_steps sampler",
 }
 OPTIONS = {
     recipe: frozenset(f"{LOOP_OPTIONS} {names}".split()) for recipe, names in OWN_OPTIONS.items()
@@ -266,5 +269,47 @@ PRESETS: dict[str, dict[str, Preset]] = {
             minutes=(60, 300),
         ),
         "gpu": Preset("minutes, on a GPU: 512 pixels", {"steps": 1500}, minutes=(5, 30)),
+    },
+    "pairs": {
+        "smoke": Preset(
+            "seconds, only to see that everything works",
+            {
+                "steps": 60,
+                "batch": 32,
+                "warmup": 10,
+                "size": 16,
+                "components": 32,
+                "width": 64,
+                "depth": 2,
+                "sampling_steps": 8,
+                "samples": 2,
+                "judge_steps": 0,
+                "checkpoint_steps": 10,
+                "grid_steps": 30,
+            },
+            minutes=(0.5, 2),
+        ),
+        "cpu": Preset(
+            "minutes, on two processor cores",
+            {"steps": 2000, "learning_rate": 1e-3, "samples": 3},
+            minutes=(3, 12),
+        ),
+        "gpu": Preset(
+            "minutes, on a GPU: 64 pixels, a larger network",
+            {
+                "steps": 20_000,
+                "batch": 1024,
+                "learning_rate": 1e-3,
+                "warmup": 500,
+                "size": 64,
+                "components": 512,
+                "width": 1024,
+                "depth": 6,
+                "samples": 3,
+                "checkpoint_steps": 2000,
+                "grid_steps": 4000,
+            },
+            minutes=(5, 30),
+        ),
     },
 }

@@ -10,6 +10,7 @@ import torch
 
 from training.engine.config import RunConfig, read_config
 from training.engine.data.packing import pack
+from training.engine.data.pairs import name_of, watched
 from training.engine.data.prompts import fixed_prompts
 from training.engine.data.rows import Snapshot, digest
 from training.engine.data.snapshot import read_snapshot
@@ -30,7 +31,7 @@ from training.engine.loop.loop import Loop
 from training.engine.loop.progress import ProgressWriter
 from training.engine.loop.stop import STOPPED, StopSignal
 from training.engine.progress import samples
-from training.engine.recipes import RECIPES, load_generator
+from training.engine.recipes import RECIPES, data_of, load_generator
 from training.engine.recipes.base import Source, Training
 from training.engine.report.report import machine, write_report
 
@@ -68,10 +69,10 @@ def fit(folder: Path) -> None:
         )
         stack.enter_context(progress.running())
         with distributed.first():  # 3
-            snapshot = read_snapshot(config.snapshot)
+            snapshot = data_of(config.recipe, read_snapshot(config.snapshot))
             training = prepare(config, snapshot)
         _require_same(config, snapshot)
-        prompts = config.settings.prompts or fixed_prompts(snapshot)
+        prompts = _prompts(config, snapshot)
         loop = Loop(training, config.settings, config.seed, config.time_limit)
         resume(folder, loop)  # 4
         progress.start_training(loop)
@@ -93,11 +94,18 @@ def is_finished(folder: Path) -> bool:
     return all((folder / name).exists() for name in RESULTS)
 
 
+def _prompts(config: RunConfig, snapshot: Snapshot) -> tuple[str, ...]:
+    """Return what the rows of the run's grids show: prompts, or the names of watched pairs."""
+    if RECIPES[config.recipe].translates:
+        return tuple(name_of(row) for row in watched(snapshot))
+    return config.settings.prompts or fixed_prompts(snapshot)
+
+
 def prepare(config: RunConfig, snapshot: Snapshot) -> Training:
     """Return the recipe with its data at hand, before its first step."""
     recipe = RECIPES[config.recipe]
     encoder, init = config.encoder, config.init
-    if recipe.generative and init:
+    if init and (recipe.generative or recipe.translates):
         encoder, init = {"kind": "folder", "path": str(init.resolve())}, None
     source = Source(snapshot, config.cache, config.seed, encoder, init)
     return recipe.training(config.settings, source)
@@ -154,7 +162,7 @@ def save_model(
             size = min(load_generator(model).size, NEIGHBOUR_SIZE)
             pixels = pack(rows, size, config.cache, digest(rows))
             Neighbours.fit(pixels, [row.path.name for row in rows]).save(model)
-        else:
+        elif not RECIPES[config.recipe].translates:
             calibrate(load_clip(model), snapshot, config.cache).save(model)
 
 

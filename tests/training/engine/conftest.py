@@ -11,8 +11,9 @@ import torch
 from safetensors.torch import save_file
 
 from tests.training.engine.gallery import write_gallery
-from tests.training.engine.runs import LONG, write_run, write_snapshot
+from tests.training.engine.runs import LONG, write_pairs, write_run, write_snapshot
 from training.__main__ import main
+from training.engine.data.pairs import of_pairs
 from training.engine.data.rows import Snapshot
 from training.engine.data.snapshot import read_snapshot
 from training.engine.encoders.libraries import open_clip
@@ -42,6 +43,18 @@ def snapshot_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def snapshot(snapshot_folder: Path) -> Snapshot:
     """Read the coloured squares."""
     return read_snapshot(snapshot_folder)
+
+
+@pytest.fixture(scope="session")
+def pairs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write pairs of squares, of which each colour belongs with another."""
+    return write_pairs(tmp_path_factory.mktemp("snapshot") / "pairs")
+
+
+@pytest.fixture(scope="session")
+def pairs(pairs_folder: Path) -> Snapshot:
+    """Read the pairs of squares."""
+    return of_pairs(read_snapshot(pairs_folder))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """A tiny snapshot and runs on it, for the tests of training."""
 
 import hashlib
+import io
 import json
 import subprocess
 import sys
@@ -60,6 +61,38 @@ def _row(folder: Path, content: bytes, colour: str, number: int) -> dict[str, An
         "width": 32,
         "height": 32,
     }
+
+
+OTHER_HALF = {"red": "blue", "green": "black", "blue": "red", "black": "green"}
+
+
+def write_pairs(folder: Path) -> Path:
+    """Write pairs of squares at the same place, the second in the colour of `OTHER_HALF`."""
+    for split in ("train", "test"):
+        (folder / split).mkdir(parents=True)
+        rows = [
+            _pair_row(folder / split, colour, left, top)
+            for number, left in enumerate(range(2, 16, 3))
+            for top in range(2, 16, 3)
+            for colour in COLOURS
+            if (number == 3) == (split == "test")
+        ]
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / split / "metadata.jsonl").write_text(lines)
+    (folder / "manifest.json").write_text(json.dumps({"format": 3, "project": "pairs"}))
+    return folder
+
+
+def _pair_row(folder: Path, colour: str, left: int, top: int) -> dict[str, Any]:
+    """Write both halves into one picture, as a snapshot has them; return its row."""
+    name = f"{colour}-{left:02}-{top:02}.png"
+    both = Image.new("RGB", (32 + 2 + 32, 32), "white")
+    for place, half in ((0, colour), (34, OTHER_HALF[colour])):
+        both.paste(Image.open(io.BytesIO(square(half, left, top))), (place, 0))
+    (folder / name).write_bytes(encoded(both, "PNG"))
+    caption = {"text": f"a {colour} square", "confidence": 0.9}
+    row = {"file_name": name, "captions": [caption], "tags": [], "pair": 0.95}
+    return {**row, "concepts": [{"name": "belong together", "probability": 0.95}]}
 
 
 def write_run(folder: Path, snapshot: Path, cache: Path, /, **changes: Any) -> Path:

@@ -56,18 +56,14 @@ def read_folder(folder: Path) -> Snapshot:
     return Snapshot(
         folder=folder,
         concepts=(),
-        train=tuple(row for row in rows if not (large and _held_out(row))),
-        test=tuple(row for row in rows if large and _held_out(row)),
-        digest=_digest(rows),
+        train=tuple(row for row in rows if not (large and is_held_out(row))),
+        test=tuple(row for row in rows if large and is_held_out(row)),
+        digest=digest(rows),
     )
 
 
 def _row(path: Path) -> Row:
-    try:
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise TrainingError(f"The picture {path} cannot be read: {error.strerror}.") from None
-    text = _text(path.with_suffix(".txt"))
+    text = read_text(path.with_suffix(".txt"))
     keywords = tuple(dict.fromkeys(_keywords(text)))
     caption = ", ".join(keywords)
     return Row(
@@ -75,11 +71,20 @@ def _row(path: Path) -> Row:
         captions=((caption, 1.0),) if caption else (),
         tags=keywords if len(keywords) > 1 else (),
         concepts={},
-        content=content,
+        content=hash_of(path),
     )
 
 
-def _text(path: Path) -> str:
+def hash_of(path: Path) -> str:
+    """Return the SHA-256 of a picture's file; raise ``TrainingError`` where it is unreadable."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise TrainingError(f"The picture {path} cannot be read: {error.strerror}.") from None
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file, "" where there is none; raise ``TrainingError`` if unreadable."""
     try:
         return path.read_text("utf-8-sig")
     except FileNotFoundError:
@@ -96,11 +101,12 @@ def _keywords(text: str) -> Sequence[str]:
     return [part for part in parts if part]
 
 
-def _held_out(row: Row) -> bool:
+def is_held_out(row: Row) -> bool:
+    """Return whether a picture is held out, where there are enough: by its content alone."""
     return int(row.content[:8], 16) / 2**32 < HELD_OUT
 
 
-def _digest(rows: Sequence[Row]) -> str:
+def digest(rows: Sequence[Row]) -> str:
     """Return a hash of pictures and texts, whatever the files' names."""
     lines = "\n".join(f"{row.content} {row.captions}" for row in rows)
     return hashlib.sha256(lines.encode()).hexdigest()

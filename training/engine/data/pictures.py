@@ -41,9 +41,41 @@ def load(path: Path, boxes: Sequence[Box | None], size: int) -> Pixels:
     A box is (left, top, width, height) in pixels. What is not square is cropped to its middle.
     Raise ``TrainingError`` with the path where the picture is missing or broken.
     """
+    picture = opened(path)
+    return np.stack([_square(picture, box, size) for box in boxes])
+
+
+def load_halves(path: Path, second: Path | None, size: int) -> Pixels:
+    """Load both halves of a pair as uint8 (2, size, size, 3), each whole, on white.
+
+    Without a file of its own the second half is the right square of the first one's picture, whose
+    left square is the first half. Raise ``TrainingError`` where a picture is missing or broken.
+    """
+    if second is not None:
+        return np.stack([load_whole(half, size) for half in (path, second)])
+    picture = opened(path)
+    width, height = picture.size
+    boxes = (0, 0, height, height), (width - height, 0, height, height)
+    return np.stack([_square(picture, box, size) for box in boxes])
+
+
+def load_whole(path: Path, size: int) -> Pixels:
+    """Load all of a picture as uint8 (size, size, 3), in the middle of a white square.
+
+    Raise ``TrainingError`` where it is missing or broken.
+    """
+    picture = opened(path)
+    side = max(picture.size)
+    square = Image.new("RGB", (side, side), "white")
+    square.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
+    return _square(square, None, size)
+
+
+def opened(path: Path) -> Image.Image:
+    """Return a picture on white, as it is meant to be turned; raise ``TrainingError`` for none."""
     try:
         with Image.open(path) as image:
-            picture = _on_white(ImageOps.exif_transpose(image))
+            return _on_white(ImageOps.exif_transpose(image))
     except FileNotFoundError:
         raise TrainingError(
             f"The picture {path} is missing: put it back, or leave it out."
@@ -52,7 +84,6 @@ def load(path: Path, boxes: Sequence[Box | None], size: int) -> Pixels:
         raise TrainingError(
             f"The picture {path} cannot be read: replace it, or leave it out."
         ) from None
-    return np.stack([_square(picture, box, size) for box in boxes])
 
 
 def _on_white(image: Image.Image) -> Image.Image:

@@ -17,6 +17,8 @@ class Row:
     content: str = ""  # a hash of the picture, where its file is not named by one
     prompt: str = ""  # what a model generated it from
     shows_prompt: float | None = None  # the probability of it, where people answered
+    pair: float = 0.0  # the probability that two halves belong together; 0: it is one picture
+    second: Path | None = None  # the second half, where each half has a file of its own
 
     @property
     def key(self) -> str:

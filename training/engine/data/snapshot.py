@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from training.engine.data import folders
+from training.engine.data import folders, pair_folders
 from training.engine.data.json_lines import numbered_lines
 from training.engine.data.rows import Row, Snapshot
 from training.engine.files import TrainingError, read_json
@@ -24,18 +24,21 @@ class RowError(ValueError):
 
 
 def read_snapshot(folder: Path) -> Snapshot:
-    """Read a snapshot, or a flat folder of pictures and ``.txt`` files of the same names.
+    """Read a snapshot, a flat folder of pictures and ``.txt`` files of the same names, or pairs.
 
     Raise ``TrainingError`` where it is neither, or holds no training pictures, or a row is broken.
     """
     if not (folder / "manifest.json").exists():
+        if pair_folders.holds_pairs(folder):
+            return pair_folders.read_pairs(folder)
         if folders.holds_pictures(folder):
             return folders.read_folder(folder)
         if folder.is_dir():
             raise TrainingError(
                 f"{folder / 'manifest.json'} is missing, and no pictures lie beside it: name the "
                 "folder of a snapshot, or one with pictures and their .txt files directly in it, "
-                "not in folders of their own."
+                "not in folders of their own; or one of pairs, with two folders of equally named "
+                "pictures or a pairs.csv."
             )
     manifest = read_json(folder / "manifest.json")
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
@@ -110,6 +113,7 @@ def _row(folder: Path, value: Mapping[str, Any]) -> Row:
         concepts={name: p for name, p in concepts.items() if name not in in_part},
         prompt=prompt,
         shows_prompt=_shows(prompt, captions, concepts) if value.get("n_answers") else None,
+        pair=_probability(value.get("pair", 0.0)),
     )
 
 

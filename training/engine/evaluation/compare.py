@@ -3,9 +3,9 @@
     python -m training compare NEW CURRENT SNAPSHOT --out FILE [--answers FILE] [--cache DIR]
                                [--clip-model NAME --clip-pretrained WEIGHTS]
 
-NEW and CURRENT are model folders, both of generators or both of ``clip`` models; CURRENT is ``-``
-where there is none. Generators sample the same prompts with the same seeds, and one judge, which
-conditioned neither, looks at both. FILE gets, whole or not at all:
+NEW and CURRENT are model folders, both of generators, of ``clip`` models or of pairs; CURRENT is
+``-`` where there is none. Generators sample the same prompts with the same seeds, and one judge,
+which conditioned neither, looks at both. FILE gets, whole or not at all:
 
     {"promoted": bool, "why": one sentence,
      "judges": [{"name", "new", "current", "difference", "low", "high", "margin", "n", "says"}, …],
@@ -33,14 +33,17 @@ import numpy as np
 
 from training.engine.data.rows import Snapshot
 from training.engine.encoders.text import Spec
-from training.engine.evaluation import compare_clips, intervals, judges
+from training.engine.evaluation import compare_clips, intervals, judges, translators
 from training.engine.evaluation.compare_generators import GeneratorComparison
 from training.engine.evaluation.model_config import evaluation_settings, read_model_config
 from training.engine.evaluation.verdict import Judgement, verdict
 from training.engine.files import TrainingError, read_json
 from training.engine.metric_names import PEOPLE
+from training.engine.recipes import data_of
 
 MARGIN = 0.05  # of shares of answers
+_KINDS = {"clip": "clip model", "pairs": "model of pairs"}  # of recipes that are no generators
+_JUDGES = {"clip model": compare_clips.judge, "model of pairs": translators.judge}
 FEWEST_ANSWERS = 20  # about pictures of either model
 
 
@@ -58,12 +61,14 @@ def compare(
     ``judge`` names an open_clip model; it judges where it conditioned neither.
     """
     configs = [read_model_config(folder) for folder in (new, current) if folder]
-    are_clips = {config["recipe"] == "clip" for config in configs}
-    if len(are_clips) > 1:
-        raise TrainingError(f"{new} and {current} cannot be compared: only one of them draws.")
+    kinds = {_KINDS.get(config["recipe"], "generator") for config in configs}
+    if len(kinds) > 1:
+        both = " and a ".join(sorted(kinds))
+        raise TrainingError(f"{new} and {current} cannot be compared: they are a {both}.")
+    snapshot = data_of(configs[0]["recipe"], snapshot)
     from_people = _people(answers) if answers and current else []
-    if are_clips == {True}:
-        judgements = compare_clips.judge(new, current, snapshot, cache)
+    if judge_kind := _JUDGES.get(kinds.pop()):
+        judgements = judge_kind(new, current, snapshot, cache)
         return verdict([*judgements, *from_people], has_current=current is not None)
     settings = evaluation_settings(new, configs[0])
     conditioners = [config.get("clip") or {} for config in configs]

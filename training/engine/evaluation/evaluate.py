@@ -8,8 +8,9 @@
   training pictures reach, where none is held out;
 - ``…_floor``: of a distance from held-out pictures, that of training pictures.
 
-For a generator, see ``generators.py``. For a clip model: ``recall@10``,
-``caption_among_ten``, ``concept_ap`` and ``concept_ap_zero_shot``, ``concept_log_loss``.
+For a generator, see ``generators.py``; for a model of pairs, ``translators.py``. For a clip model:
+``recall@10``, ``caption_among_ten``, ``concept_ap`` and ``concept_ap_zero_shot``,
+``concept_log_loss``.
 """
 
 import json
@@ -25,7 +26,9 @@ from training.engine.evaluation.generators import evaluate_generator
 from training.engine.evaluation.model_config import read_model_config
 from training.engine.evaluation.predictions import embed_tiles, probabilities
 from training.engine.evaluation.questions import Question
+from training.engine.evaluation.translators import evaluate_translator
 from training.engine.files import write_bytes, write_json
+from training.engine.recipes import RECIPES, data_of, recipe_of
 
 
 def evaluate(
@@ -36,6 +39,8 @@ def evaluate(
     ``judge`` names an open_clip model; it judges what it did not condition.
     """
     config = read_model_config(folder)
+    if RECIPES[config["recipe"]].translates:
+        return evaluate_translator(folder, snapshot, cache)
     if config["recipe"] != "clip":
         return evaluate_generator(folder, config, snapshot, cache, judge)
     return evaluate_clip(load_clip(folder), Calibration.load(folder), snapshot, cache)
@@ -48,7 +53,7 @@ def write_evaluation(
 
     A clip model's predictions of the snapshot's concepts go to ``predictions.jsonl`` beside it.
     """
-    snapshot = read_snapshot(snapshot_folder)
+    snapshot = data_of(recipe_of(folder), read_snapshot(snapshot_folder))
     figures = evaluate(folder, snapshot, cache=cache, judge=judge)
     if (folder / "calibration.json").exists():
         write_bytes(folder / "predictions.jsonl", _predictions(folder, snapshot).encode())

@@ -62,8 +62,10 @@ def fit(
     seed: int,
     rows: NDArray[np.int64] | None = None,
     extra: Pixels | None = None,
+    *,
+    mirrored: bool = True,
 ) -> PCA:
-    """Fit to pictures (n, s, s, 3), or to those at ``rows``, and to their mirror images.
+    """Fit to pictures (n, s, s, 3), or to those at ``rows``, and if ``mirrored`` to mirror images.
 
     ``extra`` pictures (m, s, s, 3) are fitted to as well. Of many, fit to a random sample, at
     most half of it from ``extra`` where there are enough of the others.
@@ -76,7 +78,8 @@ def fit(
         count = max(half - len(chosen), half // 2)
         more = extra[np.sort(random.permutation(len(extra))[:count])]
         chosen = np.concatenate([chosen[: half - len(more)], more])
-    images = torch.cat([flat(chosen), flat(chosen[:, :, ::-1])])
+    sides = [chosen, chosen[:, :, ::-1]] if mirrored else [chosen]
+    images = torch.cat([flat(side) for side in sides])
     pca = PCA(pixels.shape[1], min(components, len(images), images.shape[1]))
     pca.mean.copy_(images.mean(0))
     torch.manual_seed(seed)

@@ -5,11 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from training.engine.data.pairs import of_pairs, without_pairs
+from training.engine.data.rows import Snapshot
 from training.engine.encoders.clip_models import load_clip
 from training.engine.files import TrainingError, read_json
 from training.engine.presets import PRESETS
-from training.engine.recipes import autoregressive, clip, diffusion, gan, lora
-from training.engine.recipes.base import Config, ImageGenerator, Source, Training, replace_options
+from training.engine.recipes import autoregressive, clip, diffusion, gan, lora, pairs
+from training.engine.recipes.base import (
+    Config,
+    ImageGenerator,
+    Source,
+    Training,
+    Translator,
+    replace_options,
+)
 
 
 @dataclass(frozen=True)
@@ -17,7 +26,8 @@ class Recipe:
     config: type[Config]
     training: Callable[[Any, Source], Training]
     load: Callable[[Path], Any]
-    generative: bool  # whether its models generate images
+    generative: bool  # whether its models generate images from texts
+    translates: bool = False  # whether its models draw the other half of a picture
 
 
 RECIPES: dict[str, Recipe] = {
@@ -33,6 +43,9 @@ RECIPES: dict[str, Recipe] = {
         generative=True,
     ),
     "lora": Recipe(lora.LoraConfig, lora.LoraTraining, lora.load, generative=True),
+    "pairs": Recipe(
+        pairs.PairsConfig, pairs.PairsTraining, pairs.load, generative=False, translates=True
+    ),
 }
 
 
@@ -52,11 +65,36 @@ def configure(recipe: str, preset: str, options: dict[str, Any]) -> Config:
 
 def load_generator(folder: Path) -> ImageGenerator:
     """Load a generative model folder; raise ``TrainingError`` where it holds none."""
-    about = read_json(folder / "config.json")
-    recipe = RECIPES.get(str(about.get("recipe"))) if isinstance(about, dict) else None
-    if recipe is None:
-        raise TrainingError(f"{folder} is not a model folder.")
-    if not recipe.generative:
-        raise TrainingError(f"{folder} holds a {about['recipe']} model, which cannot draw.")
-    generator: ImageGenerator = recipe.load(folder)
+    name = recipe_of(folder)
+    if not RECIPES[name].generative:
+        raise TrainingError(f"{folder} holds a {name} model, which draws nothing from a text.")
+    generator: ImageGenerator = RECIPES[name].load(folder)
     return generator
+
+
+def load_translator(folder: Path) -> Translator:
+    """Load the folder of a model of pairs; raise ``TrainingError`` where it holds none."""
+    name = recipe_of(folder)
+    if not RECIPES[name].translates:
+        raise TrainingError(f"{folder} holds a {name} model: name one of the recipe pairs.")
+    translator: Translator = RECIPES[name].load(folder)
+    return translator
+
+
+def recipe_of(folder: Path) -> str:
+    """Return the name of a model folder's recipe; raise ``TrainingError`` for another folder."""
+    about = read_json(folder / "config.json")
+    name = about.get("recipe") if isinstance(about, dict) else None
+    if name not in RECIPES:
+        raise TrainingError(f"{folder} is not a model folder.")
+    return str(name)
+
+
+def data_of(recipe: str, snapshot: Snapshot) -> Snapshot:
+    """Return the part of a snapshot that a recipe learns from: pairs, single pictures, or all.
+
+    A CLIP sees all, as people are asked about all. Raise ``TrainingError`` where there is none.
+    """
+    if RECIPES[recipe].translates:
+        return of_pairs(snapshot)
+    return without_pairs(snapshot) if RECIPES[recipe].generative else snapshot

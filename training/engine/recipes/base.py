@@ -175,6 +175,29 @@ class ImageGenerator(Protocol):
         """Return it with other sampling options; raise ``TrainingError`` where one is wrong."""
 
 
+class Translator(Protocol):
+    """A finished model that draws the other half of any picture."""
+
+    @property
+    def size(self) -> int:
+        """The side of its square pictures in pixels."""
+
+    def translate(
+        self,
+        pictures: Pixels,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        *,
+        guidance: float | None = None,
+        steps: int | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Pixels:
+        """Return the other half of each picture (n, s, s, 3) as uint8 (n, size, size, 3).
+
+        Each has a prompt, "" where nothing is known, and a seed, and is independent of others.
+        """
+
+
 def sample_grid(generator: ImageGenerator, prompts: Sequence[str], columns: int) -> bytes:
     """Return a PNG with one row per prompt and the seeds 0 to ``columns`` − 1."""
     repeated = [prompt for prompt in prompts for _ in range(columns)]

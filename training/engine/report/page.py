@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 
 from training.engine.report.escape import text
 
+SAME_PROMPTS = "The same prompts and seeds over time"
+SAME_PAIRS = "The same pairs over time: the first half, and what is drawn as the other"
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 class Strip(NamedTuple):
-    """A prompt, and a PNG of its samples at each step."""
+    """A prompt, and a PNG of its samples at each step; or a pair, and a PNG of each picture."""
 
     prompt: str
     pictures: dict[int, bytes]
@@ -62,7 +64,7 @@ def config(title: str, values: object) -> str:
     return f"<h2>{text(title)}</h2>\n{_list(shown)}"
 
 
-def strips(prompts: Sequence[Strip]) -> str:
+def strips(prompts: Sequence[Strip], title: str = SAME_PROMPTS) -> str:
     """Return a table of the fixed prompts' samples, a column a step."""
     if not prompts:
         return ""
@@ -75,9 +77,26 @@ def strips(prompts: Sequence[Strip]) -> str:
         for strip in prompts
     )
     return (
-        "<h2>The same prompts and seeds over time</h2>\n"
+        f"<h2>{text(title)}</h2>\n"
         f'<div class="wide"><table class="strip"><thead><tr><td></td>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def pairs(rows: Sequence[Strip]) -> str:
+    """Return pairs with what the model drew between their halves."""
+    figures = [
+        "<figure><div>"
+        + "".join(_image(picture, strip.prompt) for picture in strip.pictures.values())
+        + f"</div><figcaption>{text(strip.prompt)}</figcaption></figure>"
+        for strip in rows
+    ]
+    if not figures:
+        return ""
+    return (
+        "<h2>Beside the true halves</h2>\n<p>First the half that the model was given, then what "
+        "it drew with several seeds, last the half that belongs to it: of pairs that it never "
+        f'saw, if any are held out.</p>\n<div class="likes halves">{"".join(figures)}</div>'
     )
 
 

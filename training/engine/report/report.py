@@ -17,6 +17,7 @@ from training.engine.data.snapshot import read_snapshot
 from training.engine.evaluation.near_copies import NEAR_COPY
 from training.engine.files import TrainingError, read_json, write_bytes
 from training.engine.latents.neighbours import Neighbours
+from training.engine.recipes import data_of
 from training.engine.report import metrics_table, page, plots
 from training.engine.report.page import Comparison, Strip
 
@@ -25,6 +26,7 @@ COLUMNS = 3  # samples of a prompt in each
 COMPARISONS = 12  # samples beside their nearest training pictures
 NEAREST = 3
 THUMBNAIL = 72  # pixels
+PAIRS = "pairs"  # the recipe whose grids show pairs
 
 
 def machine() -> str:
@@ -60,8 +62,7 @@ def write_report(folder: Path) -> Path:
             }
         ),
         metrics_table.table(progress.metrics(folder)),
-        page.strips(_strips(grids, folder)),
-        _nearest(grids, folder, snapshot),
+        *_samples(grids, folder, snapshot, str(run_config["recipe"])),
         page.config("What was asked for", run_config),
         page.config("The model", model_config.get("network")),
     ]
@@ -86,8 +87,9 @@ def _object(path: Path) -> dict[str, Any]:
 
 def _snapshot(run_config: dict[str, Any]) -> Snapshot | None:
     try:
-        return read_snapshot(Path(str(run_config.get("snapshot"))))
-    except (TrainingError, OSError):
+        snapshot = read_snapshot(Path(str(run_config.get("snapshot"))))
+        return data_of(str(run_config["recipe"]), snapshot)
+    except (TrainingError, OSError, KeyError):
         return None
 
 
@@ -97,8 +99,9 @@ def _facts(folder: Path, config: dict[str, Any], snapshot: Snapshot | None) -> d
     if snapshot:
         rows = [*snapshot.train, *snapshot.test]
         captioned = sum(bool(row.captions) for row in rows)
+        noun = PAIRS if all(row.pair for row in rows) else "pictures"
         facts["Snapshot"] = (
-            f"{len(snapshot.train):,} pictures to learn from, {len(snapshot.test):,} held out; "
+            f"{len(snapshot.train):,} {noun} to learn from, {len(snapshot.test):,} held out; "
             f"{captioned:,} with captions, {len(snapshot.concepts):,} concepts"
         )
     facts |= _hashes(config, snapshot)
@@ -149,6 +152,25 @@ def _grids(folder: Path) -> list[_Grid]:
             cut = pixels.reshape(rows, side, -1, side, 3).transpose(0, 2, 1, 3, 4)
             grids.append(_Grid(int(name.removesuffix(".png")), cut))
     return grids
+
+
+def _samples(
+    grids: Sequence[_Grid], folder: Path, snapshot: Snapshot | None, recipe: str
+) -> list[str]:
+    """Return what the model drew over time, and beside what it is to be compared with."""
+    strips = _strips(grids, folder)
+    if recipe == PAIRS:
+        return [page.strips(strips, page.SAME_PAIRS), page.pairs(_pairs(grids, folder))]
+    return [page.strips(strips), _nearest(grids, folder, snapshot)]
+
+
+def _pairs(grids: Sequence[_Grid], folder: Path) -> list[Strip]:
+    """Return the last row of each watched pair: the first half, drawings, and the true one."""
+    return [
+        Strip(name, {column: png(half) for column, half in enumerate(grid.pictures[row])})
+        for grid in grids[-1:]
+        for row, name in enumerate(progress.prompts(folder))
+    ]
 
 
 def _strips(grids: Sequence[_Grid], folder: Path) -> list[Strip]:

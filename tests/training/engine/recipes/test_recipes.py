@@ -11,6 +11,7 @@ from training.engine.loop.loop import Loop
 from training.engine.presets import OPTIONS
 from training.engine.recipes import RECIPES, configure
 from training.engine.recipes.base import Config, Source, Training
+from training.engine.recipes.pairs import PairsConfig
 
 
 def test_the_table_names_every_option_of_every_recipe() -> None:
@@ -18,15 +19,21 @@ def test_the_table_names_every_option_of_every_recipe() -> None:
         assert OPTIONS[name] == {field.name for field in fields(recipe.config)}
 
 
-@pytest.fixture(params=["autoregressive", "clip", "diffusion", "gan"])
+@pytest.fixture(params=["autoregressive", "clip", "diffusion", "gan", "pairs"])
 def config(request: pytest.FixtureRequest) -> Config:
     options = {"text": "words"} if request.param == "clip" else {}
     return configure(request.param, "smoke", {"steps": 40, "learning_rate": 3e-3, **options})
 
 
+@pytest.fixture
+def snapshot(config: Config, snapshot: Snapshot, pairs: Snapshot) -> Snapshot:
+    """What the recipe learns from."""
+    return pairs if isinstance(config, PairsConfig) else snapshot
+
+
 def prepare(config: Config, snapshot: Snapshot, cache: Path) -> Training:
     (recipe,) = (recipe for recipe in RECIPES.values() if recipe.config is type(config))
-    encoder = {"kind": "words"} if recipe.generative else None
+    encoder = {"kind": "words"} if recipe.generative or recipe.translates else None
     return recipe.training(config, Source(snapshot, cache, 3, encoder))
 
 
