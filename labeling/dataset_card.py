@@ -45,6 +45,7 @@ FEATURES: dict[str, Any] = {
             **{"label": _TEXT, "probability": _NUMBER, "answers": _COUNT, "provenance": _COUNT},
         }
     ],
+    "pair": _NUMBER,
 }
 SIZES = (  # the hub's categories: up to how many rows each goes
     (1_000, "n<1K"),
@@ -271,7 +272,8 @@ from), `n_answers`, `license`, `source` (where the picture was imported from), `
 `prompt` (what a model generated it from), `width`, `height`, `provenance` (where the picture and \
 its texts come from; `provenance` of a caption is its place in it, -1 for one written here), \
 `boxes` (rectangles that imports drew, in pixels, with what each shows, the probability of that, \
-and how many answers people gave; one that shows two things is listed twice).
+and how many answers people gave; one that shows two things is listed twice), `pair` (how surely \
+its left and right half belong together; 0: it is one picture).
 
 So that loaders without this card find the same types in all splits, the first row of a split may \
 hold placeholders: a caption, concept or box without text, or an empty tag. Leave those out."""

@@ -11,6 +11,9 @@ half; one that no import states any more, where most people believe it.
 `boxes` lists the rectangles that imports drew on the image, in its pixels, with what each is said
 to show, as `labeling.box_beliefs` believes it; one that shows two things is listed twice.
 
+`pair` is how surely its two halves, the left and the right square, belong together; 0 where it is
+one picture.
+
 `provenance` lists where the image and its texts come from, the image first; each caption and box
 has the place of its own in that list, -1 where somebody wrote it, or spoke of it, here.
 """
@@ -32,7 +35,7 @@ from labeling.batches import batched
 from labeling.box_beliefs import BoxLabel
 from labeling.image_beliefs import ImageBeliefs
 from labeling.imports import statements
-from labeling.models import Concept, Image, Import, Project, Question, TextSource
+from labeling.models import Concept, Image, Import, Pair, Project, Question, TextSource
 from labeling.models.projects import name_key
 from labeling.models.questions import LIKELY_CAPTION
 from labeling.snapshot_folder import SPLITS, Row
@@ -41,6 +44,7 @@ TEST_SHARE = 0.05
 STEM_LENGTH = 16  # characters of an image's SHA-256 that name its file
 BATCH = 500  # images
 DIGITS = 4  # of a probability
+LEAST_FIT = 0.0001  # of a pair: 0 says that an image is none
 WRITTEN_HERE = -1  # the place in `provenance` of what somebody wrote, or said of a box
 
 Captions = Sequence[dict[str, Any]]
@@ -69,11 +73,11 @@ def build(
         pictures = pictures.filter(generated=False)
     reader = image_beliefs.Reader(project, concepts)
     box_reader = box_beliefs.Reader(project, concepts)
-    names = _Names(concepts)
+    names, pair_reader = _Names(concepts), _PairReader(project, concepts)
     for batch in batched(pictures.order_by("sha256").iterator(chunk_size=BATCH), BATCH):
         believed, labels = reader.of(batch), box_reader.of(batch)
         captions, answers = _captions(batch), _answers(batch)
-        origins = _origins(batch, labels)
+        origins, pairs = _origins(batch, labels), pair_reader.of(batch)
         for number, image in enumerate(batch):
             shown = names.shown(believed, number)
             row = row_of(image, shown, captions[image.pk], answers.get(image.pk, 0))
@@ -83,6 +87,7 @@ def build(
                 _box(each, origins.place_of(image, each, row["provenance"]))
                 for each in labels.get(image.pk, ())
             ]
+            row["pair"] = pairs.fit(image, believed, number)
             yield SnapshotRow(split_of(image), row, image)
 
 
@@ -102,6 +107,7 @@ def counts(snapshot_row: SnapshotRow) -> dict[str, int]:
         "boxes": len(row["boxes"]),
         "answers": row["n_answers"],
         "generated": int(row["generated"]),
+        "pairs": int(row["pair"] > 0),
     }
 
 
@@ -157,6 +163,38 @@ class _Names:
             in_part=list(compress(self._names, shown & in_part)),
             names=self._by_key,
         )
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """The images of a batch that are pairs, each with the column of the concept of their fit."""
+
+    columns: Mapping[int, int | None]  # by image id
+
+    def fit(self, image: Image, believed: ImageBeliefs, number: int) -> float:
+        """Return how surely the halves of an image belong together; 0: it is one picture."""
+        if image.pk not in self.columns:
+            return 0.0
+        column = self.columns[image.pk]
+        probability = (
+            image.import_confidence if column is None else believed.probability[number, column]
+        )
+        return max(round(float(probability), DIGITS), LEAST_FIT)
+
+
+class _PairReader:
+    """Tells which images are pairs, and by which of C concepts their fit is known."""
+
+    def __init__(self, project: Project, concepts: Sequence[Concept]) -> None:
+        columns = {concept.pk: column for column, concept in enumerate(concepts)}
+        merged = project.concepts.exclude(merged_into=None).values_list("pk", "merged_into")
+        survivors = {pk: columns[into] for pk, into in merged if into in columns}
+        self._columns = columns | survivors
+
+    def of(self, batch: Sequence[Image]) -> _Pairs:
+        """Return the pairs among some images."""
+        rows = Pair.objects.filter(image__in=batch).order_by().values_list("image", "concept")
+        return _Pairs({image: self._columns.get(concept or 0) for image, concept in rows})
 
 
 def row_of(image: Image, shown: Shown, captions: Captions, answers: int) -> Row:

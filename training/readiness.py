@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 from labeling.images import visible
-from labeling.models import Project, Question, Snapshot
+from labeling.models import Pair, Project, Question, Snapshot
 from labeling.models.questions import LIKELY_CAPTION
 from labeling.numbers import count
 from training import generators
 from training.labels import settled
 from training.runs import RunError
+
+NO_PAIRS = "There are no pairs to learn from: import some with manage.py import_images --pairs."
 
 
 class NothingToLearnError(RunError):
@@ -22,6 +24,7 @@ class Readiness:
     pictures: int
     labels: int  # questions that people's answers, or a reviewer, have settled
     captions: int
+    pairs: int = 0
 
     @property
     def numbers(self) -> str:
@@ -39,6 +42,7 @@ def of_project(project: Project) -> Readiness:
         pictures=project.images.filter(visible(), generated=False).count(),
         labels=settled(project).count(),
         captions=captions.count(),
+        pairs=Pair.objects.filter(image__in=project.images.filter(visible())).count(),
     )
 
 
@@ -49,6 +53,7 @@ def of_snapshot(snapshot: Snapshot) -> Readiness:
         pictures=int(snapshot.counts.get("images", 0)),
         labels=labels.count(),
         captions=int(snapshot.counts.get("captions", 0)),
+        pairs=int(snapshot.counts.get("pairs", 0)),
     )
 
 
@@ -57,6 +62,8 @@ def warning(readiness: Readiness, recipe: str) -> str:
 
     It is a matter for people to decide: an import alone may be good enough for them.
     """
+    if recipe == "pairs":
+        return "" if readiness.pairs else NO_PAIRS
     if readiness.labels:
         return ""
     draws = generators.generates(recipe)

@@ -17,6 +17,7 @@ from labeling.images.duplicates import DuplicateIndex
 from labeling.imports import (
     box_tiles,
     gold,
+    pairs,
     plans,
     read_ahead,
     stated_captions,
@@ -109,6 +110,8 @@ class _BatchImporter:
         self.unseen_boxes: list[box_tiles.Labelled] = []
         self.remarks: dict[str, str] = {}  # by path, of pictures that are still to be counted
         self.goes_on = record.images.exists()
+        self.are_pairs = Options.of(record.options).pairs
+        self.pair_concept = pairs.concept_of(record) if self.are_pairs else None
 
     def import_batch(self, batch: Batch) -> None:
         """Import a batch, and count what became of it once it is committed."""
@@ -122,6 +125,8 @@ class _BatchImporter:
                 if not isinstance(batch.results.get(sha256), ImageRejected)
             )
             stored = self._store(batch, metadata)
+            if self.are_pairs:
+                pairs.note([image.image for _, image in stored], self.pair_concept)
             rows_of = self._statements(stored, metadata)
             if self.goes_on:
                 statements.complete(self.record, rows_of)

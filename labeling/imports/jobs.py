@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from django.conf import settings
 from django.db.models.functions import Now
 
 from labeling import lease
@@ -17,6 +18,7 @@ from labeling.imports import (
     importer,
     ledger,
     outcomes,
+    pairs,
     plans,
     source,
     source_index,
@@ -149,7 +151,10 @@ def fail_lost_commands() -> int:
 
 
 def expanded(members: Members, options: Options) -> Members:
-    """Return the members with the pictures that lie in tables."""
+    """Return the members with the pictures that lie in tables, and of pairs one for both halves."""
+    if options.pairs:
+        limit = settings.IMAGE_MAX_BYTES
+        return pairs.joined(members, read_limit=limit, encoding=options.encoding)
     return lambda: source.distinct(embedded.expand(members(), options))
 
 

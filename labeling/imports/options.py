@@ -51,7 +51,8 @@ class Options:
     texts: what the texts of each group are; that of `ALL` of all others. columns: the names of the
     columns that hold what is asked for. encoding: of names and of texts that are not UTF-8, as
     Python calls it; empty: such are refused. masks: whether masks are taken as pictures. bits: how
-    many are used of pictures of 16 bits whose files do not say so; 0: all.
+    many are used of pictures of 16 bits whose files do not say so; 0: all. pairs:
+    whether its pictures are halves of pairs (`labeling.imports.pairs`).
     """
 
     encoding: str = ""
@@ -59,11 +60,12 @@ class Options:
     columns: Mapping[Column, str] = field(default_factory=dict)
     masks: Masks = Masks.REFUSED
     bits: int = 0
+    pairs: bool = False
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Options":
         """Check what was chosen. Raises `OptionError`."""
-        if unknown := sorted(values.keys() - {"encoding", "texts", "columns", "masks", "bits"}):
+        if unknown := sorted(values.keys() - set(cls.__dataclass_fields__)):
             raise OptionError(f"There is no option {unknown[0]}.")
         return cls(
             encoding=_encoding(values.get("encoding", "")),
@@ -71,6 +73,7 @@ class Options:
             columns={_column(name): text for name, text in _pairs(values.get("columns", {}))},
             masks=_masks(values.get("masks", Masks.REFUSED)),
             bits=_bits(values.get("bits", 0)),
+            pairs=bool(values.get("pairs", False)),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -82,6 +85,7 @@ class Options:
             "columns": {str(role): column for role, column in self.columns.items()},
             "masks": masks,
             "bits": self.bits,
+            "pairs": self.pairs,
         }
         return {name: value for name, value in chosen.items() if value}
 

@@ -723,6 +723,16 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Pair',
+            fields=[
+                ('image', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='pair', serialize=False, to='labeling.image')),
+                ('concept', models.ForeignKey(blank=True, help_text='That the halves belong together. Empty: nobody is asked.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='pairs', to='labeling.concept')),
+            ],
+            options={
+                'ordering': ['image'],
+            },
+        ),
+        migrations.CreateModel(
             name='ImportStatement',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -15,6 +15,7 @@ from labeling.models.imports import Import, UploadedFile
 from labeling.models.jobs import Job
 from labeling.models.lease import Leased, LeasedQuerySet, LeaseLost
 from labeling.models.members import Invitation, Membership, Role
+from labeling.models.pairs import Pair
 from labeling.models.pools import NewPictures, Pool
 from labeling.models.practice import Practice, PracticeQuestion
 from labeling.models.projects import ClassSet, Concept, ConceptPhrase, Project
@@ -61,6 +62,7 @@ __all__ = [
     "LeasedQuerySet",
     "Membership",
     "NewPictures",
+    "Pair",
     "Pool",
     "Practice",
     "PracticeQuestion",

@@ -24,6 +24,7 @@ from labeling.imports import (
     declarations,
     jobs,
     ledger,
+    pairs,
     publishing,
     staging,
     texts,
@@ -148,6 +149,12 @@ class Command(BaseCommand):
             help="how many of 16 bits its deep pictures use, where their files do not say so: 12",
         )
         parser.add_argument(
+            "--pairs",
+            action="store_true",
+            help="its pictures are halves of pairs: in two folders of equally named pictures, or "
+            f"named in its {pairs.TABLE}; people are asked whether they belong together",
+        )
+        parser.add_argument(
             "--no-input", action="store_true", help="ask nothing, not even on a terminal"
         )
 
@@ -194,7 +201,7 @@ class Command(BaseCommand):
         slug = _checked(slug)
         if wanted not in (None, choices.ALL):
             choices.parse(wanted)  # before anything is made
-        if buckets.addresses.is_address(source):
+        if buckets.addresses.is_address(source) and not options.pairs:
             address = str(bucket_files.place_of(source).address)
             record = self._begun(
                 slug, Begun(address, changes.of_options(options), address), options, declared
@@ -205,6 +212,8 @@ class Command(BaseCommand):
                 report = self._execute(record, members, index, wanted, may_ask=may_ask)
         else:
             path = Path(source)
+            if options.pairs and not path.is_dir():
+                raise SourceError(f"Pairs are read from a folder: unpack {path} into one.")
             column = options.columns.get(Column.PICTURE, "")
             members = sources.find(path, encoding=options.encoding, column=column)
             index = jobs.read(members, name=source, options=options)
@@ -259,10 +268,13 @@ class Command(BaseCommand):
         jobs.describe(record, index)
         for line in choices.describe(record):
             self.stdout.write(line)
-        unchosen = choices.by_keywords(record)
+        are_pairs = Options.of(record.options).pairs
+        unchosen = [] if are_pairs else choices.by_keywords(record)
         if wanted is None and unchosen:
             wanted = choices.ask(record) if may_ask else None
         chosen = choices.chosen(record, wanted)
+        if are_pairs:
+            chosen = {pairs.CONCEPT: pairs.PHRASE, **chosen}
         if wanted is None and unchosen:
             self.stdout.write(choices.advice(unchosen))
         record.renew(state=State.IMPORTING, concepts=list(chosen), error="")
@@ -315,6 +327,7 @@ def _options(values: Mapping[str, Any]) -> Options:
             "encoding": values["encoding"],
             "masks": values["masks"],
             "bits": values["bits"],
+            "pairs": values["pairs"],
             "texts": parse_texts(values["texts"]),
             "columns": parse_columns(values["columns"]),
         }
