@@ -18,12 +18,13 @@ from typing import BinaryIO
 
 from PIL import Image, ImageOps
 
-from labeling import images
+from labeling import images, marks
 from labeling.decoding import ImageRejected
 from labeling.imports import csv_rows, layouts
 from labeling.imports.members import Member, Rejection, SourceError
 from labeling.imports.paths import inside, normal, stem
 from labeling.imports.source import Members
+from labeling.marks import Mark
 from labeling.models import Concept, Import, Pair
 from labeling.models import Image as ImageRow
 from labeling.models.projects import name_key
@@ -211,7 +212,9 @@ def _metadata(pairs: Iterable[_Halves]) -> Member:
 
 def _open(pair: _Halves, read_limit: int) -> BinaryIO:
     """Return the picture of a pair as PNG. Raises `ImageRejected`, which names the half."""
-    halves = [_half(member, read_limit) for member in (pair.first, pair.second)]
+    loaded = [_half(member, read_limit) for member in (pair.first, pair.second)]
+    halves = [half for half, _ in loaded]
+    mark = next((mark for _, mark in loaded if mark is not None), None)
     side = min(SIDE_MAX, max(max(half.size) for half in halves))
     gap = max(1, side // GAP)
     both = Image.new("RGB", (2 * side + gap, side), "white")
@@ -220,15 +223,16 @@ def _open(pair: _Halves, read_limit: int) -> BinaryIO:
         place = left + (side - fitted.width) // 2, (side - fitted.height) // 2
         both.paste(fitted, place)
     file = io.BytesIO()
-    both.save(file, "PNG", compress_level=1)
+    both.save(file, "PNG", compress_level=1, **marks.saving("PNG", mark))
     file.seek(0)
     return file
 
 
-def _half(member: Member, read_limit: int) -> Image.Image:
+def _half(member: Member, read_limit: int) -> tuple[Image.Image, Mark | None]:
+    """Return a half, and the mark of one that a model drew. Raises `ImageRejected`."""
     try:
         picture = images.preparer()(member.read(read_limit))
     except ImageRejected as error:
         raise ImageRejected(f"its half {member.path}: {error}") from error
     with Image.open(io.BytesIO(picture.data)) as half:
-        return half.convert("RGB")
+        return half.convert("RGB"), marks.of_image(half)

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from training.engine.data import folders
-from training.engine.data.pictures import Pixels, load_whole, png
+from training.engine.data.pictures import Pixels, load_whole
 from training.engine.files import TrainingError, write_bytes
+from training.engine.generation.marker import Marker
 from training.engine.recipes import load_translator
 
 BATCH = 64  # pictures drawn together
@@ -31,27 +32,29 @@ class TranslationRequest:
 
 
 def translate(folder: Path, request: TranslationRequest, out: Path) -> int:
-    """Write a PNG of the same stem for each picture, and return how many.
+    """Write a marked PNG of the same stem for each picture, and return how many.
 
     Raise ``TrainingError`` where nothing can be drawn, and also, once all others are drawn, where
     some pictures cannot be read.
     """
-    translator, paths = load_translator(folder), _pictures(request.images)
+    translator, marker = load_translator(folder), Marker.load(folder)
+    paths = _pictures(request.images)
     unreadable: list[str] = []
     written = 0
     for start in range(0, len(paths), BATCH):
         chosen, pictures = _load(paths[start : start + BATCH], translator.size, unreadable)
         if not chosen:
             continue
+        prompts = [_text(path) or request.prompt for path in chosen]
         drawn = translator.translate(
             pictures,
-            [_text(path) or request.prompt for path in chosen],
+            prompts,
             [request.seed] * len(chosen),
             guidance=request.guidance,
             steps=request.steps,
         )
-        for path, picture in zip(chosen, drawn, strict=True):
-            write_bytes(out / f"{path.stem}.png", png(picture))
+        for path, prompt, picture in zip(chosen, prompts, drawn, strict=True):
+            write_bytes(out / f"{path.stem}.png", marker.png(picture, prompt))
         written += len(chosen)
     if unreadable:
         raise TrainingError(

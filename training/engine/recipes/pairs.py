@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from labeling.marks import COMPOSITE
 from training.engine.data.conditioning import above_chance, surest
 from training.engine.data.pairs import pack_halves, text_of, watched
-from training.engine.data.pictures import Pixels, png, resized, tiled
+from training.engine.data.pictures import DRAWN, Pixels, png, resized, tiled
 from training.engine.device import device
 from training.engine.encoders.conditions import Conditions
 from training.engine.encoders.specs import default_spec, load_text_encoder
@@ -31,6 +32,7 @@ from training.engine.sampling.progress import OnProgress
 from training.engine.sampling.samplers import SAMPLERS, Predict, seeded_noise
 
 FIRST, SECOND = 0, 1
+WITH_REAL = replace(DRAWN, source_type=COMPOSITE)  # the mark of grids with real halves
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +126,7 @@ class PairsTraining:
         )
         rows = drawn.reshape(len(first), columns, *drawn.shape[1:])
         whole = np.concatenate([first[:, None], rows, second[:, None]], 1)
-        return png(tiled(whole.reshape(-1, *drawn.shape[1:]), columns + 2))
+        return png(tiled(whole.reshape(-1, *drawn.shape[1:]), columns + 2), WITH_REAL)
 
     def save(self, network: nn.Module, folder: Path, about: dict[str, Any]) -> None:
         """Write the model folder."""

@@ -167,10 +167,16 @@ def _samples(
 def _pairs(grids: Sequence[_Grid], folder: Path) -> list[Strip]:
     """Return the last row of each watched pair: the first half, drawings, and the true one."""
     return [
-        Strip(name, {column: png(half) for column, half in enumerate(grid.pictures[row])})
+        Strip(name, dict(enumerate(_row_of_pair(grid.pictures[row]))))
         for grid in grids[-1:]
         for row, name in enumerate(progress.prompts(folder))
     ]
+
+
+def _row_of_pair(pictures: Pixels) -> list[bytes]:
+    """Return PNGs of a first half, drawings, which are marked, and a true second half."""
+    first, *drawn, second = pictures
+    return [png(first), *(png(picture, DRAWN) for picture in drawn), png(second)]
 
 
 def _strips(grids: Sequence[_Grid], folder: Path) -> list[Strip]:

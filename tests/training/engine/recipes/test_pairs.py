@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from labeling import marks
 from tests.pictures import encoded, patchwork
 from tests.training.engine.recipes.test_generators import far, near
 from tests.training.engine.runs import COLOURS, square, write_run
@@ -104,6 +105,8 @@ def test_a_folder_is_translated_file_by_file(
     assert main(arguments) == 0
     assert sorted(path.name for path in out.iterdir()) == sorted(f"{c}.png" for c in COLOURS)
     assert "4 pictures in" in capsys.readouterr().out
+    mark = marks.of_bytes((out / "red.png").read_bytes())
+    assert mark and mark.model_sha256
     first = (out / "red.png").read_bytes()
     assert main([*arguments, "--seed", "1"]) == 0
     assert (out / "red.png").read_bytes() != first
