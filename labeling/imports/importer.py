@@ -114,11 +114,21 @@ class _BatchImporter:
         self.pair_concept = pairs.concept_of(record) if self.are_pairs else None
 
     def import_batch(self, batch: Batch) -> None:
-        """Import a batch, and count what became of it once it is committed."""
+        """Import a batch, and count what became of it once it is committed.
+
+        What was removed since it was read is stored anew: undoing one import disturbs no other.
+        """
+        while gone := self._import_unless_gone(batch):
+            batch = batch.decode(sorted(gone))
+
+    def _import_unless_gone(self, batch: Batch) -> set[str]:
+        """Import a batch, unless pictures that were known are gone; return the hashes of these."""
         metadata = {path: self.index.metadata(path) for path in batch.sha256s}
         with transaction.atomic():
             plans.hold_record(self.record)
             self.plan = plans.held(self.plan, self.project)
+            if gone := self._gone(batch):
+                return gone
             self.text_sources.ensure(
                 metadata[path]
                 for path, sha256 in batch.sha256s.items()
@@ -142,6 +152,15 @@ class _BatchImporter:
         self._attach_gold(seen, metadata)
         later = self._put_by(stored, seen, metadata)
         self._count(batch, dict(stored), metadata, later)
+        return gone
+
+    def _gone(self, batch: Batch) -> set[str]:
+        """Return the hashes of what the project has no longer; the rest stays from here on."""
+        known = batch.known.keys() - batch.results.keys()
+        if not known:
+            return set()
+        images.lock(self.project)
+        return known - images.stored_sources(project=self.project, source_sha256s=known)
 
     def _seen(self, stored: Sequence[Stored]) -> Sequence[Stored]:
         """Return those of the pictures that people see already."""

@@ -1,9 +1,9 @@
 """Members → pictures, batch by batch: one batch is decoded while the one before it is stored."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Self, TypeVar
 
 from django.conf import settings
 
@@ -33,10 +33,18 @@ class File(NamedTuple):
 
 @dataclass(frozen=True)
 class Batch:
-    """Some files of the source, without their bytes, and what became of the new ones."""
+    """Some files of the source, and what became of the new ones."""
 
     sha256s: dict[str, str]  # by path
-    results: dict[str, Result]  # by SHA-256, of those that the project did not have
+    results: dict[str, Result]  # by SHA-256, of those that were decoded
+    known: dict[str, bytes]  # by SHA-256, as they came, of those that the project had
+    pool: DecodingPool
+
+    def decode(self, sha256s: Collection[str]) -> Self:
+        """Decode more of its files: those that the project has no longer. Raises `PoolError`."""
+        decoded = self.pool.submit([self.known[sha256] for sha256 in sha256s]).result()
+        results = dict(zip(sha256s, decoded, strict=True))
+        return replace(self, results=self.results | results)
 
 
 def batches(
@@ -56,9 +64,10 @@ class _Started:
     """A batch whose new files are being decoded."""
 
     def __init__(self, files: list[File], project: Project, pool: DecodingPool) -> None:
-        self._sha256s = {file.path: file.sha256 for file in files}
+        self._sha256s, self._pool = {file.path: file.sha256 for file in files}, pool
         stored = images.stored_sources(project=project, source_sha256s=self._sha256s.values())
         new = {file.sha256: file for file in files if file.sha256 not in stored}
+        self._known = {file.sha256: file.data for file in files if file.sha256 in stored}
         self._chunks = [
             ([file.sha256 for file in chunk], pool.submit([file.data for file in chunk]))
             for chunk in _grouped(new.values(), CHUNK, CHUNK_BYTES)
@@ -69,7 +78,7 @@ class _Started:
         results: dict[str, Result] = {}
         for sha256s, future in self._chunks:
             results.update(zip(sha256s, future.result(), strict=True))
-        return Batch(self._sha256s, results)
+        return Batch(self._sha256s, results, self._known, self._pool)
 
 
 def _read(members: Iterable[Member], reject: Reject) -> Iterator[File]:

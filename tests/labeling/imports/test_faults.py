@@ -15,9 +15,10 @@ from django.db import connection
 from labeling import merging
 from labeling.decoding import pool
 from labeling.images import visible
-from labeling.imports import jobs, read_ahead
+from labeling.imports import jobs, read_ahead, undo
 from labeling.models import ClassSet, Concept, Image, Import, Project, Question
 from tests import fragile_worker
+from tests.at_once import run_at_once
 from tests.fragile_worker import HOSTILE
 from tests.labeling.imports.sources import refused, take, zipped
 from tests.pictures import png
@@ -52,21 +53,35 @@ def test_decoders_that_cannot_start_are_said_in_a_sentence(tmp_path, monkeypatch
     assert "imported 2" in take(source)
 
 
-def test_an_image_deleted_during_its_import_is_reported(tmp_path, monkeypatch):
-    source = cats(tmp_path / "a.zip", 2)
-    take(source)
+def test_a_picture_that_another_imports_undo_removes_meanwhile_is_stored_anew(
+    tmp_path, monkeypatch
+):
+    take(cats(tmp_path / "a.zip", 2))
+    first = Import.objects.get()
 
-    def look_and_delete(batch):
-        Image.objects.filter(source="cat/0.png").delete()
+    def look_and_undo(batch):
+        undo.undo(first, None)
         return batch.finish_as_ever()
 
     monkeypatch.setattr(
         read_ahead._Started, "finish_as_ever", read_ahead._Started.finish, raising=False
     )
-    monkeypatch.setattr(read_ahead._Started, "finish", look_and_delete)
-    output = take(source)
-    assert "imported 0, already there 1, near-duplicates 0, refused 1:" in output
-    assert "deleted during the import: import it again: cat/0.png" in output
+    monkeypatch.setattr(read_ahead._Started, "finish", look_and_undo)
+    output = take(cats(tmp_path / "b.zip", 3))
+    assert "imported 3, already there 0, near-duplicates 0, refused 0" in output
+    assert Image.objects.filter(visible()).count() == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_import_and_the_undo_of_another_with_the_same_pictures_lose_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(read_ahead, "BATCH", 3)
+    monkeypatch.setattr(undo, "BATCH", 2)
+    take(cats(tmp_path / "a.zip", 12))
+    first, again = Import.objects.get(), cats(tmp_path / "b.zip", 12)
+    output, undone = run_at_once(lambda: take(again), lambda: undo.undo(first, None))
+    assert undone.state == "undone" and "refused 0" in output
+    assert Image.objects.filter(visible()).count() == 12
+    assert set(Image.objects.values_list("imported_by__state", flat=True)) == {"done"}
 
 
 @pytest.mark.django_db(transaction=True)
