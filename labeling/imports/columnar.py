@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labeling.decoding import ImageRejected
-from labeling.imports import texts
+from labeling.imports import inflation, texts
 from labeling.imports.members import Member
 
 PARQUET, ARROW = (".parquet",), (".arrow",)
@@ -27,6 +27,7 @@ BATCH = 500  # rows of texts that are in memory at once …
 PICTURES_BATCH = 8  # … and rows of pictures …
 BATCH_BYTES = 512 * 2**20  # … whose values are this large at most together, whatever they are
 ROWS_MAX = 10_000_000
+HEAD_OF_FILES = b"ARROW1\0\0"
 NOT_ONE = "no {} file that can be read: {}"
 NO_VALUE = (ValueError, OverflowError, KeyError, pa.ArrowException)  # in Python: a date of year 0
 FAULTS = (pa.ArrowException, OSError, ValueError, KeyError, OverflowError)
@@ -97,11 +98,11 @@ def opened(member: Member) -> Iterator[Columnar]:
         kind = "Parquet" if member.path.lower().endswith(PARQUET) else "Arrow"
         try:
             table = _parquet(file) if kind == "Parquet" else _arrow(file)
+            _check_names(table.schema.names)
         except FAULTS as error:
             if isinstance(error, ImageRejected):
                 raise
             raise ImageRejected(NOT_ONE.format(kind, _in_a_line(error))) from error
-        _check_names(table.schema.names)
         yield table
 
 
@@ -160,46 +161,43 @@ class _View(io.RawIOBase):
 def _parquet(file: IO[bytes]) -> Columnar:
     def batches(columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         again = pq.ParquetFile(_View(file), memory_map=False, pre_buffer=False)
-        yield from again.iter_batches(
-            batch_size=max(1, min(rows, BATCH_BYTES // largest)),
+        count = 0
+        for batch in again.iter_batches(
+            batch_size=max(1, min(rows, BATCH_BYTES // largest)),  # no value is larger
             columns=list(columns),
             use_threads=False,
-        )
+        ):
+            count += batch.num_rows
+            yield batch
+        if count < (declared := again.metadata.num_rows):
+            raise ImageRejected(f"cut off: it declares {declared:,} rows, and holds {count:,}")
 
+    largest = inflation.largest_page(file)
     table = pq.ParquetFile(_View(file), memory_map=False, pre_buffer=False)
-    largest = _largest(table.metadata)
     return Columnar("Parquet", table.schema_arrow, _features(table.schema_arrow), batches)
-
-
-def _largest(metadata: Any) -> int:
-    """Return the bytes of the largest group of rows: no value can be larger.
-
-    Its columns are not asked: pyarrow ends the process over one that is damaged.
-    """
-    sizes = (metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
-    return int(max(sizes, default=1)) or 1
 
 
 def _arrow(file: IO[bytes]) -> Columnar:
     def batches(columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-        reader = _reader(file)
-        for batch in reader:
-            for begin in range(0, batch.num_rows, rows):
-                yield _selected(batch.slice(begin, rows), columns)
+        for batch in _reader(file):
+            batch.validate(full=True)  # offsets that lead out of it end the process
+            largest = max(1, batch.get_total_buffer_size())  # no value is, dictionaries included
+            count = max(1, min(rows, BATCH_BYTES // largest))
+            for begin in range(0, batch.num_rows, count):
+                yield _selected(batch.slice(begin, count), columns)
 
     schema = _reader(file).schema
     return Columnar("Arrow", schema, _features(schema), batches)
 
 
 def _reader(file: IO[bytes]) -> Any:
-    """Return a reader of a stream, as `save_to_disk` writes it, or of a file."""
+    """Return a reader of a stream, as `save_to_disk` writes it, or of the one within a file."""
     file.seek(0)
-    begin, view = file.read(6), _View(file)
-    if begin != b"ARROW1":
-        return pa.ipc.open_stream(view)
-    reader = pa.ipc.open_file(view)
-    batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
-    return pa.RecordBatchReader.from_batches(reader.schema, batches)
+    begin = len(HEAD_OF_FILES) if file.read(6) == HEAD_OF_FILES[:6] else 0
+    inflation.check_buffers(file, begin)
+    view = _View(file)
+    view.seek(begin)
+    return pa.ipc.open_stream(view)
 
 
 def _selected(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.RecordBatch:
