@@ -1,4 +1,4 @@
-"""A project's life: create it, edit its settings, publish, archive and reopen it.
+"""A project's life: create it, edit its settings, publish, archive, reopen and delete it.
 
 One way for pages, the API, commands and the admin. A new project is a draft, which its members
 alone see; nobody is asked before it is published.
@@ -19,13 +19,16 @@ from django.utils.text import slugify
 from labeling import audit, captions, concepts, languages
 from labeling.enqueue import enqueue_on_commit
 from labeling.images import visible
-from labeling.models import Concept, Event, Image, Membership, Project, Role
+from labeling.models import Concept, Event, Image, Import, Membership, Project, Role
 from labeling.models.projects import RESERVED_SLUGS
 from labeling.tasks import fill_due_pools
 
 State = Project.State
 
 SLUG_LENGTH = 60
+ENDED = (  # imports of which nothing more comes
+    *(Import.State.DONE, Import.State.FAILED, Import.State.CANCELLED, Import.State.UNDONE),
+)
 EDITABLE = (
     "name",
     "description",
@@ -206,6 +209,31 @@ def reopen(*, project: Project, by: AbstractBaseUser | None) -> Project:
     _move(project, by, State.ARCHIVED, State.OPEN, "Reopened the project.")
     enqueue_on_commit(fill_due_pools)
     return project
+
+
+def delete(project: Project) -> None:
+    """Delete a project that holds no pictures and into which none are on their way.
+
+    Whoever is about to add something to it waits, and is told that it is gone. Raises Conflict.
+    """
+    with transaction.atomic():
+        imports = Import.objects.filter(project=project).order_by("pk")
+        list(imports.select_for_update().values_list("pk"))  # until a batch of theirs is stored
+        stored = Project.objects.select_for_update().filter(pk=project.pk).first()
+        if stored is None:
+            raise Conflict("The project is gone already.", project)
+        if refusal := why_not_deleted(stored):
+            raise Conflict(refusal, stored)
+        stored.delete()
+
+
+def why_not_deleted(project: Project) -> str:
+    """Say in a sentence why a project cannot be deleted; empty where it can."""
+    if project.images.exists():
+        return "The project has pictures, and answers are never lost: archive it instead."
+    if project.imports.exclude(state__in=ENDED).exists():
+        return "Pictures are on their way into the project: cancel the import first."
+    return ""
 
 
 def nothing_to_ask(project: Project) -> str:

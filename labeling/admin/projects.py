@@ -2,9 +2,10 @@
 
 from typing import Any, ClassVar, cast
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.http import HttpRequest
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -70,8 +71,29 @@ class ProjectAdmin(ModelAdmin[Project]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Project | None = None) -> bool:
         """Allow it for a project without pictures only: answers are never lost."""
-        empty = obj is not None and not obj.images.exists()
+        empty = obj is not None and not projects.why_not_deleted(obj)
         return empty and super().has_delete_permission(request, obj)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Delete a project; say why where it cannot be."""
+        try:
+            project = self.get_object(request, object_id)
+            if project is not None and (refusal := projects.why_not_deleted(project)):
+                raise projects.Conflict(refusal, project)
+            return super().delete_view(request, object_id, extra_context)
+        except projects.Conflict as error:
+            messages.error(request, str(error))
+            return redirect("admin:labeling_project_change", object_id)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Name the projects; what goes with one that is empty is its history and its settings."""
+        names = [f"Project: {project}" for project in objs]
+        return [*names, "its concepts, members and history"], {"projects": len(objs)}, set(), []
+
+    def delete_model(self, request: HttpRequest, obj: Project) -> None:
+        projects.delete(obj)
 
     @admin.display(description="labels")
     def labels_link(self, project: Project) -> SafeString:
