@@ -27,16 +27,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.core.cache import cache
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from labeling import prepared
-from labeling.models import Concept, Image, Project
+from labeling.models import Project
 
 KEPT = timedelta(days=1)  # after its day
 MOST_TILES = 10_000  # that an address can see on a day
-PICTURES_SECONDS = 600  # for which the number of a project's pictures is remembered
 MOST_LAG = 40  # challenges, as which longer ones count: few come back so late
 LONGEST_LAG = 3  # times the mean lag, after which a known question is not shown again
 KEY_LETTERS = 32  # of the keyed hash, in hexadecimal
@@ -200,21 +198,6 @@ def open_day(address: str, project: Project, *, now: datetime | None = None) -> 
         firsts,
         *others,
     )
-
-
-def tiles_a_day(project: Project) -> int:
-    """Return how many tiles an address can be shown for one concept of a project on a day.
-
-    It is its part of all that a day may hold; in a small project, each picture once.
-    """
-    key = f"tiles-a-day:{project.pk}"
-    tiles: int | None = cache.get(key)
-    if tiles is None:
-        concepts = max(Concept.objects.filter(project=project, active=True).count(), 1)
-        most = max(MOST_TILES // concepts, 1)
-        tiles = Image.objects.filter(project=project).order_by()[:most].count()
-        cache.set(key, tiles, PICTURES_SECONDS)
-    return tiles
 
 
 def admit_newcomer(address: str, *, most: int, now: datetime | None = None) -> bool:

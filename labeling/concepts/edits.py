@@ -10,6 +10,7 @@ from django.db import transaction
 from labeling import audit, guides, pools, predictions
 from labeling.concepts import names, statements
 from labeling.concepts.names import Conflict
+from labeling.images import visible
 from labeling.models import Concept, ConceptPhrase, Event, Project
 from labeling.models.projects import name_key
 
@@ -285,7 +286,7 @@ def _prevalence(concept: Concept, pictures: int, *, named: int = 0) -> float:
 
     named: how many of those to come they say it of.
     """
-    named += statements.naming(concept.project, concept.keys).count()
+    named += statements.naming(concept.project, concept.keys).filter(visible()).count()
     if not named:
         return DEFAULT_PREVALENCE
     return _within(named / pictures)
@@ -305,8 +306,8 @@ def _within(share: float) -> float:
 
 
 def pictures_count(project: Project) -> int:
-    """Return how many pictures a project has that no model generated."""
-    return project.images.filter(generated=False).count()
+    """Return how many pictures of a project are there for people and not generated."""
+    return project.images.filter(visible(), generated=False).count()
 
 
 def _rename(

@@ -2,6 +2,7 @@
 
 from django.db import connection
 
+from labeling.images import VISIBLE
 from labeling.pools import levels
 
 _DUE = """
@@ -9,11 +10,11 @@ WITH asked AS MATERIALIZED (  -- each condition is that of an index
     SELECT project.id, grid.grid,
         grid.grid = 1 AND EXISTS (
             SELECT FROM labeling_image
-            WHERE project_id = project.id AND NOT generated AND cut_into = 0
+            WHERE project_id = project.id AND NOT generated AND cut_into = 0 AND {visible}
         ) OR grid.grid > 1 AND EXISTS (
             SELECT FROM labeling_image
             WHERE project_id = project.id AND NOT generated AND cut_into > 0
-                AND cut_into = grid.grid
+                AND cut_into = grid.grid AND {visible}
         ) AS has_pictures
     FROM labeling_project AS project CROSS JOIN unnest(%(grids)s::int[]) AS grid(grid)
     WHERE project.state = 'open'
@@ -47,5 +48,6 @@ def due() -> list[tuple[int, int]]:
     further is due no more often than its last questions are answered.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_DUE.format(fresh=levels.FRESH), {"grids": list(levels.GRIDS)})
+        query = _DUE.format(fresh=levels.FRESH, visible=VISIBLE)
+        cursor.execute(query, {"grids": list(levels.GRIDS)})
         return list(cursor.fetchall())

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from django.core.cache import cache
 
 from labeling import checks, showings
-from labeling.models import Project
+from labeling.images import visible
+from labeling.models import Concept, Image, Project
 from labeling.selection import candidates
 from labeling.selection.candidates import Candidate
 from labeling.selection.picks import GRID_TILES, Reason
@@ -19,6 +20,7 @@ from labeling.showings import Showings
 MEAN_KNOWN = 3  # known tiles of a grid of nine, where there are enough
 LARGEST_SHARE = MEAN_KNOWN / GRID_TILES
 STOCK_SECONDS = 600  # for which the numbers of known questions are remembered
+PICTURES_SECONDS = 600  # … and the number of a project's pictures
 TRUTH_PRIOR = 10  # open tiles as which a grid's own count for how many are true
 LEAST_SHARE = 0.1  # of either truth
 INSTEAD = 0.1  # share of known tiles of which there is none of the wanted truth: then of the other
@@ -60,10 +62,26 @@ def stock(concept: int, project: Project, at: Showings) -> Stock:
     key = f"known:{concept}:{before:%d-%H-%M}"
     counts: list[int] | None = cache.get(key)
     if counts is None:
-        tiles = showings.tiles_a_day(project)
+        tiles = tiles_a_day(project)
         counts = [*candidates.count_known(concept, before=before, most=tiles), tiles]
         cache.set(key, counts, STOCK_SECONDS)
     return Stock(*counts)
+
+
+def tiles_a_day(project: Project) -> int:
+    """Return how many tiles an address can be shown for one concept of a project on a day.
+
+    It is its part of all that a day may hold; in a small project, each picture once.
+    """
+    key = f"tiles-a-day:{project.pk}"
+    tiles: int | None = cache.get(key)
+    if tiles is None:
+        concepts = max(Concept.objects.filter(project=project, active=True).count(), 1)
+        most = max(showings.MOST_TILES // concepts, 1)
+        pictures = Image.objects.filter(visible(), project=project)
+        tiles = pictures.order_by()[:most].count()
+        cache.set(key, tiles, PICTURES_SECONDS)
+    return tiles
 
 
 def count(places: int, share: float) -> int:

@@ -230,10 +230,10 @@ def test_an_address_is_shown_as_many_of_all_tiles_as_one_picture_once_of_each_co
     shapes, monkeypatch
 ):
     concepts = shapes.concepts.filter(active=True).count()
-    assert showings.tiles_a_day(shapes) == shapes.images.count()
+    assert known.tiles_a_day(shapes) == shapes.images.count()
     cache.clear()
     monkeypatch.setattr(showings, "MOST_TILES", 5 * concepts)
-    assert showings.tiles_a_day(shapes) == 5
+    assert known.tiles_a_day(shapes) == 5
 
 
 def test_known_questions_are_shown_again_as_soon_as_open_ones_and_no_later(shapes):

@@ -7,9 +7,11 @@ from contextlib import nullcontext
 import pytest
 
 from labeling import activity, parts, pools, progress, projects, showcase, snapshot_rows
+from labeling.concepts.edits import DEFAULT_PREVALENCE, restate_prevalence
 from labeling.images import browsing, visible
 from labeling.imports import jobs, publishing, read_ahead, undo
 from labeling.models import Concept, Image, Import, Pool, Project, Question
+from labeling.selection import known
 from labeling.tasks import fill_due_pools
 from tests.labeling.imports.sources import publish, refused, take, zipped
 from tests.pictures import png
@@ -64,9 +66,22 @@ def test_what_is_half_imported_is_neither_asked_about_nor_shown(half):
     assert counts == (0, 0) and readiness.of_project(project).pictures == 0
     assert not any(activity.measure(project=project).pictures)
     assert parts.progress(project).whole == 0
+    assert known.tiles_a_day(project) == 0 and pools.due() == []
     assert "picture" in projects.nothing_to_ask(project)
     record = Import.objects.get()
     assert browsing.search(project, record=record).count() == 4, "whoever looks at the import"
+
+
+def test_a_prevalence_is_the_share_of_the_pictures_that_are_there(half):
+    concept = Concept.objects.get()
+    take(half)
+    restate_prevalence(concept)
+    concept.refresh_from_db()
+    assert concept.prevalence == 0.99
+    Import.objects.update(state="failed")
+    restate_prevalence(concept)
+    concept.refresh_from_db()
+    assert concept.prevalence == DEFAULT_PREVALENCE
 
 
 def test_an_import_that_failed_goes_on_as_the_same_one_and_then_all_is_there(half):
