@@ -1,9 +1,9 @@
 """Issue marked snapshots again: freeze what is left with the same settings, as their successor.
 
-A snapshot is marked once a picture that it holds was removed, an answer or a caption withdrawn, or
-an import taken back of which it holds texts, boxes or gold.
-It stays as it is, since models were trained on it. All marked snapshots of the same settings have
-one successor: it holds the labels as they are now.
+A snapshot is marked once a picture that it holds was removed, an answer or a caption withdrawn, an
+annotator blocked whose answers it holds, or an import taken back of which it holds texts, boxes or
+gold. It stays as it is, since models were trained on it. All marked snapshots of the same settings
+have one successor: it holds the labels as they are now.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,8 +18,9 @@ from labeling import snapshots
 from labeling.models import Project, Snapshot
 
 State = Snapshot.State
-_MARKED = Q(state=State.READY) & (Q(removed__gt=0) | Q(withdrawn__gt=0) | Q(restated__gt=0))
-_SOUND = Q(removed=0, withdrawn=0, restated=0) & ~Q(state=State.FAILED)
+_UNMARKED = Q(removed=0, withdrawn=0, restated=0, blocked_annotators=[])
+MARKED = Q(state=State.READY) & ~_UNMARKED
+_SOUND = _UNMARKED & ~Q(state=State.FAILED)
 
 
 class Dependent(NamedTuple):
@@ -77,7 +78,7 @@ def consequences(project: Project) -> Consequences:
 def marked(project: Project) -> QuerySet[Snapshot]:
     """Return the marked snapshots that have no sound successor, the newest first."""
     sound = Snapshot.objects.filter(_SOUND)
-    return project.snapshots.filter(_MARKED).exclude(successor__in=sound).order_by("-pk")
+    return project.snapshots.filter(MARKED).exclude(successor__in=sound).order_by("-pk")
 
 
 def reissue(snapshot: Snapshot, *, by: AbstractBaseUser | None = None) -> Snapshot:

@@ -4,7 +4,15 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import audit, comments, gold, presence, question_posteriors, question_state
+from labeling import (
+    audit,
+    comments,
+    gold,
+    presence,
+    question_posteriors,
+    question_state,
+    snapshot_marks,
+)
 from labeling.inference import schedule
 from labeling.models import Annotator, Answer, Comment, Concept, Event, Question, Tile
 from labeling.questions import ask_pairs
@@ -119,6 +127,7 @@ def _set_blocked(annotator: Annotator, blocked: bool, by: User) -> int:
         if not blocked:
             _trust_again(stored)
         stored.save()
+        (snapshot_marks.mark_blocked if blocked else snapshot_marks.unmark_blocked)(stored)
         schedule.request_all()
         audit.record(
             project=None,

@@ -1,13 +1,18 @@
-"""Mark the snapshots that hold answers, captions, or texts of imports which are taken back."""
+"""Mark the snapshots that hold what counts no longer.
+
+That is answers and captions that are withdrawn, texts of imports that are taken back, and answers
+of annotators who are blocked.
+"""
 
 from collections.abc import Iterable, Sequence
 
-from django.db.models import F, Q
+from django.db.models import F, Func, Q, Value
 
-from labeling.models import Import, Snapshot
+from labeling.models import Annotator, Answer, Import, Question, Snapshot
 
 # (id of an answer, whether it is about a picture that a model drew)
 Given = tuple[int, bool]
+_WRITTEN = (Snapshot.State.FREEZING, Snapshot.State.READY)
 
 
 def mark(project_id: int, *, answers: Iterable[Given] = (), captions: Sequence[int] = ()) -> None:
@@ -51,3 +56,34 @@ def mark_restated(record: Import, images: Iterable[int]) -> None:
     for snapshot in held.order_by("pk").select_for_update(of=("self",), no_key=True):
         count = sum(pk <= snapshot.newest_image for pk in ids)
         Snapshot.objects.filter(pk=snapshot.pk).update(restated=F("restated") + count)
+
+
+def mark_blocked(annotator: Annotator) -> None:
+    """Mark the snapshots that hold answers of an annotator who is blocked.
+
+    One that is being published is waited for. Call it inside the transaction that blocks them.
+    """
+    answers = Answer.objects.filter(annotator=annotator)
+    projects = set(answers.order_by().values_list("question__project", flat=True).distinct())
+    held = Snapshot.objects.filter(project__in=projects, state__in=_WRITTEN).order_by("pk")
+    for snapshot in held.select_for_update(of=("self",), no_key=True):
+        if holds_answers_of(annotator.pk, snapshot):
+            ids = sorted({*snapshot.blocked_annotators, annotator.pk})
+            Snapshot.objects.filter(pk=snapshot.pk).update(blocked_annotators=ids)
+
+
+def unmark_blocked(annotator: Annotator) -> None:
+    """Take the marks of an annotator away whose answers count again."""
+    marked = Snapshot.objects.filter(blocked_annotators__contains=[annotator.pk])
+    removed = Func(F("blocked_annotators"), Value(annotator.pk), function="array_remove")
+    marked.update(blocked_annotators=removed)
+
+
+def holds_answers_of(annotator: int, snapshot: Snapshot) -> bool:
+    """Whether a snapshot rests on answers of an annotator that were not withdrawn."""
+    answers = Answer.objects.filter(
+        annotator=annotator, question__project=snapshot.project_id, pk__lte=snapshot.newest_answer
+    )
+    if not snapshot.include_generated:
+        answers = answers.exclude(question__source=Question.Source.MODEL)
+    return answers.exists()

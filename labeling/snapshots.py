@@ -27,6 +27,7 @@ from labeling import (
     jobs,
     lease,
     snapshot_folder,
+    snapshot_marks,
     snapshot_pictures,
     snapshot_provenance,
     snapshot_rows,
@@ -35,7 +36,7 @@ from labeling import (
 )
 from labeling.dataset_card import Facts
 from labeling.jobs import OnProgress
-from labeling.models import HookEvent, Image, Project, RemovedImage, Snapshot
+from labeling.models import Annotator, HookEvent, Image, Project, RemovedImage, Snapshot
 from labeling.snapshot_folder import Row, SnapshotError
 from labeling.snapshot_pictures import Picture
 from labeling.snapshot_rows import SnapshotRow
@@ -160,6 +161,7 @@ class _Content:
     labels: dict[str, dict[str, Counter[str]]]  # how many, by split, concept and label
     pictures: list[Picture]
     given: withdrawals.Held
+    blocked: frozenset[int]  # annotators who were blocked already
 
     @property
     def newest_image(self) -> int:
@@ -223,6 +225,7 @@ def _write_rows(held: Snapshot, draft: Path) -> _Content:
         facts.labels,
         pictures,
         given=withdrawals.held_now(held),
+        blocked=_blocked(),
     )
 
 
@@ -280,6 +283,16 @@ def _removed(held: Snapshot, content: _Content) -> int:
     return sum(picture.pk not in there for picture in content.pictures)
 
 
+def _blocked() -> frozenset[int]:
+    return frozenset(Annotator.objects.filter(blocked=True).values_list("pk", flat=True))
+
+
+def _blocked_since(held: Snapshot, content: _Content) -> list[int]:
+    """Return the annotators who were blocked since their answers were read."""
+    ids = sorted(_blocked() - content.blocked)
+    return [pk for pk in ids if snapshot_marks.holds_answers_of(pk, held)]
+
+
 def _publish(
     held: Snapshot,
     manifest: Mapping[str, Any],
@@ -311,6 +324,7 @@ def _publish(
             made_from=content.made_from,
             removed=_removed(held, content),
             withdrawn=withdrawals.withdrawn_since(held, content.given),
+            blocked_annotators=_blocked_since(held, content),
         )
         jobs.record(held, f"is ready: {manifest['counts']['images']:,} pictures")
         webhooks.emit(

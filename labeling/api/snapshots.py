@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from django.contrib.auth.models import User
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
@@ -58,6 +58,7 @@ class SnapshotOut(serializers.ModelSerializer[Snapshot]):
             "removed",
             "withdrawn",
             "restated",
+            "blocked_annotators",
             "warning",
             "successor",
             "error",
@@ -107,8 +108,9 @@ class SnapshotList(views.ListAPIView[Snapshot]):
         project, chosen = get_object_or_404(Project, slug=self.kwargs["slug"]), self.chosen()
         marked = chosen.pop("marked", None)
         rows = project.snapshots.filter(**chosen).select_related("project")
-        is_marked = Q(removed__gt=0) | Q(withdrawn__gt=0)
-        return rows if marked is None else rows.filter(is_marked if marked else ~is_marked)
+        if marked is None:
+            return rows
+        return rows.filter(reissues.MARKED if marked else ~reissues.MARKED)
 
     @extend_schema(
         operation_id="snapshots_freeze",

@@ -1,5 +1,6 @@
 """An immutable folder of labels: what is exported and what is trained on."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from labeling.models.jobs import Job
@@ -50,6 +51,13 @@ class Snapshot(Job):
         help_text="Pictures that it holds of which an import was taken back since: texts, boxes or "
         "gold.",
     )
+    blocked_annotators = ArrayField(
+        models.BigIntegerField(),
+        default=list,
+        blank=True,
+        editable=False,
+        help_text="The ids of those whose answers it holds and who were blocked since.",
+    )
     counts = models.JSONField(default=dict, blank=True)
     made_from = models.JSONField(
         default=dict,
@@ -95,4 +103,8 @@ class Snapshot(Job):
             noun = "picture" if self.restated == 1 else "pictures"
             said = f"what imports said of {self.restated:,} {noun}"
             sentences.append(f"It holds {said}, which was taken back since.")
+        if self.blocked_annotators:
+            number = len(self.blocked_annotators)
+            noun, verb = ("annotator", "was") if number == 1 else ("annotators", "were")
+            sentences.append(f"It holds answers of {number:,} {noun} who {verb} blocked since.")
         return " ".join(sentences)

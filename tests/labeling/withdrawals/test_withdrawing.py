@@ -3,7 +3,7 @@
 import pytest
 from django.core.management import CommandError, call_command
 
-from labeling import challenges, questions, snapshots, withdrawals
+from labeling import challenges, questions, reissues, review, snapshots, withdrawals
 from labeling.inference import recompute
 from labeling.models import (
     Annotator,
@@ -174,6 +174,23 @@ def test_snapshots_that_held_them_are_marked(shapes, mallory, alice, wanted):
     assert frozen.withdrawn == 3
     assert frozen.warning == "It holds 3 answers and captions that were withdrawn since."
     assert snapshots.freeze(project=shapes).warning == ""
+
+
+def test_snapshots_that_hold_answers_of_somebody_who_is_blocked_are_marked(
+    shapes, mallory, wanted, ada
+):
+    before = snapshots.freeze(project=shapes)
+    answer(mallory, {wanted[0]: True})
+    held = snapshots.freeze(project=shapes)
+    review.block(annotator=mallory, by=ada)
+    assert list(reissues.marked(shapes)) == [held] and before.warning == ""
+    held.refresh_from_db()
+    assert held.warning == "It holds answers of 1 annotator who was blocked since."
+    successor = snapshots.fill(reissues.reissue(held))
+    assert successor.warning == "" and not reissues.marked(shapes).exists()
+    review.unblock(annotator=mallory, by=ada)
+    held.refresh_from_db()
+    assert held.warning == ""
 
 
 def test_the_command_withdraws_at_a_persons_request(shapes, mallory, wanted, capsys):
