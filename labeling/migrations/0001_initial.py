@@ -385,6 +385,7 @@ class Migration(migrations.Migration):
                 ('newest_caption', models.BigIntegerField(default=0, editable=False, help_text='The id of the newest caption when it was written.')),
                 ('withdrawn', models.PositiveIntegerField(default=0, editable=False, help_text='Answers and captions that it holds and that were withdrawn since.')),
                 ('restated', models.PositiveIntegerField(default=0, editable=False, help_text='Pictures that it holds of which an import was taken back since: texts, boxes or gold.')),
+                ('blocked_annotators', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), blank=True, default=list, editable=False, help_text='The ids of those whose answers it holds and who were blocked since.', size=None)),
                 ('counts', models.JSONField(blank=True, default=dict)),
                 ('made_from', models.JSONField(blank=True, default=dict, editable=False, help_text='Answers and captions up to when, settings and aggregation: as in its manifest.')),
                 ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='snapshots', to='labeling.project')),
