@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 LIMIT = 120.0
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 0.2
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.02, 0.05
 
 
 def wait_until(
