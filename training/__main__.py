@@ -116,6 +116,15 @@ def _run(options: argparse.Namespace) -> None:
             files = options.subjects, options.features, options.texts, options.log_odds
             number = predict_concepts(options.model, *files)
             print(f"{number} concepts in {options.log_odds}")
+        case "zero-shot":
+            from training.engine.encoders.specs import default_spec, load_text_encoder
+            from training.engine.evaluation import zero_shot
+
+            subjects = zero_shot.read_subjects(options.subjects)
+            encoder = load_text_encoder(default_spec())
+            outputs = {"features": options.features, "log_odds": options.log_odds}
+            number = zero_shot.predict(subjects, encoder, options.cache, **outputs)
+            print(f"{number} predictions in {options.log_odds}")
 
 
 def _outputs(options: argparse.Namespace) -> "Outputs | None":
@@ -259,6 +268,13 @@ def _parser() -> argparse.ArgumentParser:
     concepts.add_argument("--features", type=Path, required=True)
     concepts.add_argument("--texts", type=Path, required=True, help="where their embeddings go")
     concepts.add_argument("--log-odds", type=Path, required=True, help="where log-odds go (.npy)")
+    zero_shot = commands.add_parser(
+        "zero-shot", help="predict concepts by the frozen encoders, before any model is trained"
+    )
+    zero_shot.add_argument("subjects", type=Path, help="tiles with texts, and concepts")
+    zero_shot.add_argument("--cache", type=Path, required=True, help="folder of what was seen")
+    zero_shot.add_argument("--features", type=Path, required=True, help="where embeddings go")
+    zero_shot.add_argument("--log-odds", type=Path, required=True, help="where log-odds go (.npy)")
     return parser
 
 

@@ -70,7 +70,8 @@ def take_back(project: Project) -> None:
 def _of_no_clip(projects: QuerySet[Project]) -> QuerySet[Project]:
     """Return those with a CLIP's predictions, and no current CLIP."""
     clips = Model.objects.filter(recipe="clip", current=True)
-    return projects.exclude(features="").exclude(pk__in=clips.values("project"))
+    predicted = projects.exclude(features="").filter(encoder="")
+    return predicted.exclude(pk__in=clips.values("project"))
 
 
 def ask_about_samples(model: Model) -> dict[str, Any]:

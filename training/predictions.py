@@ -89,7 +89,7 @@ def _open_captions(project: Project) -> Iterator[dict[str, Any]]:
         .select_related("tile__image")
         .order_by("tile__image_id", "tile_id", "id")
     )
-    files = _LocalFiles()
+    files = LocalFiles()
     for question in questions.iterator(chunk_size=BATCH):
         yield {
             "id": question.pk,
@@ -107,7 +107,7 @@ def _tiles(model: Model) -> Iterator[dict[str, Any]]:
     """
     trained_on = _training_files(model.run.snapshot)
     tiles = Tile.objects.filter(image__project=model.project).select_related("image")
-    files = _LocalFiles()
+    files = LocalFiles()
     stream = tiles.order_by("image_id", "pk").iterator(chunk_size=BATCH)
     for batch in batched(stream, BATCH):
         answered = _answered_questions(batch)
@@ -117,7 +117,7 @@ def _tiles(model: Model) -> Iterator[dict[str, Any]]:
             yield {"tile": tile.pk, **files.place(tile), "learned": learned}
 
 
-class _LocalFiles:
+class LocalFiles:
     """Files of tiles in the order of their images: each image is fetched once."""
 
     def __init__(self) -> None:

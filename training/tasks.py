@@ -25,6 +25,7 @@ from training import (
     runner,
     runs,
     side_by_side,
+    zero_shot,
 )
 from training.generation_requests import GenerationRequest
 from training.models import Generation, Model, Promotion, Run
@@ -166,6 +167,15 @@ def predict_new_concepts(project_id: int) -> None:
 
 
 @shared_task
+def predict_zero_shot(project_id: int) -> None:
+    """Predict a project without a CLIP by the frozen encoders, unless this machine is busy."""
+    with machine_lock.acquire() as acquired:
+        project = Project.objects.filter(pk=project_id).first() if acquired else None
+        if project:
+            zero_shot.predict(project)
+
+
+@shared_task
 def sweep() -> None:
     """Enqueue what lost its worker, and what no worker was woken for."""
     with _isolated("Sweeping up runs"):
@@ -186,6 +196,9 @@ def sweep() -> None:
     with _isolated("Sweeping up new concepts"):
         for project in new_concepts.due():
             enqueue_on_commit(predict_new_concepts, project.pk)
+    with _isolated("Sweeping up zero-shot predictions"):
+        for project in zero_shot.due():
+            enqueue_on_commit(predict_zero_shot, project.pk)
 
 
 @shared_task

@@ -37,6 +37,8 @@ def replace(
     file: Path,
     log_odds: Path | None = None,
     phrases: Mapping[int, str] | None = None,
+    encoder: str = "",
+    expected: str | None = None,
 ) -> int:
     """Replace a project's features and predictions; return how many pairs are predicted.
 
@@ -49,8 +51,10 @@ def replace(
 
     file: features, as safetensors (`labeling.features.TENSORS`). log_odds: (C, T) of the features'
     concepts and tiles, as float16 in a .npy file; without it, nothing is predicted before a probe
-    is. phrases: by concept, what the model was asked. Raises ValueError where a file is no good;
-    then nothing is changed.
+    is. phrases: by concept, what the model was asked. encoder: the frozen one that they are by;
+    empty: a CLIP. expected: the name of the features to be replaced: where the project has others
+    by now, nothing is changed, and 0 returned. Raises ValueError where a file is no good; then
+    nothing is changed.
     """
     seen, predicted = _checked(project, file, log_odds)
     own = set(project.concepts.values_list("pk", flat=True))
@@ -61,9 +65,11 @@ def replace(
         if pk in own
     }
     known = {pk: phrase for pk, phrase in (phrases or {}).items() if pk in seen.concepts}
-    _switch(project, name, names, known)
+    switched = _switch(project, name, names, known, encoder=encoder, expected=expected)
     features.delete_others(project)
     predictions.delete_others(project)
+    if not switched:
+        return 0
     priors.update_stale(project)
     return len(names) * len(seen.tiles)
 
@@ -165,25 +171,47 @@ def _check_finite(*arrays: npt.NDArray[np.float16]) -> None:
         raise ValueError("The predictions hold infinite numbers.")
 
 
+class _Outdated(Exception):
+    """Others have replaced the features meanwhile."""
+
+
 def _switch(
-    project: Project, name: str, names: Mapping[int, str], phrases: Mapping[int, str]
-) -> None:
-    """Name the new files in the place of the earlier ones, in one transaction."""
+    project: Project,
+    name: str,
+    names: Mapping[int, str],
+    phrases: Mapping[int, str],
+    *,
+    encoder: str = "",
+    expected: str | None = None,
+) -> bool:
+    """Name the new files in the place of the earlier ones, in one transaction.
+
+    Return whether they were the ``expected`` ones; else nothing is changed.
+    """
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with transaction.atomic():
-                _set_files(project, name, names, phrases)
+                _set_files(project, name, names, phrases, encoder, expected)
+        except _Outdated:
+            project.refresh_from_db(fields=["features", "encoder"])
+            return False
         except OperationalError:
             if attempt == ATTEMPTS or connection.in_atomic_block:
                 raise
             logger.warning("Taking in the predictions of %s is tried again.", project)
         else:
-            project.features.name = name
-            return
+            break
+    project.features.name, project.encoder = name, encoder
+    return True
 
 
 def _set_files(
-    project: Project, name: str, names: Mapping[int, str], phrases: Mapping[int, str]
+    project: Project,
+    name: str,
+    names: Mapping[int, str],
+    phrases: Mapping[int, str],
+    encoder: str,
+    expected: str | None,
 ) -> None:
     concepts = list(project.concepts.order_by("pk").select_for_update(no_key=True))
     for concept in concepts:
@@ -193,5 +221,9 @@ def _set_files(
         concept.priors_stale, concept.known_when_fitted = True, 0
     fields = "predictions", "embedded_phrase", "text_embedding", "priors_stale", "known_when_fitted"
     bulk_update.update(concepts, fields)
-    Project.objects.filter(pk=project.pk).update(features=name)
+    replaced = Project.objects.filter(pk=project.pk)
+    if expected is not None:
+        replaced = replaced.filter(features=expected)
+    if not replaced.update(features=name, encoder=encoder):
+        raise _Outdated
     Recomputation.objects.update_or_create(project=project, defaults={"requested": True})

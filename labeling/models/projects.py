@@ -139,7 +139,13 @@ class Project(models.Model):
         blank=True,
         editable=False,
         max_length=200,
-        help_text="Embeddings by the current CLIP: `labeling.features`.",
+        help_text="Embeddings by the current CLIP or a frozen encoder: `labeling.features`.",
+    )
+    encoder = models.CharField(
+        max_length=40,
+        blank=True,
+        editable=False,
+        help_text="The frozen encoder that the features are by; empty: the current CLIP.",
     )
     version = models.PositiveIntegerField(
         default=0, editable=False, help_text="Counts the edits: of two at once, the second is told."

@@ -49,6 +49,7 @@ METRICS = {
     "cmmd": Metric("how far its pictures are from real ones", "CMMD", less_is_better=True),
     "density": Metric("how typical its pictures are", "density"),
     "coverage": Metric("how much of the real pictures' variety it has", "coverage", "share"),
+    "variety": Metric("how unlike each other its pictures of the same words are", "variety"),
     "clip_score": Metric("how near pictures are to their captions", "CLIP score"),
     "cosine": Metric("how near pictures are to their captions", "cosine"),
     "nearest_train": Metric("how far its pictures are from the nearest one it learnt from"),
@@ -94,6 +95,7 @@ METRICS = {
 JUDGES = {
     "lsa-clip": "the project's own judge",
     "lsa-linear": "a quick, rough judge",
+    "efficientnet-lite0": "a judge that is the same everywhere",
     "pixels": "the pixels' colours",
     "discriminator": "the model's discriminator",
 }

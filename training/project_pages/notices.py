@@ -8,6 +8,7 @@ from labeling.models import Project
 from labeling.notices import Notice
 from labeling.project_pages import history
 from labeling.project_pages.history import ObjectPage
+from training import zero_shot
 from training.models import Model, Run
 
 
@@ -29,6 +30,14 @@ def models_to_compare(project: Project) -> Iterable[Notice]:
         if model.reviewed_at is None and not model.current:
             text = f"Model {model.pk} ({model.recipe}) waits to be compared"
             yield Notice(text, Capability.TRAIN, "project-model", row=model.pk)
+
+
+@notices.register
+def unpredicted(project: Project) -> Iterable[Notice]:
+    """Tell why nothing is predicted before the first answers, where that failed."""
+    if reason := zero_shot.failure(project):
+        text = f"Pictures are not predicted before a first CLIP is trained: {reason}"
+        yield Notice(text, Capability.TRAIN, "project-models")
 
 
 history.register(ObjectPage(Run, "project-run"))

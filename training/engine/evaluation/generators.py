@@ -9,6 +9,8 @@
   its chance is how often it sees it in held-out pictures that do not show it;
 - ``kid``, ``cmmd``: how far pictures are from the held-out ones whose captions they were asked
   for; ``density``, ``coverage`` (by the five nearest);
+- the same by the frozen image encoder, which is the same everywhere (``@efficientnet-lite0``), and
+  ``variety``: how unlike each other the pictures of a fixed prompt are;
 - ``nearest_train``, ``near_copies``: how near the nearest training picture is;
 - ``nats_per_token``: how surprising held-out pictures are, where a model says it;
 - ``discriminator_accuracy@discriminator``: how often a GAN's own discriminator finds a held-out
@@ -22,6 +24,7 @@ from training.engine.data.rows import Snapshot
 from training.engine.encoders.text import Spec
 from training.engine.evaluation import (
     concepts,
+    image_judge,
     judges,
     near_copies,
     own_scores,
@@ -57,6 +60,9 @@ def evaluate_generator(
         **prompt_fit.measure_fixed(fixed, judge.embed_pictures(of_fixed), judge, snapshot),
         **unseen_pairs.measure(pairs, pairs.sample(generator), judge, snapshot),
         **prompt_fit.measure_held_out(held_out, judge.embed_pictures(of_held_out), judge, snapshot),
+        **image_judge.measure(
+            image_judge.choose(cache), snapshot, (fixed, of_fixed), (held_out, of_held_out)
+        ),
         **concepts.measure(known_concepts, known_concepts.sample(generator), judge, snapshot),
         **own_scores.measure(generator, held_out, of_held_out, cache),
     }

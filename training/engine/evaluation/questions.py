@@ -59,7 +59,7 @@ def read_subjects(path: Path) -> Subjects:
             if "concept" in value:
                 subjects.concepts[int(value["concept"])] = str(value["text"])
             else:
-                subjects.tiles[int(value["tile"])] = Path(value["image"]), _box(value.get("box"))
+                subjects.tiles[int(value["tile"])] = Path(value["image"]), box_of(value.get("box"))
                 subjects.learned.extend(map(int, value["learned"]))
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
             raise TrainingError(f"Line {number} of {path} is not a tile or a concept.") from None
@@ -70,11 +70,12 @@ def _question(line: bytes) -> Question:
     value = json.loads(line)
     if value["kind"] not in ("concept", "caption") or not isinstance(value["text"], str):
         raise ValueError(line)
-    tile = Path(value["image"]), _box(value.get("box"))
+    tile = Path(value["image"]), box_of(value.get("box"))
     return Question(value["id"], tile, value["text"], value["kind"])
 
 
-def _box(sides: Sequence[int] | None) -> Box | None:
+def box_of(sides: Sequence[int] | None) -> Box | None:
+    """Return a box of a line of JSON; raise ``ValueError`` or ``TypeError`` where it is none."""
     if sides is None:
         return None
     left, top, width, height = (int(side) for side in sides)

@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.training.engine.gallery import Painter, write_model
+from tests.training.engine.gallery import Painter, paint, write_model
 from training.engine.data.packing import pack
 from training.engine.data.pictures import Pixels
 from training.engine.data.rows import Snapshot
+from training.engine.encoders import efficientnet
 from training.engine.evaluation import generators
 from training.engine.evaluation.evaluate import evaluate
 from training.engine.files import TrainingError, write_json
@@ -45,6 +46,7 @@ def judged(model: Path, gallery: Snapshot, cache: Path) -> Judged:
 
 
 GOOD = Painter()
+STUBBORN = Painter(stock=paint("red", "square", 0)[None])
 
 
 def test_a_painter_who_draws_what_is_asked_for_is_as_good_as_real_pictures(
@@ -68,6 +70,27 @@ def test_a_painter_who_draws_anything_reaches_what_chance_does(judged: Judged) -
         assert metrics[f"{name}_low"] <= metrics[f"{name}_chance"] + 0.05
         assert metrics[name] < metrics[f"{name}_chance"] + 0.15
     assert metrics["unseen_colour@pixels"] < 0.5
+
+
+def test_a_judge_that_is_the_same_everywhere_finds_the_same(judged: Judged) -> None:
+    good, bad = judged(GOOD), judged(STUBBORN)
+    name = "kid@efficientnet-lite0"
+    assert good[f"{name}_low"] < good[f"{name}_floor"] + 0.05
+    assert bad[name] > good[f"{name}_high"]
+    variety = "variety@efficientnet-lite0"
+    assert bad[variety] == pytest.approx(0, abs=1e-3)
+    assert 0 < good[variety] < good[f"{variety}_chance"]
+
+
+def test_without_the_encoder_the_other_judges_remain(
+    model: Path, gallery: Snapshot, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(efficientnet, "WHEEL", "no_such_wheel")
+    efficientnet.load_efficientnet.cache_clear()
+    monkeypatch.setattr(generators, "load_generator", lambda folder: GOOD)
+    metrics = evaluate(model, gallery, cache=cache)
+    assert f"kid@{JUDGE}" in metrics
+    assert not [name for name in metrics if "efficientnet" in name]
 
 
 def test_a_painter_who_copies_is_found_out(judged: Judged, gallery: Snapshot, cache: Path) -> None:

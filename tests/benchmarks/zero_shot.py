@@ -1,0 +1,113 @@
+"""What is known of pictures before anybody has answered, by the frozen encoders alone.
+
+    .venv/bin/python -m tests.benchmarks.zero_shot [--cifar FOLDER] [--pictures 60]
+
+The demo: its gold pictures (one in six, by lot), of which no text is known; average precision of
+its concepts among them, with the other pictures' names and keywords and without any text. CIFAR-10:
+so many test pictures of each class, which have no text at all; top-1 by the highest log-odds, the
+classes' prevalences being alike. FOLDER holds `test.zip`, members `test/cat/0000.jpg`.
+"""
+
+import argparse
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import torch
+
+from fixtures.demo import concepts, emoji, fetch
+from training.engine.encoders.specs import default_spec, load_text_encoder
+from training.engine.evaluation import zero_shot
+from training.engine.evaluation.clips import average_precision
+from training.engine.evaluation.zero_shot import Subjects
+
+CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+GOLD = 6  # of the demo's pictures one in so many is gold
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cifar", type=Path, help="a folder with test.zip")
+    parser.add_argument("--pictures", type=int, default=60, help="of each of CIFAR-10's classes")
+    parser.add_argument("--cache", type=Path, help="a folder that keeps what was seen")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        cache = options.cache or Path(name) / "cache"
+        print("| pictures | texts | figure | value |\n|---|---|---|---|")
+        for texts in (True, False):
+            value = demo(Path(name), cache, texts=texts)
+            told = "of the other 1,461" if texts else "none"
+            print(f"| demo, 292 gold | {told} | mean AP of 41 concepts | {value:.3f} |", flush=True)
+        if options.cifar:
+            value = cifar(options.cifar, Path(name), cache, options.pictures)
+            print(f"| CIFAR-10, {10 * options.pictures} | none | top-1 | {value:.3f} |")
+
+
+def demo(work: Path, cache: Path, *, texts: bool) -> float:
+    """Return the mean average precision of the demo's concepts among its gold pictures."""
+    fetch.fetch()
+    emojis, rules = emoji.load(), concepts.load()
+    gold = Random("gold: captions").sample(range(len(emojis)), k=len(emojis) // GOLD)
+    truth = [[rule.truth(each) for rule in rules] for each in emojis]
+    shares = [np.mean([row[column] is True for row in truth]) for column in range(len(rules))]
+    subjects = Subjects(
+        tiles={row: (each.path, None) for row, each in enumerate(emojis)},
+        texts={
+            row: [each.caption, *each.keywords]
+            for row, each in enumerate(emojis)
+            if texts and row not in set(gold)
+        },
+        concepts={
+            column: (rule.phrase, float(share))
+            for column, (rule, share) in enumerate(zip(rules, shares, strict=True))
+        },
+    )
+    log_odds = predicted(subjects, work, cache)
+    precisions = [
+        average_precision(
+            torch.tensor(
+                [float(log_odds[column, row]) for row in gold if known(truth, row, column)]
+            ),
+            torch.tensor([truth[row][column] is True for row in gold if known(truth, row, column)]),
+        )
+        for column in range(len(rules))
+        if any(truth[row][column] is True for row in gold)
+    ]
+    return float(np.mean(precisions))
+
+
+def known(truth: Sequence[Sequence[bool | None]], row: int, column: int) -> bool:
+    return truth[row][column] is not None
+
+
+def cifar(folder: Path, work: Path, cache: Path, count: int) -> float:
+    """Return the share of pictures whose own class has the highest log-odds."""
+    tiles = {}
+    with zipfile.ZipFile(folder / "test.zip") as archive:
+        for label, name in enumerate(CLASSES):
+            for number in range(count):
+                path = work / f"{name}-{number:04d}.jpg"
+                path.write_bytes(archive.read(f"test/{name}/{number:04d}.jpg"))
+                tiles[label * count + number] = path, None
+    about = {
+        label: (f"an {name}" if name.startswith("a") else f"a {name}", 1 / len(CLASSES))
+        for label, name in enumerate(CLASSES)
+    }
+    log_odds = predicted(Subjects(tiles=tiles, concepts=about), work, cache)
+    return float((log_odds.argmax(0) == np.arange(len(tiles)) // count).mean())
+
+
+def predicted(subjects: Subjects, work: Path, cache: Path) -> np.ndarray:
+    """Return the log-odds (C, T)."""
+    encoder, file = load_text_encoder(default_spec()), work / "log_odds.npy"
+    zero_shot.predict(subjects, encoder, cache, features=work / "features", log_odds=file)
+    loaded: np.ndarray = np.load(file)
+    return loaded
+
+
+if __name__ == "__main__":
+    main()
