@@ -16,6 +16,7 @@ from training.engine.presets import SMOKE
 from training.models import Model, Sample
 
 RECIPES = ("diffusion", "gan", "autoregressive", "lora")  # whose models generate images
+TRANSLATING_RECIPES = ("pairs",)  # whose models draw the other half of an image
 INPAINTING_RECIPES = ("autoregressive",)  # whose models also inpaint
 
 EXAMPLES_MAX = 8  # images of the project that are offered to be inpainted
@@ -27,6 +28,11 @@ _ACCEPTED = (Q(current=True) | Q(accepted=True)) & ~Q(run__preset=SMOKE)
 def generates(recipe: str) -> bool:
     """Return whether models of the recipe generate images."""
     return recipe in RECIPES
+
+
+def translates(recipe: str) -> bool:
+    """Return whether models of the recipe draw the other half of a given image."""
+    return recipe in TRANSLATING_RECIPES
 
 
 def inpaints(recipe: str) -> bool:

@@ -62,7 +62,7 @@ def warning(readiness: Readiness, recipe: str) -> str:
 
     It is a matter for people to decide: an import alone may be good enough for them.
     """
-    if recipe == "pairs":
+    if generators.translates(recipe):
         return "" if readiness.pairs else NO_PAIRS
     if readiness.labels:
         return ""

@@ -87,6 +87,8 @@ def same_prompts(model: Model) -> bool:
 
 def feedback(model: Model) -> str:
     """Return what a model gave back to the loop, or why it gave nothing."""
+    if generators.translates(model.recipe):
+        return "nothing: it waits for pictures to draw the other halves of"
     if model.feedback is None:
         gives = model.current or generators.is_accepted(model)
         return "not yet" if gives else "nothing: it is not the current one"
@@ -136,4 +138,6 @@ def _n(name: str, number: object) -> str:
         noun = "prompt"
     elif name.startswith("kid") or "@10" in name or "caption" in name or "log_loss" in name:
         noun = "picture"
+    elif name.startswith("other_half"):
+        noun = "held-out pair"
     return count(number, noun)

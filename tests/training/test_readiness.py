@@ -7,7 +7,8 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
-from labeling.models import Project, Question, Snapshot
+from labeling import snapshots
+from labeling.models import Pair, Project, Question, Snapshot
 from training import readiness, run_requests
 from training.models import Run
 
@@ -36,6 +37,14 @@ def test_labels_need_no_warning_and_count_as_of_the_snapshot(
     assert LABELS in readiness.warning(readiness.of_snapshot(snapshot), "diffusion")
     Question.objects.filter(pk=newest.pk).update(settled_at=snapshot.created_at)
     assert readiness.warning(readiness.of_snapshot(snapshot), "diffusion") == ""
+
+
+def test_pairs_are_learnt_from_without_labels_and_nothing_else_is(shapes: Project) -> None:
+    assert "There are no pairs" in readiness.warning(readiness.of_project(shapes), "pairs")
+    Pair.objects.create(image=shapes.images.all()[0])
+    assert readiness.warning(readiness.of_project(shapes), "pairs") == ""
+    frozen = snapshots.freeze(project=shapes)
+    assert readiness.warning(readiness.of_snapshot(frozen), "pairs") == ""
 
 
 def test_an_empty_project_has_nothing_to_learn_from(db: None) -> None:

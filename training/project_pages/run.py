@@ -157,6 +157,7 @@ def _context(run: Run) -> dict[str, Any]:
         "run": run,
         "live": _live(run),
         "generates": generators.generates(run.recipe),
+        "translates": generators.translates(run.recipe),
         "options": run_summary.options(run),
         "certainty": run_summary.certainty(run.snapshot.folder) if run.snapshot else "",
         "model": model,

@@ -92,6 +92,13 @@ def test_a_report_is_announced_with_what_it_holds(ada_client: Client, run: Run) 
     assert "Its report: curves and figures</a>" in text(ada_client, page_of(run))
 
 
+def test_a_run_on_pairs_shows_their_other_halves(ada_client: Client, run: Run) -> None:
+    Run.objects.update(recipe="pairs")
+    page = text(ada_client, page_of(run))
+    assert "The other halves of the same pairs" in page
+    assert "The same prompts" not in page
+
+
 def test_a_run_is_cancelled_and_resumed_by_post_alone(ada_client: Client, run: Run) -> None:
     assert ada_client.get(page_of(run, "cancel")).status_code == 405
     run.refresh_from_db()
