@@ -3,8 +3,10 @@
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
+from functools import reduce
 from itertools import chain
-from typing import NamedTuple
+from operator import or_
+from typing import Any, NamedTuple
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
@@ -15,6 +17,7 @@ from labeling.models import Image, Import, ImportStatement, Project, Question, T
 from labeling.unions import Part, RowUnion
 
 BATCH = 2_000
+FEW = 1_000  # text sources that are named one by one
 IMPORTS_MAX = 1_000  # of which vendors and batches are offered to choose from …
 CHOICES_MAX = 200  # … and so many of each
 
@@ -107,31 +110,47 @@ def of_questions(
     """
     origins = []
     if record:
-        origins.append((Q(imported_by=record), Q(pk=record)))
+        origins.append(_Origin(Q(pk=record), (Q(imported_by=record),)))
     if batch:
-        origins.append((Q(imported_by__batch=batch), Q(batch=batch)))
+        origins.append(_Origin(Q(batch=batch), (Q(imported_by__batch=batch),)))
     if vendor:
-        own = Q(vendor=vendor) | Q(vendor="", imported_by__vendor=vendor)
-        origins.append((own, Q(vendor=vendor)))
-    for sources, imports in origins[1:]:
-        questions = questions.filter(_either(sources, imports))
-    return RowUnion(questions, _question_parts(*origins[0])) if origins else questions
+        of_its_import = Q(vendor="", imported_by__vendor=vendor)
+        origins.append(_Origin(Q(vendor=vendor), (Q(vendor=vendor), of_its_import)))
+    for origin in origins[1:]:
+        questions = questions.filter(_either(origin))
+    return RowUnion(questions, _question_parts(origins[0])) if origins else questions
 
 
-def _question_parts(sources: Q, imports: Q) -> tuple[Part, ...]:
-    """Return the captions from text sources, and the concepts of the pictures of imports."""
-    texts = TextSource.objects.filter(sources).order_by()
-    records = list(Import.objects.filter(imports).order_by().values_list("pk", flat=True))
+class _Origin(NamedTuple):
+    """Where questions come from: concepts of the pictures of imports, captions of text sources."""
+
+    imports: Q
+    sources: tuple[Q, ...]  # any of them
+
+
+def _question_parts(origin: _Origin) -> tuple[Part, ...]:
+    records = list(Import.objects.filter(origin.imports).order_by().values_list("pk", flat=True))
+    texts = [_ids(TextSource.objects.filter(each).order_by()) for each in origin.sources]
     return (
-        unions.part(kind=Question.Kind.CAPTION, text_source__in=texts.values("pk")),
         unions.part(kind=Question.Kind.CONCEPT, tile__image__imported_by__in=records),
+        *(unions.part(kind=Question.Kind.CAPTION, text_source__in=each) for each in texts),
     )
 
 
-def _either(sources: Q, imports: Q) -> Q:
-    """Return the same as a condition of each row by itself."""
+def _ids(sources: QuerySet[TextSource]) -> list[int] | QuerySet[TextSource, Any]:
+    """Return the ids of text sources; those of many as a subquery.
+
+    By their ids the planner knows how many texts they have.
+    """
+    ids = list(sources.values_list("pk", flat=True)[: FEW + 1])
+    return ids if len(ids) <= FEW else sources.values("pk")
+
+
+def _either(origin: _Origin) -> Q:
+    """Return the same as a condition of each question by itself."""
+    sources = reduce(or_, origin.sources)
     captions = TextSource.objects.filter(sources, pk=OuterRef("text_source"))
-    records = Import.objects.filter(imports).order_by().values("pk")
+    records = Import.objects.filter(origin.imports).order_by().values("pk")
     concepts = Tile.objects.filter(pk=OuterRef("tile"), image__imported_by__in=records)
     return Q(Exists(captions), kind="caption") | Q(Exists(concepts), kind="concept")
 
@@ -167,7 +186,7 @@ def _image_parts(imports: QuerySet[Import], sources: QuerySet[TextSource]) -> tu
     """Return the images that imports brought or speak of, and those that text sources speak of."""
     statements = ImportStatement.objects.order_by().values("image")
     captions = Question.objects.filter(kind=Question.Kind.CAPTION).order_by()
-    texts = sources.values("pk")
+    texts = _ids(sources)
     of_texts = captions.filter(text_source__in=texts).values("tile__image")
     return (
         _newest_of(imports),

@@ -96,14 +96,18 @@ def need(*, pictures: int, concepts: int, practice: int) -> Need:
     pictures: that may be asked about. concepts: that are asked about. practice: the questions with
     feedback before an annotator's first.
     """
-    each = next(n for n in range(1_000) if precision(n, n) <= PRECISION)
-    grids = math.ceil(GRID_GOLD * SCREENS / max(concepts, 1))
-    wanted = max(2 * each, grids) + practice
     if not pictures:
         return Need(0, 0)
     share = max(pictures // LARGEST_SHARE, 2 * LEAST)
-    half = math.ceil(min(wanted, share) / 2)
+    half = math.ceil(min(_of_many(concepts, practice), share) / 2)
     return Need(half, half)
+
+
+def _of_many(concepts: int, practice: int) -> int:
+    """Return how much gold a concept wants where there are many pictures."""
+    each = next(n for n in range(1_000) if precision(n, n) <= PRECISION)
+    grids = math.ceil(GRID_GOLD * SCREENS / max(concepts, 1))
+    return max(2 * each, grids) + practice
 
 
 def screens(gold: int) -> int:
@@ -131,10 +135,11 @@ def why(*, yes: int, no: int, need: Need) -> str:
 def progress(project: Project) -> list[Progress]:
     """Return for each concept that is asked about how much gold it has and wants, and why."""
     concepts = list(project.concepts.filter(active=True, merged_into=None).order_by("name"))
-    pictures = Image.objects.filter(visible(), project=project, generated=False)
-    cut = pictures.filter(cut_into__gt=0).count()
+    pictures = Image.objects.filter(visible(), project=project, generated=False).order_by()
+    cut = pictures.filter(cut_into__gt=0)[:PARTS_PICTURES].count()
+    enough = LARGEST_SHARE * _of_many(len(concepts), project.practice_questions)
     wanted = need(
-        pictures=pictures.count() - cut,
+        pictures=pictures.filter(cut_into=0)[:enough].count(),  # more of them change nothing
         concepts=len(concepts),
         practice=project.practice_questions,
     )
@@ -165,7 +170,7 @@ def _progress(
         parts_yes=parts_yes,
         parts_no=parts_no,
         parts_pictures=pictures,
-        parts_why=_parts_why(pictures, parts_yes, min(PARTS_PICTURES, cut)) if cut else "",
+        parts_why=_parts_why(pictures, parts_yes, cut) if cut else "",
     )
 
 

@@ -128,6 +128,24 @@ def test_pictures_are_chosen_by_what_is_said_of_them(owner, shapes, disputed):
         assert found(owner, "images", **query) == {image.pk}
 
 
+def test_the_pages_of_a_vendor_lead_to_all_its_pictures_and_back(owner, shapes):
+    imports = [
+        Import.objects.create(project=shapes, name=name, state="done", vendor="Mole")
+        for name in ("box", "crate")
+    ]
+    own = list(shapes.images.order_by("-pk").values_list("pk", flat=True)[1:6])
+    for number, pk in enumerate(own):
+        shapes.images.filter(pk=pk).update(imported_by=imports[number % 2])
+    page = owner.get(f"{API}projects/shapes/images/", {"vendor": "Mole", "limit": 2}).json()
+    pages = [[row["id"] for row in page["results"]]]
+    while page["next"]:
+        page = owner.get(page["next"]).json()
+        pages.append([row["id"] for row in page["results"]])
+    assert pages == [own[:2], own[2:4], own[4:]]
+    before = owner.get(page["previous"]).json()
+    assert [row["id"] for row in before["results"]] == own[2:4]
+
+
 def test_pictures_are_chosen_by_the_split_of_snapshots(owner, shapes):
     images = list(shapes.images.select_related("near_duplicate_of"))
     first = images[0]

@@ -50,6 +50,13 @@ def test_every_endpoint_is_in_it(document):
     assert {anonymous(name) for name in operations(document)} == expected
 
 
+def test_every_operation_is_named_by_what_it_is_about(document):
+    """A name that is made from an address begins with the version."""
+    names = [operation["operationId"] for operation in operations(document).values()]
+    assert len(set(names)) == len(names)
+    assert not [name for name in names if not re.fullmatch("(?!v1_)[a-z]+(_[a-z]+)*", name)]
+
+
 def test_responses_are_told_by_status_and_media_type(document):
     for name, operation in operations(document).items():
         for status, response in operation["responses"].items():
