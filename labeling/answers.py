@@ -11,10 +11,10 @@ import numpy as np
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import bulk_update, checks, evidence, outcomes, pace, prepared, question_state
+from labeling import bulk_update, checks, evidence, pace, prepared, question_state, reported_changes
 from labeling.aggregation import drift, earnest, online
 from labeling.models import Annotator, Answer, Challenge, Question
-from labeling.outcomes import Answered, ReportedChange
+from labeling.reported_changes import Answered, ReportedChange
 
 State = Question.State
 
@@ -379,7 +379,9 @@ def _reported(
         return [ReportedChange()] * len(effects)
     answered = [effect.answered for effect in effects]
     passed = _passed(effects) is not False
-    return outcomes.reported(answered, annotator=annotator.pk, project=project, passed=passed)
+    return reported_changes.reported(
+        answered, annotator=annotator.pk, project=project, passed=passed
+    )
 
 
 def _outcome(

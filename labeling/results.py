@@ -37,7 +37,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from labeling import challenges, checks, outcomes, predictions
+from labeling import challenges, checks, predictions, reported_changes
 from labeling.models import Answer, Challenge, Question
 
 REVEALED_AFTER = timedelta(hours=24)  # after which it is shown of all whether they became certain
@@ -207,7 +207,7 @@ def _states(answers: Sequence[Answer], used: Collection[int], now: datetime) -> 
         if question.pk not in used:
             states[question.pk] = question.state
         elif some := late.get(question.project_id):
-            states[question.pk] = some[int(outcomes.unit(question.pk) * len(some))]
+            states[question.pk] = some[int(reported_changes.unit(question.pk) * len(some))]
     return states
 
 

@@ -47,7 +47,7 @@ def reported(
     passed: False where what is known was answered wrong.
     """
     open_ones = [each for each in answered if not each.known]
-    key = f"outcomes:{project}:{len(answered) > 1}"
+    key = f"reported-changes:{project}:{len(answered) > 1}"
     if passed and open_ones:
         late = [[each.value, *each.change] for each in open_ones]
         cache.set(key, [*late, *cache.get(key, [])][:REMEMBERED], REMEMBERED_SECONDS)
@@ -70,9 +70,13 @@ def _drawn(answered: Answered, some: Sequence[Answered], annotator: int) -> Repo
 
 def _dice(*, annotator: int, question: int) -> random.Random:
     """Return the dice for an annotator's answer to a question: always the same, and secret."""
-    return random.Random(salted_hmac("labeling.outcomes", f"{annotator} {question}").digest())
+    return random.Random(
+        salted_hmac("labeling.reported_changes", f"{annotator} {question}").digest()
+    )
 
 
 def unit(question: int) -> float:
     """Return a question's secret number in [0, 1), always the same."""
-    return random.Random(salted_hmac("labeling.outcomes.unit", str(question)).digest()).random()
+    return random.Random(
+        salted_hmac("labeling.reported_changes.unit", str(question)).digest()
+    ).random()

@@ -1,7 +1,7 @@
 """What an answer to a known question seems to change is what open ones change."""
 
-from labeling import outcomes
-from labeling.outcomes import Answered, ReportedChange
+from labeling import reported_changes
+from labeling.reported_changes import Answered, ReportedChange
 
 CERTAIN, DISPUTED, NOTHING = (
     ReportedChange(settled=True),
@@ -18,7 +18,7 @@ def test_a_known_question_changes_what_an_open_one_with_the_same_answer_changes(
         Answered(3, True, True, NOTHING),
         Answered(4, False, True, NOTHING),
     ]
-    assert outcomes.reported(answered, **BOB) == [CERTAIN, DISPUTED, CERTAIN, DISPUTED]
+    assert reported_changes.reported(answered, **BOB) == [CERTAIN, DISPUTED, CERTAIN, DISPUTED]
 
 
 def test_it_changes_as_much_in_the_mean_and_the_same_each_time_it_is_asked():
@@ -26,22 +26,24 @@ def test_it_changes_as_much_in_the_mean_and_the_same_each_time_it_is_asked():
         Answered(number, True, False, CERTAIN if number < 3 else NOTHING) for number in range(6)
     ]
     known = [Answered(number, True, True, NOTHING) for number in range(10, 1_010)]
-    told = outcomes.reported([*open_ones, *known], **BOB)
+    told = reported_changes.reported([*open_ones, *known], **BOB)
     assert 420 < sum(change.settled for change in told[6:]) < 580
-    assert told == outcomes.reported([*open_ones, *known], **BOB)
+    assert told == reported_changes.reported([*open_ones, *known], **BOB)
 
 
 def test_alone_it_changes_what_single_open_questions_of_the_project_changed_of_late(db):
     gold = Answered(9, True, True, NOTHING)
-    assert outcomes.reported([gold], **BOB) == [NOTHING], "nothing is known of the project yet"
-    assert outcomes.reported([Answered(1, True, False, CERTAIN)], **BOB) == [CERTAIN]
-    assert outcomes.reported([gold], **BOB) == [CERTAIN]
-    assert outcomes.reported([gold], annotator=1, project=2, passed=True) == [NOTHING]
+    assert reported_changes.reported([gold], **BOB) == [NOTHING], (
+        "nothing is known of the project yet"
+    )
+    assert reported_changes.reported([Answered(1, True, False, CERTAIN)], **BOB) == [CERTAIN]
+    assert reported_changes.reported([gold], **BOB) == [CERTAIN]
+    assert reported_changes.reported([gold], annotator=1, project=2, passed=True) == [NOTHING]
 
 
 def test_where_all_is_known_nothing_changes():
     known = [Answered(number, True, True, NOTHING) for number in range(3)]
-    assert outcomes.reported(known, **BOB) == [NOTHING] * 3
+    assert reported_changes.reported(known, **BOB) == [NOTHING] * 3
 
 
 def test_a_challenge_that_failed_seems_to_change_as_much_as_others_did():
@@ -51,7 +53,7 @@ def test_a_challenge_that_failed_seems_to_change_as_much_as_others_did():
         Answered(2, False, False, DISPUTED),
         Answered(3, True, True, NOTHING),
     ]
-    outcomes.reported(passed, **BOB)
+    reported_changes.reported(passed, **BOB)
     failed = [Answered(number, number % 2 == 0, number == 4, NOTHING) for number in (4, 5, 6)]
-    told = outcomes.reported(failed, annotator=2, project=1, passed=False)
+    told = reported_changes.reported(failed, annotator=2, project=1, passed=False)
     assert told == [CERTAIN, DISPUTED, CERTAIN]
