@@ -3,7 +3,8 @@
 Of each path of a picture, the latest statement that has captions rules the captions, and the latest
 that has keywords the keywords: so a source that is imported again corrects its texts, and one
 without texts leaves those of before. What is stated of the picture's copies, at other paths, is
-added. `replay` says so once, for imports and for taking one back.
+added; but a file that was moved to the folder of another class is of that alone. `replay` says so
+once, for imports and for taking one back.
 """
 
 from collections import defaultdict
@@ -13,7 +14,7 @@ from typing import NamedTuple
 
 from labeling import bulk_insert, images
 from labeling.imports.entries import Kind
-from labeling.models import Image, Import, ImportStatement, Question
+from labeling.models import ClassSet, Concept, Image, Import, ImportStatement, Question
 from labeling.models.projects import name_key
 
 ROW = (  # that a statement changes
@@ -158,7 +159,7 @@ def replay(image: Image, rows: Rows) -> None:
     )
     image.keywords = images.clean_keywords(_keywords(rows))
     image.stated_keys = images.stated_keys(
-        image.keywords, (key for row in rows for key in row.class_keys)
+        image.keywords, (key for row in _classing(rows) for key in row.class_keys)
     )
 
 
@@ -222,6 +223,44 @@ def _latest(rows: Rows, value: Callable[[ImportStatement], object]) -> Rows:
     """Return the rows of one path that have a value, of the latest import that has any."""
     having = [row for row in rows if value(row)]
     return [row for row in having if row.imported_by_id == having[-1].imported_by_id]
+
+
+def _classing(rows: Rows) -> Rows:
+    """Return the rows whose classes count: all but those of files that were moved since.
+
+    A file was moved where a later import has the same picture under the same name in the folder of
+    another class, says that a picture is of one of both, and has it at the former path no longer.
+    """
+    classed = [row for row in rows if row.class_keys]
+    if len({row.imported_by_id for row in classed}) < 2:
+        return classed
+    return [row for number, row in enumerate(classed) if not _is_moved(row, classed[number + 1 :])]
+
+
+def _is_moved(row: ImportStatement, later: Rows) -> bool:
+    name = row.path.rpartition("/")[2]
+    return any(
+        each.imported_by_id != row.imported_by_id
+        and each.class_keys != row.class_keys
+        and each.path.rpartition("/")[2] == name
+        and not any(_is_same_place(other, row, each) for other in later)
+        and _is_one_of(row, each.class_set_id)
+        for each in later
+    )
+
+
+def _is_same_place(other: ImportStatement, row: ImportStatement, moved: ImportStatement) -> bool:
+    """Whether the import that has a file elsewhere has it at its former path, too."""
+    return other.path == row.path and other.imported_by_id == moved.imported_by_id
+
+
+def _is_one_of(row: ImportStatement, class_set: int | None) -> bool:
+    """Whether a set of classes, of which a picture has one, holds the class of a row."""
+    if class_set is None or row.class_set_id == class_set:
+        return class_set is not None
+    ids = ClassSet.objects.filter(pk=class_set).values_list("concepts", flat=True).first() or []
+    concepts = Concept.objects.filter(pk__in=ids)
+    return any(key in concept.keys for key in row.class_keys for concept in concepts)
 
 
 def _by_path(rows: Rows) -> dict[str, list[ImportStatement]]:

@@ -156,3 +156,17 @@ def test_the_same_source_again_changes_nothing(tmp_path):
     assert after == before
     assert ImportStatement.objects.count() == 4
     assert Import.objects.first().counts["retracted"] == {}
+
+
+def test_a_file_that_was_moved_to_another_class_is_of_that_one_alone(tmp_path):
+    def say(name, **places):
+        fill(tmp_path / name, **{place: png(number) for place, number in places.items()})
+        take(tmp_path / name)
+        return sorted(Image.objects.get(source="cat/0.png").stated_keys)
+
+    assert say("first", **{"cat/0.png": 0, "dog/1.png": 1}) == ["cat"]
+    assert say("copied", **{"cat/0.png": 0, "dog/0.png": 0, "dog/1.png": 1}) == ["cat", "dog"]
+    assert say("moved", **{"owl/0.png": 0, "dog/1.png": 1, "cat/2.png": 2}) == ["owl"]
+    stated = Question.objects.filter(tile__image__source="cat/0.png", stated__gt=0.5)
+    assert [question.concept.name for question in stated] == ["owl"]
+    assert say("elsewhere", **{"tree/0.png": 0, "house/3.png": 3}) == ["owl", "tree"]
