@@ -100,7 +100,14 @@ class Remark(NamedTuple):
     text: str
 
 
-Reading = Entry | Refusal | Rejection | ClassNames | Remark  # a rejection: of the file, or of a row
+class Columns(NamedTuple):
+    """The names of a table's columns, of which people choose."""
+
+    names: tuple[str, ...]
+
+
+# A rejection is of the file, or of a row.
+Reading = Entry | Refusal | Rejection | ClassNames | Columns | Remark
 Readings = Iterator[Reading]
 Reader = Callable[[Member, Options], Readings]
 

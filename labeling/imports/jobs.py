@@ -24,7 +24,7 @@ from labeling.imports import (
     source_index,
 )
 from labeling.imports.members import SourceError
-from labeling.imports.options import DEFAULTS, Options
+from labeling.imports.options import DEFAULTS, NAME_LENGTH, Options
 from labeling.imports.plans import source_name
 from labeling.imports.report import Report, of_text
 from labeling.imports.source import Members
@@ -34,6 +34,7 @@ from labeling.numbers import count
 
 State = Import.State
 CONCEPTS_MAX = 1_000  # that an import makes
+COLUMNS = 200  # of tables, that are kept to be chosen from
 FORESEEN = 20  # reasons of refusals that are said before an import, and …
 FORESEEN_NAMES = 5  # … files or rows that are named for each
 RENEW_EVERY = 1.0  # seconds between two calls of `renew`, at least
@@ -65,14 +66,21 @@ def describe(record: Import, index: SourceIndex) -> None:
     record.pictures, record.captions = index.images, index.captions
     record.decisions = [decision.as_json() for decision in index.decisions]
     record.foreseen = _foreseen(index)
+    record.columns = _columns(index)
     record.candidates = [candidate.as_json() for candidate in named.listed]
     record.candidates_count = named.total
     record.save(
         update_fields=[
-            *("pictures", "captions", "decisions", "foreseen"),
+            *("pictures", "captions", "decisions", "foreseen", "columns"),
             *("candidates", "candidates_count"),
         ]
     )
+
+
+def _columns(index: SourceIndex) -> list[str]:
+    """Return the columns that may be chosen by their names."""
+    names = (name for name in index.columns if isinstance(name, str))
+    return [name for name in names if 0 < len(name) <= NAME_LENGTH and name.isprintable()][:COLUMNS]
 
 
 def _foreseen(index: SourceIndex) -> list[dict[str, Any]]:

@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 from labeling.decoding import ImageRejected
 from labeling.imports import class_names, concepts, gold, kinds, layouts, masks
 from labeling.imports.described import Described
-from labeling.imports.entries import By, ClassNames, Entry, Kind, Layout, Refusal, Remark
+from labeling.imports.entries import (
+    By,
+    ClassNames,
+    Columns,
+    Entry,
+    Kind,
+    Layout,
+    Refusal,
+    Remark,
+)
 from labeling.imports.joining import Pictures, why_not
 from labeling.imports.kinds import Decision
 from labeling.imports.members import Member, Rejection, SourceError
@@ -65,6 +74,7 @@ class SourceIndex:
     remarks: list[Remark] = field(default_factory=list)  # what is not read of files that are
     class_names: list[ClassNames] = field(default_factory=list)  # of numbered classes
     decisions: list[Decision] = field(default_factory=list)  # what its undecided texts are
+    columns: dict[str, None] = field(default_factory=dict)  # of its tables, in their order
     masks: set[str] = field(default_factory=set)  # members that are masks, and no pictures here
     metadata_paths: set[str] = field(default_factory=set)  # members that are no images
     provenances: dict[Provenance, Provenance] = field(default_factory=dict)  # each kept once
@@ -155,6 +165,8 @@ def _read(index: SourceIndex, member: Member, options: Options) -> Iterator[Entr
                 index.refuse(reading)
             elif isinstance(reading, Remark):
                 index.remarks.append(reading)
+            elif isinstance(reading, Columns):
+                index.columns |= dict.fromkeys(reading.names)
             elif isinstance(reading, ClassNames):
                 index.class_names.append(reading)
             else:

@@ -281,6 +281,7 @@ class Migration(migrations.Migration):
                 ('decisions', models.JSONField(blank=True, default=list, help_text='What its texts are, and why: `labeling.imports.kinds`.')),
                 ('foreseen', models.JSONField(blank=True, default=list, help_text='What will be refused of it: `labeling.imports.jobs`.')),
                 ('reading', models.JSONField(blank=True, help_text='How a file of answers or gold is read: `labeling.imports.answers.jobs`.', null=True)),
+                ('columns', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=100), blank=True, default=list, editable=False, help_text="The names of its tables' columns, of which some may be chosen.", size=None)),
                 ('candidates', models.JSONField(blank=True, default=list, help_text='Concepts that it names: `labeling.imports.candidates`.')),
                 ('candidates_count', models.PositiveIntegerField(default=0, help_text='Concepts that it names, beyond those that are listed too.')),
                 ('captions', models.PositiveIntegerField(default=0, help_text='That it holds.')),

@@ -87,6 +87,13 @@ class Import(Leased):
         blank=True,
         help_text="How a file of answers or gold is read: `labeling.imports.answers.jobs`.",
     )
+    columns = ArrayField(
+        models.CharField(max_length=100),
+        default=list,
+        blank=True,
+        editable=False,
+        help_text="The names of its tables' columns, of which some may be chosen.",
+    )
     candidates = models.JSONField(
         default=list, blank=True, help_text="Concepts that it names: `labeling.imports.candidates`."
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from labeling.decoding import ImageRejected, too_large
 from labeling.imports import texts
-from labeling.imports.entries import Entry, Kind, Layout, Readings, Remark
+from labeling.imports.entries import Columns, Entry, Kind, Layout, Readings, Remark
 from labeling.imports.json_pieces import Document
 from labeling.imports.layouts import coco, kohya, passed_over, records, rows, sidecars, tables
 from labeling.imports.members import Member, Rejection
@@ -101,6 +101,8 @@ def _read_rows(document: Iterable[Any], member: Member, options: Options) -> Rea
     for number, row in enumerate(document, start=1):
         where = f"{member.path}, row {number}"
         if isinstance(row, dict):
+            if number == 1:
+                yield Columns(tuple(row))
             yield from tables.read_row(row, member.path, where, options, strict=False)
         else:
             yield Rejection(where, "no object of JSON")

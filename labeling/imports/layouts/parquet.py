@@ -11,7 +11,7 @@ from labeling.decoding import ImageRejected
 from labeling.imports import columnar, embedded
 from labeling.imports.columnar import Columnar
 from labeling.imports.embedded import Pictures
-from labeling.imports.entries import Layout, Readings, Reference, Remark
+from labeling.imports.entries import Columns, Layout, Readings, Reference, Remark
 from labeling.imports.layouts import columns, objects, rows, tables
 from labeling.imports.members import Member
 from labeling.imports.metadata import GOLD_COLUMN
@@ -28,6 +28,7 @@ def _read(member: Member, options: Options) -> Readings:
         yield Remark(member.path, "passed over: a cache of a data set")
         return
     with columnar.opened(member) as table:
+        yield Columns(tuple(table.schema.names))
         pictures, _ = embedded.find(table, options)
         if pictures is not None and pictures.external:
             yield from _read_external(table, pictures, member, options)

@@ -13,7 +13,16 @@ from urllib.parse import urlsplit
 
 from labeling.decoding import ImageRejected
 from labeling.imports import csv_rows, lines, texts
-from labeling.imports.entries import By, Entry, Kind, Layout, Readings, Reference, Refusal
+from labeling.imports.entries import (
+    By,
+    Columns,
+    Entry,
+    Kind,
+    Layout,
+    Readings,
+    Reference,
+    Refusal,
+)
 from labeling.imports.layouts import columns, label_studio, records, rows
 from labeling.imports.layouts.rows import Names
 from labeling.imports.members import Member, Rejection
@@ -121,6 +130,7 @@ def read_json_lines(member: Member, options: Options) -> Readings:
     if not of_folder and (tool := records.tool_of(rows_of_first)):
         yield from records.read_by(tool, chain(first, objects), member.path)
         return
+    yield Columns(tuple(dict.fromkeys(chain(*rows_of_first))))
     for where, row in chain(first, objects):
         if isinstance(row, Rejection):
             yield row
@@ -163,6 +173,7 @@ def read_csv(member: Member, options: Options) -> Readings:
             yield from _row(header, cells, member.path, where, options)
         elif any(cells):
             header = _unique(cells)
+            yield Columns(tuple(header))
     if of_label_studio:
         yield from records.read_by(records.LABEL_STUDIO_ROWS, of_label_studio, member.path)
 

@@ -303,3 +303,10 @@ def test_a_map_of_captions_by_language_holds_captions_and_no_languages(box):
     fill(box, **PICTURES)
     pq.write_table(pa.table({"file_name": ["a.png"], "captions": said}), box / "list.parquet")
     assert captions(read(box)) == {"a.png": ["words for a", "Worte für a"]}
+
+
+def test_the_columns_of_tables_are_kept_to_be_chosen_from(box):
+    rows = json.dumps({"image": "a.png", "wording": "a dog"})
+    table = "picture,title,wording\na.png,Rex,a dog\n"
+    fill(box, **{"a.png": b"", "a.csv": table, "b.jsonl": rows, "c.json": f"[{rows}]"})
+    assert list(read(box).columns) == ["picture", "title", "wording", "image"]
