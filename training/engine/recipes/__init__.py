@@ -67,7 +67,7 @@ def load_generator(folder: Path) -> ImageGenerator:
     """Load a generative model folder; raise ``TrainingError`` where it holds none."""
     name = recipe_of(folder)
     if not RECIPES[name].generative:
-        raise TrainingError(f"{folder} holds a {name} model, which draws nothing from a text.")
+        raise TrainingError(f"{folder} holds a {name} model, which cannot draw from a text.")
     generator: ImageGenerator = RECIPES[name].load(folder)
     return generator
 
