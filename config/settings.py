@@ -234,6 +234,9 @@ POOL_DOUBTFUL = _number("POOL_DOUBTFUL", 64)
 POOL_LIKELY = _number("POOL_LIKELY", 32)
 POOL_RANDOM = _number("POOL_RANDOM", 32, least=1)
 TRAINING_THREADS = _number("TRAINING_THREADS", 0)  # of a run's process; 0: as many as cores
+TRACKER = os.environ.get("TRACKER", "")  # where runs are logged
+if TRACKER not in {"", "tensorboard", "wandb", "mlflow"}:
+    raise ImproperlyConfigured(f"TRACKER must be tensorboard, wandb or mlflow, not {TRACKER!r}.")
 RETRAIN_MINIMUM = _number("RETRAIN_MINIMUM", 50, least=1)  # labels, before anything is retrained
 RETRAIN_PRESET = os.environ.get("RETRAIN_PRESET", "cpu")
 # Files with the certificate and the key that sign C2PA manifests of what models draw

@@ -105,6 +105,23 @@ def _run(options: argparse.Namespace) -> None:
             from training.engine.report.report import write_report
 
             print(write_report(options.run))
+        case "push":
+            from training.engine.publishing.hub import push
+
+            whole = {"public": options.public, "with_neighbours": options.with_neighbours}
+            pushed = push(options.model, options.repository, **whole)
+            for name in pushed.left_out:
+                print(f"left out: {name}")
+            print(f"{len(pushed.files)} files in {pushed.url}")
+        case "onnx":
+            from training.engine.generation.sample import read_prompts
+            from training.engine.publishing.onnx import write_onnx
+
+            prompts = read_prompts(options.prompts) if options.prompts else []
+            call = write_onnx(
+                options.model, options.out, guidance=options.guidance, prompts=prompts
+            )
+            print(f"{options.out}: from {', '.join(call.inputs)} to pictures")
         case "predict":
             from training.engine.evaluation.predictions import predict
 
@@ -253,6 +270,20 @@ def _parser() -> argparse.ArgumentParser:
     _add_judge_options(compare)
     report = commands.add_parser("report", help="a run as one HTML page")
     report.add_argument("run", type=Path)
+    push = commands.add_parser("push", help="push a model folder to a hub, privately")
+    push.add_argument("model", type=Path)
+    push.add_argument("repository", help="its name there: owner/name")
+    push.add_argument("--public", action="store_true", help="for all to see")
+    push.add_argument(
+        "--with-neighbours",
+        action="store_true",
+        help="and small copies of the training pictures, to name those nearest to a drawing",
+    )
+    onnx = commands.add_parser("onnx", help="write a model that draws in one call as ONNX")
+    onnx.add_argument("model", type=Path)
+    onnx.add_argument("out", type=Path, help="OUT.onnx")
+    onnx.add_argument("--guidance", type=_guidance, help="default: the model's own")
+    onnx.add_argument("--prompts", type=Path, help="embedded in OUT.npz, a prompt a line")
     predict = commands.add_parser("predict", help="a clip model's probability for each question")
     predict.add_argument("model", type=Path)
     predict.add_argument("questions", type=Path)

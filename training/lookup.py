@@ -41,16 +41,30 @@ def find_generator_folder(name: str, project: str | None, recipe: str | None = N
 
     A folder needs no row. Raises GenerationError.
     """
+    if name == "current":
+        return _current_generator(project, recipe).folder
+    found = _find_model(name)
+    if isinstance(found, Model):
+        generation_requests.check_model(found, Kind.SAMPLES)
+        return found.folder
+    return found
+
+
+def find_model_folder(name: str) -> str:
+    """Return the folder of any model by its number or its folder. Raises GenerationError."""
+    found = _find_model(name)
+    return found.folder if isinstance(found, Model) else found
+
+
+def _find_model(name: str) -> Model | str:
+    """Return a model by its number, or a model folder, which needs no row."""
     path = Path(name)
     if (path / "config.json").is_file():
         return str(path.resolve())
-    if name == "current":
-        return _current_generator(project, recipe).folder
     model = Model.objects.filter(pk=parse_id(name)).first()
     if model is None:
         raise GenerationError(f"There is no model {name!r}, neither as a number nor as a folder.")
-    generation_requests.check_model(model, Kind.SAMPLES)
-    return model.folder
+    return model
 
 
 def _latest_snapshot(project: str | None) -> Snapshot:

@@ -184,4 +184,5 @@ def config(run: Run, *, snapshot: Snapshot) -> dict[str, Any]:
         "cache": str(settings.CACHE_ROOT / "training"),
         "time_limit": None,
         "threads": settings.TRAINING_THREADS or None,
+        "tracker": settings.TRACKER or None,
     }

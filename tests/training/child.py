@@ -19,6 +19,9 @@ def main() -> int:
     folder = Path(sys.argv[2])
     if command == "sample":
         return sample(dict(pairwise(sys.argv)))
+    if command == "push":
+        print("pushed", *sys.argv[2:])
+        return 0
     if command == "compare":
         return compare(dict(pairwise(sys.argv)))
     before = list(folder.glob("started-*"))

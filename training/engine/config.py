@@ -1,6 +1,6 @@
 """Read and check a run's ``config.json``."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,14 @@ class RunConfig:
     encoder: Spec | None
     time_limit: float | None
     threads: int | None
+    tracker: str | None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is told of the run where it is logged: no path and no prompt."""
+        options = {k: v for k, v in asdict(self.settings).items() if k != "prompts"}
+        names = {"recipe": self.recipe, "preset": self.preset, "seed": self.seed}
+        return {**names, "snapshot": self.snapshot.name, **options}
 
 
 def read_config(folder: Path) -> RunConfig:
@@ -48,6 +56,7 @@ def read_config(folder: Path) -> RunConfig:
         encoder=encoder,
         time_limit=fields.optional("time_limit", (int, float)),
         threads=fields.optional("threads", int),
+        tracker=fields.optional("tracker", str),
     )
     fields.reject_unknown()
     _check_ranges(config)

@@ -30,7 +30,9 @@ from training.engine.loop import checkpoints, distributed
 from training.engine.loop.loop import Loop
 from training.engine.loop.progress import ProgressWriter
 from training.engine.loop.stop import STOPPED, StopSignal
+from training.engine.loop.tracking import Tracking
 from training.engine.progress import samples
+from training.engine.publishing.card import write_card
 from training.engine.recipes import RECIPES, data_of, load_generator
 from training.engine.recipes.base import Source, Training
 from training.engine.report.report import machine, write_report
@@ -49,7 +51,7 @@ def fit(folder: Path) -> None:
     5. Train, with checkpoints and grids of samples.
     6. Save the model; from here on the first process is alone.
     7. Evaluate the model.
-    8. Write the report.
+    8. Write the model's card and the report.
 
     Raises ``TrainingError``, in every process where one fails, and ``SystemExit`` on SIGTERM.
     """
@@ -64,9 +66,12 @@ def fit(folder: Path) -> None:
         if distributed.share_object(is_finished(folder)):
             return
         _set_up_torch(config)
-        progress = ProgressWriter(
-            folder / "progress.jsonl" if leading else None, config.settings.steps
-        )
+        with distributed.together():
+            about = {"name": folder.name, **config.facts}
+            tracking = Tracking(config.tracker if leading else None, folder, about)
+        stack.enter_context(tracking)
+        path = folder / "progress.jsonl" if leading else None
+        progress = ProgressWriter(path, config.settings.steps, tracking)
         stack.enter_context(progress.running())
         with distributed.first():  # 3
             snapshot = data_of(config.recipe, read_snapshot(config.snapshot))
@@ -85,6 +90,8 @@ def fit(folder: Path) -> None:
         metrics = evaluate(folder / "model", snapshot, cache=config.cache, judge=config.encoder)
         metrics |= {"steps": loop.step, "training_seconds": round(loop.elapsed, 1)}
         write_json(folder / "metrics.json", metrics)  # 7
+        tracking.numbers(loop.step, metrics)
+        write_card(folder / "model", metrics, snapshot)
         write_report(folder)  # 8
         progress.stage("done")
 
@@ -139,7 +146,7 @@ def train(
         stopping = _stopping(stop)
         if _due(loop, loop.config.grid_steps):
             with distributed.together():
-                _save_grid(folder, loop, prompts)
+                _save_grid(folder, loop, prompts, progress.tracking)
         if stopping or _due(loop, loop.config.checkpoint_steps):
             with distributed.together():
                 _save_checkpoint(folder, loop)
@@ -195,12 +202,13 @@ def _due(loop: Loop, every: int) -> bool:
     return every > 0 and (loop.finished or loop.step % every == 0)
 
 
-def _save_grid(folder: Path, loop: Loop, prompts: tuple[str, ...]) -> None:
+def _save_grid(folder: Path, loop: Loop, prompts: tuple[str, ...], tracking: Tracking) -> None:
     if distributed.rank() == 0:
         loop.state().check_finite()
         picture = loop.training.sample_grid(loop.ema.network, prompts)
         if picture is not None:
             write_bytes(folder / "samples" / f"{loop.step:06}.png", picture)
+            tracking.picture(loop.step, picture)
 
 
 def _remove_grids_after(folder: Path, step: int) -> None:

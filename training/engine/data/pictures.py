@@ -109,8 +109,13 @@ def _square(picture: Image.Image, box: Box | None, size: int) -> Pixels:
 
 def uint8(pictures: Tensor) -> Pixels:
     """Convert pictures (n, 3, s, s) in [-1, 1] to uint8 (n, s, s, 3)."""
+    return uint8_tensor(pictures).cpu().numpy()
+
+
+def uint8_tensor(pictures: Tensor) -> Tensor:
+    """Convert as `uint8` does, to a tensor."""
     values = (pictures.float().clamp(-1, 1) + 1).mul(127.5).round().to(torch.uint8)
-    return values.permute(0, 2, 3, 1).cpu().numpy()
+    return values.permute(0, 2, 3, 1)
 
 
 def resized(pixels: Pixels, size: int) -> Pixels:

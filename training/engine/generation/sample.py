@@ -44,13 +44,15 @@ class Sampler:
     """A model that generates images, what it may have copied, and the mark of its pictures."""
 
     generator: ImageGenerator
-    neighbours: Neighbours
+    neighbours: Neighbours | None  # None: it was pushed without them
     marker: Marker
 
     @classmethod
     def load(cls, folder: Path) -> "Sampler":
         """Load a model folder; raise ``TrainingError`` where it holds no such model."""
-        return cls(load_generator(folder), Neighbours.load(folder), Marker.load(folder))
+        generator = load_generator(folder)
+        neighbours = Neighbours.load(folder) if Neighbours.is_in(folder) else None
+        return cls(generator, neighbours, Marker.load(folder))
 
     def sample(self, request: SamplingRequest, on_progress: OnProgress | None = None) -> Pixels:
         """Return uint8 (n, s, s, 3); raise ``TrainingError`` where the model cannot do it."""
@@ -69,17 +71,24 @@ class Sampler:
 
     def records(self, request: SamplingRequest, pictures: Pixels) -> list[dict[str, Any]]:
         """Return prompt, seed, guidance and nearest training pictures of each sample."""
-        distances, indices = self.neighbours.nearest(pictures, NEAREST)
+        nearest = self._nearest(pictures)
         guidance = self.generator.guidance if request.guidance is None else request.guidance
         records = []
         for i, (prompt, seed) in enumerate(_prompts_and_seeds(request)):
-            pairs = zip(indices[i].tolist(), distances[i].tolist(), strict=True)
-            nearest = [
-                {"file_name": self.neighbours.names[n], "distance": round(d, 4)} for n, d in pairs
-            ]
-            record = {"prompt": prompt, "seed": seed, "guidance": guidance, "nearest": nearest}
+            record = {"prompt": prompt, "seed": seed, "guidance": guidance, "nearest": nearest[i]}
             records.append(record)
         return records
+
+    def _nearest(self, pictures: Pixels) -> list[list[dict[str, Any]]]:
+        """Return the training pictures nearest to each sample, nearest first."""
+        if self.neighbours is None:
+            return [[] for _ in pictures]
+        names = self.neighbours.names
+        distances, indices = self.neighbours.nearest(pictures, NEAREST)
+        return [
+            [{"file_name": names[n], "distance": round(d, 4)} for n, d in zip(*pair, strict=True)]
+            for pair in zip(indices.tolist(), distances.tolist(), strict=True)
+        ]
 
     def encode(self, request: SamplingRequest, pixels: Pixels, prompt: str | None) -> bytes:
         """Return a sample (s, s, 3), or several side by side, as a marked PNG."""

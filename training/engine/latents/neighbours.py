@@ -72,6 +72,11 @@ class Neighbours:
         write_tensors(folder / "neighbours.safetensors", tensors)
         write_json(folder / "neighbours.json", {"names": self.names, "size": self.pca.size})
 
+    @staticmethod
+    def is_in(folder: Path) -> bool:
+        """Return whether a model folder has any of the files; one may be left without both."""
+        return any(folder.glob("neighbours.*"))
+
     @classmethod
     def load(cls, folder: Path) -> "Neighbours":
         about = read_json(folder / "neighbours.json")

@@ -47,8 +47,12 @@ class PCA(nn.Module):
 
     def pictures(self, latents: Tensor) -> Pixels:
         """Return uint8 pictures (n, s, s, 3) of latents (n, k)."""
+        return self.pixels(latents).cpu().numpy()
+
+    def pixels(self, latents: Tensor) -> Tensor:
+        """Return pictures as `pictures` does, as a tensor."""
         values = self.decode(latents).clamp(0, 1).mul(255).round().to(torch.uint8)
-        return values.view(-1, self.size, self.size, 3).cpu().numpy()
+        return values.view(-1, self.size, self.size, 3)
 
 
 def flat(pixels: Pixels) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from training.engine.data.packing import PackedPictures
-from training.engine.data.pictures import Pixels, uint8
+from training.engine.data.pictures import Pixels, uint8, uint8_tensor
 from training.engine.device import device
 from training.engine.latents.neighbours import with_mirrored
 from training.engine.latents.pca import PCA
@@ -22,6 +22,9 @@ class LatentSpace(Protocol):
 
     def pictures(self, latents: Tensor) -> Pixels:
         """Decode latents (n, …) to uint8 (n, s, s, 3)."""
+
+    def pixels(self, latents: Tensor) -> Tensor:
+        """Decode latents as `pictures` does, to a tensor where they lie: an export follows it."""
 
     def latents(self, pictures: Pixels) -> Tensor:
         """Encode uint8 (n, s, s, 3) as latents (n, …)."""
@@ -47,6 +50,9 @@ class PixelSpace:
 
     def pictures(self, latents: Tensor) -> Pixels:
         return uint8(latents)
+
+    def pixels(self, latents: Tensor) -> Tensor:
+        return uint8_tensor(latents)
 
     def latents(self, pictures: Pixels) -> Tensor:
         return PackedPictures(pictures, device()).batch(torch.arange(len(pictures)))
@@ -74,6 +80,9 @@ class LinearSpace:
 
     def pictures(self, latents: Tensor) -> Pixels:
         return self.pca.pictures(latents.cpu())
+
+    def pixels(self, latents: Tensor) -> Tensor:
+        return self.pca.pixels(latents)
 
     def latents(self, pictures: Pixels) -> Tensor:
         return self.pca.encode_all(pictures).to(device())

@@ -9,6 +9,7 @@ from typing import Any
 
 from training.engine.files import append_line
 from training.engine.loop.loop import Loop
+from training.engine.loop.tracking import Tracking
 
 INTERVAL = 0.7  # seconds between lines
 
@@ -16,9 +17,10 @@ INTERVAL = 0.7  # seconds between lines
 class ProgressWriter:
     """Append a line of progress every ``INTERVAL`` seconds, from a thread."""
 
-    def __init__(self, path: Path | None, steps: int) -> None:
-        """``path`` is None where another process writes."""
+    def __init__(self, path: Path | None, steps: int, tracking: Tracking | None = None) -> None:
+        """``path`` is None where another process writes; ``tracking`` gets what is written."""
         self.path = path
+        self.tracking = tracking or Tracking(None, Path(), {})
         self.fields: dict[str, Any] = {
             "step": 0,
             "steps": steps,
@@ -28,6 +30,7 @@ class ProgressWriter:
             "stage": "prepare",
         }
         self._losses: list[float] = []
+        self._phases: dict[str, float] = {}
         self._since = time.monotonic()
         self._ended = threading.Event()
 
@@ -55,6 +58,8 @@ class ProgressWriter:
 
     def stepped(self, loop: Loop, loss: float) -> None:
         """Record a step; loss and speed are means since the last line."""
+        if len(loop.losses) > 1:
+            self._phases = {f"{name}_loss": value for name, value in loop.losses.items()}
         losses = self._losses  # the other thread may begin a new list at any moment
         losses.append(loss)
         seconds = max(time.monotonic() - self._since, 1e-6)
@@ -68,6 +73,9 @@ class ProgressWriter:
     def write(self) -> None:
         if self.path:
             append_line(self.path, {"time": time.time(), **self.fields})
+        if self.fields["stage"] == "train" and self._losses:
+            values = {name: self.fields[name] for name in ("loss", "images_per_second")}
+            self.tracking.numbers(self.fields["step"], values | self._phases)
         self._losses, self._since = [], time.monotonic()
 
     def _run(self) -> None:

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.engine.data.pictures import DRAWN, Pixels, png, tiled
@@ -196,6 +198,25 @@ class Translator(Protocol):
 
         Each has a prompt, "" where nothing is known, and a seed, and is independent of others.
         """
+
+
+class OneCall(NamedTuple):
+    """A model that draws with one call of a network, as it is exported."""
+
+    module: nn.Module  # takes the inputs, in order; returns pictures (n, s, s, 3) as uint8
+    inputs: dict[str, Tensor]  # examples by name; the first dimension counts pictures
+    facts: dict[str, str]  # what whoever calls it has to know
+
+
+@runtime_checkable
+class DrawsInOneCall(Protocol):
+    """A model of images whose drawing is one call of a network."""
+
+    def one_call(self, guidance: float | None = None) -> OneCall:
+        """Return the call at a guidance; None is the model's own."""
+
+    def embedded(self, prompts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Return the inputs of the call, but for noise, that stand for prompts, by name."""
 
 
 def sample_grid(generator: ImageGenerator, prompts: Sequence[str], columns: int) -> bytes:

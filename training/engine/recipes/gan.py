@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
@@ -38,7 +40,14 @@ from training.engine.networks.gan import (
     PixelGenerator,
     widths,
 )
-from training.engine.recipes.base import Config, Phase, Source, replace_options, sample_grid
+from training.engine.recipes.base import (
+    Config,
+    OneCall,
+    Phase,
+    Source,
+    replace_options,
+    sample_grid,
+)
 from training.engine.recipes.stored import PromptEncoder, read_model, read_weights, write_model
 from training.engine.sampling.progress import OnProgress
 from training.engine.sampling.samplers import seeded_noise, slerp
@@ -341,6 +350,34 @@ class Model:
             on_progress(0.0)
         return self.space.pictures(generator(self.config.truncation * noise, condition, guidance))
 
+    def one_call(self, guidance: float | None = None) -> OneCall:
+        """Return the generator and the decoding of its pictures as one network."""
+        guidance = self.guidance if guidance is None else guidance
+        encoder, ratings = self.prompt_encoder.encoder, self.prompt_encoder.ratings
+        inputs = {
+            "noise": torch.zeros(2, self.config.noise),
+            "text": torch.zeros(2, encoder.width),
+            "confidence": torch.zeros(2),
+        }
+        if ratings:
+            inputs["ratings"] = torch.ones(2, ratings)
+        facts = {
+            "recipe": "gan",
+            "size": str(self.size),
+            "guidance": str(guidance),
+            "noise": "standard normal",
+            "text": f"unit embeddings by {encoder.identity}",
+            "confidence": f"0 is no prompt; prompts at {self.prompt_encoder.sampling_confidence}",
+        }
+        return OneCall(GeneratedPictures(self, guidance), inputs, facts)
+
+    def embedded(self, prompts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Return the inputs of `one_call`, but for noise, that stand for prompts."""
+        condition = self.prompt_encoder.encode(prompts)._asdict()
+        if not self.prompt_encoder.ratings:
+            del condition["ratings"]
+        return {name: part.cpu().numpy() for name, part in condition.items()}
+
     def save(self, folder: Path, about: dict[str, Any]) -> None:
         """Write the model folder."""
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
@@ -349,6 +386,24 @@ class Model:
             tensors |= {f"pca.{k}": v for k, v in self.space.pca.state_dict().items()}
             (components,) = self.space.shape
         write_model(folder, about, self.config, self.prompt_encoder, tensors, components=components)
+
+
+class GeneratedPictures(nn.Module):
+    """Noise (n, Z) and a condition to uint8 (n, s, s, 3), as `Model.sample` draws them."""
+
+    def __init__(self, model: Model, guidance: float) -> None:
+        super().__init__()
+        self.generator = model.network.generator
+        self.space, self.truncation = model.space, model.config.truncation
+        self.guidance = guidance
+
+    def forward(
+        self, noise: Tensor, text: Tensor, confidence: Tensor, ratings: Tensor | None = None
+    ) -> Tensor:
+        rated = text[:, :0] if ratings is None else ratings
+        condition = Condition(text, confidence, rated)
+        latents = self.generator(self.truncation * noise, condition, self.guidance)
+        return self.space.pixels(latents)
 
 
 def load(folder: Path) -> Model:
