@@ -14,7 +14,7 @@ from labeling import marks
 from labeling.exports.errors import ExportError
 from labeling.exports.options import Options
 from labeling.exports.rows import ExportRow
-from labeling.marks import Mark, credentials
+from labeling.marks import credentials
 from labeling.marks.credentials import CredentialsError
 from labeling.snapshot_folder import SnapshotError
 
@@ -61,11 +61,13 @@ class Picture:
         return self._signed(data) if self.generated else data
 
     def _signed(self, data: bytes) -> bytes:
+        """Sign what a model of this system drew: of others, the owner can vouch for nothing."""
         try:
             owner = credentials.load(settings.C2PA_CERTIFICATE, settings.C2PA_KEY)
-            if owner is None:
+            mark = marks.of_bytes(data) if owner else None
+            if owner is None or mark is None or not mark.system:
                 return data
-            return owner.sign(data, marks.of_bytes(data) or Mark(), self.suffix)
+            return owner.sign(data, mark, self.suffix)
         except CredentialsError as error:
             raise ExportError(str(error)) from None
 

@@ -7,7 +7,6 @@ the same twice, so files that have one differ from each other, though their pixe
 import io
 import json
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +77,6 @@ def load(certificate: str, key: str) -> Credentials | None:
     return _checked(*files)
 
 
-@lru_cache(maxsize=4)
 def _checked(certificates: bytes, key: bytes) -> Credentials:
     from cryptography.x509 import load_pem_x509_certificates
 
@@ -97,7 +95,8 @@ def _read(path: str, setting: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        sentence = f"{setting} names {path}, which cannot be read: {error.strerror}."
+        # The path is the owner's business: visitors of the studio read this sentence, too.
+        sentence = f"{setting} names a file that cannot be read: {error.strerror}."
         raise CredentialsError(sentence) from None
 
 

@@ -172,7 +172,7 @@ def test_files_that_are_none_are_refused(tmp_path):
     certificate, key = map(str, certificates.write(tmp_path))
     for pair, message in [
         ((certificate, ""), "Set both"),
-        ((certificate, f"{key}s"), r"C2PA_KEY names .*owner.keys, which cannot be read"),
+        ((certificate, f"{key}s"), "C2PA_KEY names a file that cannot be read: No such file"),
         ((key, key), "C2PA_CERTIFICATE names a file that is no certificate"),
         ((certificate, certificate), "C2PA_KEY names a file that is no private key"),
     ]:

@@ -228,7 +228,7 @@ def test_what_a_model_drew_stays_marked(snapshot, tmp_path, format, values):
     assert {stem for stem, mark in found.items() if mark is None} == found.keys() - drawn(snapshot)
 
 
-@pytest.mark.parametrize("image_format", ["as_stored", "png"])
+@pytest.mark.parametrize("image_format", ["keep", "png"])
 def test_what_a_model_drew_is_signed_where_its_owner_signs(
     snapshot, tmp_path, settings, image_format
 ):

@@ -1,4 +1,7 @@
-"""Encode what a model drew, with its mark and, where its owner signs, a C2PA manifest."""
+"""Encode what a model drew, with its mark and, where its owner signs, a C2PA manifest.
+
+The certificate and the key are read for each picture, so that new ones count at once.
+"""
 
 import hashlib
 import os
@@ -17,31 +20,29 @@ WEIGHTS = (stored.WEIGHTS, lora.FILE)  # of which a model folder has one
 
 @dataclass(frozen=True)
 class Marker:
-    """The mark of one model's pictures, and who signs them."""
+    """The mark of one model's pictures."""
 
     mark: Mark
-    credentials: Credentials | None = None
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read a model folder, and the files that C2PA_CERTIFICATE and C2PA_KEY name.
-
-        Raises ``TrainingError``.
-        """
-        return cls(mark_of_model(folder), load_credentials())
+        """Read a model folder; raise ``TrainingError`` where nothing could be signed, either."""
+        load_credentials()
+        return cls(mark_of_model(folder))
 
     def png(self, pixels: Pixels, prompt: str | None, *, composite: bool = False) -> bytes:
-        """Return a picture (height, width, 3) as PNG; ``composite``: only a part was drawn."""
+        """Return a picture (height, width, 3) as PNG; ``composite``: only a part was drawn.
+
+        Raises ``TrainingError`` where it cannot be signed.
+        """
         mark = replace(
             self.mark,
             source_type=COMPOSITE if composite else GENERATED,
             prompt_sha256=hash_of_prompt(prompt),
         )
-        data = png(pixels, mark)
-        if self.credentials is None:
-            return data
+        owner, data = load_credentials(), png(pixels, mark)
         try:
-            return self.credentials.sign(data, mark, ".png")
+            return owner.sign(data, mark, ".png") if owner else data
         except CredentialsError as error:
             raise TrainingError(str(error)) from None
 
