@@ -242,10 +242,8 @@ def _limits(facts: Facts) -> str:
             f"that it learnt from: they are nearer to it than {NEAR_COPY:g} of the usual distance "
             "between two pictures of the data."
         )
-    base = f" It goes out from `{_base(facts)}`." if _base(facts) else ""
-    lines.append(
-        f"It learnt from {_count(len(facts.snapshot.train))} pictures, and from no others.{base}"
-    )
+    base = f", going out from `{_base(facts)}`" if _base(facts) else ""
+    lines.append(f"It was fitted to {_count(len(facts.snapshot.train))} pictures{base}.")
     if facts.draws:
         lines.append(
             "Its pictures say in their files that a model drew them. The mark can be stripped."
@@ -279,7 +277,7 @@ def _section(title: str, body: str) -> str:
 
 
 def _rows(values: Mapping[str, Any]) -> list[Sequence[str]]:
-    return [(name, plain(value)) for name, value in values.items() if value not in (None, "", 0)]
+    return [(name, plain(value)) for name, value in values.items() if value not in (None, "")]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -68,7 +68,7 @@ def test_the_card_states_what_was_measured_and_read(run: Path, snapshot: Snapsho
         assert f"| `{name}` |" in read.text and figure(name, metrics[name]) in read.text
     assert config["data_sha256"] in read.text
     assert f"| Pictures to learn from | {len(snapshot.train)} |" in read.text
-    assert "nearly copy one" in read.text
+    assert "| Seed | 0 |" in read.text and "nearly copy one" in read.text
     assert str(snapshot.folder) not in read.text and "a red square" not in read.text
 
 
