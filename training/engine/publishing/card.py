@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -22,10 +22,35 @@ from training.engine.metric_names import BESIDE, NOT_MERIT, figure, interval, is
 
 CARD = "README.md"
 LIBRARY = "tessera"
-TASKS = {"clip": "zero-shot-image-classification"}  # all others draw
-DRAWS = "text-to-image"
 LICENSES_MAX = 20  # that are listed one by one
 ESCAPED = r"\`*_[]<>|#"
+
+
+class Use(NamedTuple):
+    """What a model is for."""
+
+    task: str  # as the hub names it
+    does: str  # completes "a model that …"
+    command: str  # of `python -m training`
+
+
+SAMPLES = Use(
+    "text-to-image",
+    "draws pictures from texts",
+    "sample FOLDER --prompts prompts.txt --out pictures",
+)
+USES = {  # of recipes whose models do something else
+    "clip": Use(
+        "zero-shot-image-classification",
+        "tells which text fits a picture",
+        "evaluate FOLDER SNAPSHOT",
+    ),
+    "pairs": Use(
+        "image-to-image",
+        "draws the other half of a picture",
+        "translate FOLDER --images PICTURES --out DRAWN",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -44,9 +69,13 @@ class Facts:
         return str(self.config["recipe"])
 
     @property
+    def use(self) -> Use:
+        return USES.get(self.recipe, SAMPLES)
+
+    @property
     def draws(self) -> bool:
         """Whether it is a model that draws."""
-        return self.recipe not in TASKS
+        return self.recipe != "clip"
 
 
 def write_card(model: Path, metrics: Mapping[str, Any], snapshot: Snapshot) -> Path:
@@ -106,7 +135,7 @@ def _about(facts: Facts) -> Mapping[str, Any]:
 def _front(facts: Facts) -> dict[str, Any]:
     front: dict[str, Any] = {
         "library_name": LIBRARY,
-        "pipeline_tag": TASKS.get(facts.recipe, DRAWS),
+        "pipeline_tag": facts.use.task,
         "tags": [LIBRARY, facts.recipe],
     }
     if isinstance(language := _about(facts).get("language"), str) and language:
@@ -149,12 +178,11 @@ def _subject(facts: Facts) -> str:
 
 def _heading(facts: Facts) -> str:
     recipe, size = facts.recipe, _size(facts)
-    of = f" of {size} × {size} pixels" if size else ""
-    what = f"draws pictures{of} from texts" if facts.draws else "tells which text fits a picture"
+    of = f", at {size} × {size} pixels" if size else ""
     return (
         f"# {plain(_subject(facts))}: {plain(recipe)}\n\n"
-        f"A model of the recipe `{recipe}` that {what}, trained with Tessera on the labels of the "
-        f"data set “{plain(_subject(facts))}”."
+        f"A model of the recipe `{recipe}` that {facts.use.does}{of}, trained with Tessera on the "
+        f"labels of the data set “{plain(_subject(facts))}”."
     )
 
 
@@ -255,12 +283,7 @@ def _limits(facts: Facts) -> str:
 
 
 def _use(facts: Facts) -> str:
-    command = "python -m training " + (
-        "sample FOLDER --prompts prompts.txt --out pictures"
-        if facts.draws
-        else "evaluate FOLDER SNAPSHOT"
-    )
-    return _section("Use", f"```sh\n{command}\n```")
+    return _section("Use", f"```sh\npython -m training {facts.use.command}\n```")
 
 
 def _settings(facts: Facts) -> str:
