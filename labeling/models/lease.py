@@ -8,11 +8,12 @@ import secrets
 from datetime import timedelta
 from typing import Any, ClassVar, Self, TypeVar
 
-from django.db import models
+from django.db import connection, models
 from django.db.models import Q
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 from django.utils import timezone
+from psycopg.pq import TransactionStatus
 
 M = TypeVar("M", bound="Leased", covariant=True)
 
@@ -85,7 +86,11 @@ class Leased(models.Model):
         self._assign(fields)
 
     def release(self, **fields: Any) -> None:
-        """Give the lease back and set `fields`, in the row and here. Raises LeaseLost."""
+        """Give the lease back and set `fields`, in the row and here. Raises LeaseLost.
+
+        Also after an interrupt, such as Ctrl-C, that left a query of this thread unfinished.
+        """
+        _abandon_unfinished_query()
         freed = {"lease_token": "", "lease_until": None, **fields}
         self._update_held(**freed)
         self._assign(freed)
@@ -99,6 +104,13 @@ class Leased(models.Model):
     def _assign(self, fields: dict[str, Any]) -> None:
         for name, value in fields.items():
             setattr(self, name, value)
+
+
+def _abandon_unfinished_query() -> None:
+    """Close a connection on which a query was left unfinished: it takes no other one."""
+    driver = connection.connection
+    if driver is not None and driver.info.transaction_status == TransactionStatus.ACTIVE:
+        connection.close()
 
 
 def _from_now(duration: timedelta) -> CombinedExpression:

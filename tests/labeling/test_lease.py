@@ -4,7 +4,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -142,3 +142,14 @@ def test_a_lease_is_kept_although_the_database_is_away_for_a_moment(monkeypatch,
     monkeypatch.setattr(held, "renew", renewed_at_the_second_attempt)
     with lease.kept(held):
         assert renewed.wait(10)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_is_released_after_an_interrupt_in_the_middle_of_a_query(row):
+    held = Snapshot.objects.acquire(row.pk)
+    connection.connection.pgconn.send_query(b"SELECT 1")  # and Ctrl-C before its result is read
+    with pytest.raises(OperationalError, match="another command is already in progress"):
+        Snapshot.objects.count()
+    held.release(state=Snapshot.State.FAILED, error="Stopped.")
+    row.refresh_from_db()
+    assert (row.is_leased, row.state, row.error) == (False, "failed", "Stopped.")
