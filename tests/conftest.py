@@ -39,7 +39,6 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput") and config.getoption("numprocesses", None):
         os.environ.pop("DJANGO_SETTINGS_MODULE", None)  # the workers would read them too soon
         return
-    gc.disable()  # until all is imported
     for name in ("DATABASE_URL", "CACHE_URL", "CELERY_BROKER_URL", "SECRET_KEY", "DEBUG", "HTTPS"):
         os.environ.pop(name, None)
     os.environ["OMP_NUM_THREADS"] = "1"  # two of PyTorch's on a core wait for each other, busily
@@ -59,6 +58,8 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.WHITENOISE_AUTOREFRESH = True  # else each client looks through all static files
     TransactionTestCase._fixture_teardown = lambda _: emptying.empty_tables()
     testcases.WSGIHandler = CountingHandler
+    gc.collect()
+    gc.disable()  # until all is imported
 
 
 def pytest_collection_finish() -> None:
