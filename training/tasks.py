@@ -168,8 +168,8 @@ def predict_new_concepts(project_id: int) -> None:
 
 @shared_task
 def predict_zero_shot(project_id: int) -> None:
-    """Predict a project without a CLIP by the frozen encoders, unless this machine is busy."""
-    with machine_lock.acquire() as acquired:
+    """Predict a project without a CLIP by the frozen encoders, unless somebody is at it."""
+    with machine_lock.acquire("zero-shot") as acquired:
         project = Project.objects.filter(pk=project_id).first() if acquired else None
         if project:
             zero_shot.predict(project)

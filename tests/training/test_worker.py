@@ -8,13 +8,14 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
 from labeling.models import Snapshot
 from tests.waiting import wait_until
 from tests.worker import Worker
-from training import tasks
+from training import tasks, zero_shot
 from training.engine.presets import PRESETS, SMOKE
 from training.models import Generation, Model, Run, Sample
 
@@ -82,8 +83,12 @@ def kill_worker(worker: Worker) -> None:
 
 
 def test_a_run_survives_its_worker_and_its_pictures_become_questions(
-    start_worker: Callable[[], Worker], snapshot: Snapshot, ada: User
+    start_worker: Callable[[], Worker],
+    snapshot: Snapshot,
+    ada: User,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(zero_shot, "due", list)  # which would keep the worker busy meanwhile
     first = start_worker()
     run = start(snapshot, "diffusion", steps=400, checkpoint_steps=10)
     wait_for(run, lambda run: run.folder and checkpoints(run))

@@ -37,7 +37,7 @@ LOOP_OPTIONS = (  # of every recipe
     "checkpoint_steps grid_steps precision compile"
 )
 OWN_OPTIONS = {
-    "clip": "size text tune zoom shift light",
+    "clip": "size tower text tune zoom shift light",
     "diffusion": "network size components patch width depth expansion dropout cond_drop_prob "
     "flip_prob hue_prob jitter time_mean time_clamp guidance sampling_steps sampler",
     "gan": "space size components noise width depth expansion group penalty contrast "
@@ -77,7 +77,11 @@ PRESETS: dict[str, dict[str, Preset]] = {
             {"steps": 12, "batch": 16, "size": 32, "warmup": 2, "checkpoint_steps": 4},
             minutes=(0.5, 2),
         ),
-        "cpu": Preset("minutes, on two processor cores", {"steps": 260}, minutes=(3, 10)),
+        "cpu": Preset(
+            "a minute or two, on two processor cores: a head on frozen encoders",
+            {"tower": "frozen", "steps": 300, "batch": 256, "learning_rate": 1e-3},
+            minutes=(1, 10),
+        ),
         "tune": Preset(
             "an hour or so, on a GPU: all of a pretrained open_clip model (CLIP_MODEL) learns",
             {"tune": "all", "steps": 3000, "batch": 256, "learning_rate": 1e-5, "warmup": 200},

