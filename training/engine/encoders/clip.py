@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from training.engine.data.pictures import Pixels
+from training.engine.data.rows import Row
 from training.engine.device import device
 
 IMAGE_BATCH, TEXT_BATCH = 128, 256
@@ -20,6 +22,7 @@ class Clip:
 
     ``encode_images`` takes uint8 pictures (n, size, size, 3), ``encode_texts`` n texts; both
     return unit rows (n, width). ``identity`` names the weights, for caches and model folders.
+    ``encode_rows`` takes a snapshot's rows and a cache folder instead, where much is known there.
     """
 
     identity: str
@@ -27,6 +30,7 @@ class Clip:
     width: int
     encode_images: Callable[[Pixels], Tensor]
     encode_texts: Callable[[Sequence[str]], Tensor]
+    encode_rows: Callable[[Sequence[Row], Path], Tensor] | None = None
 
 
 def image_encoder(

@@ -74,9 +74,11 @@ class FrozenClip:
         network, eyes = self.network.eval(), self.eyes
 
         @torch.no_grad()
-        def encode_images(pixels: Pixels) -> Tensor:
-            roots = efficientnet.pooled_features(eyes, pixels).sqrt()
+        def embedded(roots: Tensor) -> Tensor:
             return normalize(network.image(roots.to(device())), dim=-1).cpu()
+
+        def encode_images(pixels: Pixels) -> Tensor:
+            return embedded(efficientnet.pooled_features(eyes, pixels).sqrt())
 
         return Clip(
             identity=identity,
@@ -84,6 +86,7 @@ class FrozenClip:
             width=WIDTH,
             encode_images=encode_images,
             encode_texts=self.encoder.encode,
+            encode_rows=lambda rows, cache: embedded(self.images(rows, cache)),
         )
 
     def as_config(self) -> dict[str, Any]:
