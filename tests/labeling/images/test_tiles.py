@@ -2,7 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from labeling.images import tiles
+from labeling import marks
+from labeling.images import tiles, variants
+from labeling.marks import SYSTEM, Mark, hash_of_prompt
 from labeling.models import Tile
 from tests.pictures import decoded, encoded, jpeg, patchwork, png
 
@@ -77,3 +79,12 @@ def test_a_tile_is_rendered_once(add, settings):
 def test_nothing_but_pixels_is_shown(add):
     tile = tiles.whole(add(encoded(patchwork(1, (500, 500)), "JPEG", comment=b"SECRET")))
     assert b"SECRET" not in tiles.as_webp(tile)
+
+
+def test_what_a_model_drew_is_marked_where_it_is_shown_but_not_in_a_challenge(add):
+    mark = Mark(system=SYSTEM, prompt_sha256=hash_of_prompt("a red apple"))
+    drawn = add(encoded(patchwork(2, (400, 400)), "PNG", **marks.saving("PNG", mark)))
+    whole, *parts = tiles.whole(drawn), *tiles.cut(drawn)
+    assert {marks.of_bytes(tiles.as_webp(tile)) for tile in (whole, parts[5])} == {mark}
+    shown = variants.render(whole, showing="a/1")
+    assert marks.of_bytes(shown) is None and b"Tessera" not in shown
