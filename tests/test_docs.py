@@ -211,7 +211,7 @@ def usage(line: str) -> tuple[str, str]:
             return line, parser.format_help()
     if match := re.search(r"-m labeling\.aggregation", line):
         return line[match.end() :], aggregation().format_help()
-    if match := re.search(r"-m training (\w+)", line):
+    if match := re.search(r"-m training ([\w-]+)", line):
         return line[match.end() :], printed_help(training(), match[1])
     if match := re.search(BENCHMARK, line):
         return line[match.end() :], benchmark(match[0])
