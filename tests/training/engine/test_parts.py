@@ -21,7 +21,7 @@ from training.engine.files import (
 )
 from training.engine.latents.neighbours import Neighbours
 from training.engine.latents.pca import fit, flat
-from training.engine.loop.ema import PowerEMA
+from training.engine.ema import PowerEMA
 
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(

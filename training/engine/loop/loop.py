@@ -1,6 +1,5 @@
 """The training loop, the same for every recipe."""
 
-import hashlib
 import math
 import sys
 import time
@@ -13,8 +12,9 @@ from training.engine.device import device
 from training.engine.files import TrainingError, under
 from training.engine.loop import checkpoints, distributed
 from training.engine.loop.checkpoints import Checkpoint
-from training.engine.loop.ema import PowerEMA
+from training.engine.ema import PowerEMA
 from training.engine.recipes.base import Config, Phase, Training
+from training.engine.seeds import seed_of
 
 CHECK_INTERVAL = 10  # steps between checks of the loss on a GPU, which waits for each
 
@@ -216,9 +216,3 @@ class Loop:
 
 def _trainable(module: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
-
-
-def seed_of(*numbers: int) -> int:
-    """Hash numbers to 32 bits, all that torch's CPU generator uses of a seed."""
-    text = " ".join(map(str, numbers))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
