@@ -14,6 +14,7 @@ STAGES = {
     "": "starting",
     "freeze": "freezing a snapshot",
     "prepare": "preparing pictures and texts",
+    "autoencoder": "learning how to draw details (the autoencoder)",
     "train": "learning",
     "evaluate": "measuring what it has learnt",
     "done": "done",

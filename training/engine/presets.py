@@ -38,10 +38,11 @@ LOOP_OPTIONS = (  # of every recipe
 )
 OWN_OPTIONS = {
     "clip": "size tower text tune zoom shift light",
-    "diffusion": "network size components patch width depth expansion dropout cond_drop_prob "
-    "flip_prob hue_prob jitter time_mean time_clamp guidance sampling_steps sampler",
-    "gan": "space size components noise width depth expansion group penalty contrast "
-    "cond_drop_prob flip_prob jitter guidance truncation",
+    "diffusion": "network space size components autoencoder_steps patch width depth expansion "
+    "dropout cond_drop_prob flip_prob hue_prob jitter time_mean time_clamp guidance "
+    "sampling_steps sampler",
+    "gan": "space size components autoencoder_steps noise width depth expansion group penalty "
+    "contrast cond_drop_prob flip_prob jitter guidance truncation",
     "autoregressive": "size tokens patch codes levels width depth heads dropout token_dropout "
     "cond_drop_prob flip_prob jitter guidance temperature top_k top_p",
     "lora": "base size rank layers cond_drop_prob keep_keywords keyword_dropout caption_variants "

@@ -25,6 +25,7 @@ from training.engine.files import (
     write_bytes,
     write_json,
 )
+from training.engine.latents.fit_autoencoder import OnStep
 from training.engine.latents.neighbours import Neighbours
 from training.engine.loop import checkpoints, distributed
 from training.engine.loop.loop import Loop
@@ -75,7 +76,7 @@ def fit(folder: Path) -> None:
         stack.enter_context(progress.running())
         with distributed.first():  # 3
             snapshot = data_of(config.recipe, read_snapshot(config.snapshot))
-            training = prepare(config, snapshot)
+            training = prepare(config, snapshot, progress.fitting)
         _require_same(config, snapshot)
         prompts = _prompts(config, snapshot)
         loop = Loop(training, config.settings, config.seed, config.time_limit)
@@ -108,13 +109,13 @@ def _prompts(config: RunConfig, snapshot: Snapshot) -> tuple[str, ...]:
     return config.settings.prompts or fixed_prompts(snapshot)
 
 
-def prepare(config: RunConfig, snapshot: Snapshot) -> Training:
+def prepare(config: RunConfig, snapshot: Snapshot, on_step: OnStep) -> Training:
     """Return the recipe with its data at hand, before its first step."""
     recipe = RECIPES[config.recipe]
     encoder, init = config.encoder, config.init
     if init and (recipe.generative or recipe.translates):
         encoder, init = {"kind": "folder", "path": str(init.resolve())}, None
-    source = Source(snapshot, config.cache, config.seed, encoder, init)
+    source = Source(snapshot, config.cache, config.seed, encoder, init, on_step)
     return recipe.training(config.settings, source)
 
 

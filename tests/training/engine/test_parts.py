@@ -10,6 +10,7 @@ from torch import nn
 
 from training.engine.data.packing import pack
 from training.engine.data.rows import Snapshot
+from training.engine.ema import PowerEMA
 from training.engine.files import (
     TrainingError,
     append_line,
@@ -21,7 +22,6 @@ from training.engine.files import (
 )
 from training.engine.latents.neighbours import Neighbours
 from training.engine.latents.pca import fit, flat
-from training.engine.ema import PowerEMA
 
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(

@@ -76,7 +76,12 @@ class Autoencoder(nn.Module):
         )
         self.register_buffer("mean", torch.zeros(CHANNELS, 1, 1))
         self.register_buffer("scale", torch.ones(CHANNELS, 1, 1))
-        self.to(memory_format=torch.channels_last)  # a third quicker on a processor
+        self.to_channels_last()
+
+    def to_channels_last(self) -> None:
+        """Store weights so that convolutions are quickest: by a third, on a processor."""
+        for parameter in self.parameters():
+            parameter.data = channels_last(parameter.data)
 
     def encode(self, pictures: Tensor) -> Tensor:
         return (self.raw_latents(pictures) - self.mean) / self.scale
@@ -86,15 +91,13 @@ class Autoencoder(nn.Module):
 
     def raw_latents(self, pictures: Tensor) -> Tensor:
         """Return latents that are not yet standardised."""
-        halves = pixel_unshuffle(pictures, 2).contiguous(memory_format=torch.channels_last)
+        halves = channels_last(pixel_unshuffle(pictures, 2))
         latents: Tensor = self.encoder(halves)
         return latents
 
     def decode_raw(self, latents: Tensor) -> Tensor:
         """Decode latents that are not standardised."""
-        return pixel_shuffle(
-            self.decoder(latents.contiguous(memory_format=torch.channels_last)), 2
-        )
+        return pixel_shuffle(self.decoder(channels_last(latents)), 2)
 
     @torch.no_grad()
     def encode_all(self, pixels: Pixels) -> Tensor:
@@ -108,8 +111,16 @@ class Autoencoder(nn.Module):
     @torch.no_grad()
     def pictures(self, latents: Tensor) -> Pixels:
         """Return uint8 pictures (n, s, s, 3) of latents (n, 8, s/8, s/8), in batches."""
-        parts = [self.decode(part.to(self.mean.device)) for part in latents.float().split(BATCH)]
+        at = self.mean.device
+        parts = [self.decode(part.to(at).float()) for part in torch.split(latents, BATCH)]
         return uint8(torch.cat(parts))
+
+
+def channels_last(tensor: Tensor) -> Tensor:
+    """Store a convolution's weights, or pictures, with the channels of a pixel side by side."""
+    if tensor.dim() != 4:
+        return tensor
+    return tensor.contiguous(memory_format=torch.channels_last)
 
 
 def signed(pixels: Pixels) -> Tensor:

@@ -1,9 +1,11 @@
 """Fit the autoencoder to a snapshot's pictures, once: it knows nothing of labels.
 
 It is kept in the cache by the pictures' digest. Where pictures have come in, its successor starts
-from it. One that was fitted to a picture that is no longer there is not built on.
+from it; one that was fitted to a picture that is no longer there is not built on. The first one of
+all starts from weights that ship with the package: `scripts/autoencoder_start.py` makes them.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +25,7 @@ from training.engine.data.rows import Row, digest
 from training.engine.device import device
 from training.engine.ema import PowerEMA
 from training.engine.files import TrainingError, under, write_tensors
-from training.engine.latents.autoencoder import BATCH, Autoencoder, signed
+from training.engine.latents.autoencoder import BATCH, Autoencoder, channels_last, signed
 from training.engine.latents.reconstruction import Distance, distance
 from training.engine.seeds import seed_of
 
@@ -36,9 +38,14 @@ COLOURED = 0.2  # the share of pictures whose colour channels are exchanged
 CHECKPOINT = 200  # steps between checkpoints
 LEAST = 0.15  # of the steps that an earlier autoencoder's successor makes, at least
 MEASURED = 4096  # pictures by which latents are standardised, at most
+START = Path(__file__).with_name("autoencoder.safetensors")
 KEYS = "pictures"  # the tensor of an autoencoder's file that tells what it was fitted to
 
-OnStep = Callable[[int, int], None]  # steps done, of so many
+OnStep = Callable[[int, int, int], None]  # steps done, of so many, and the pictures in each
+
+
+def no_report(done: int, steps: int, pictures: int) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,8 @@ class Task:
     pixels: Pixels  # (n, s, s, 3)
     cache: Path
     steps: int
-    on_step: OnStep = lambda done, steps: None
+    on_step: OnStep = no_report
+    start: Path | None = START  # weights to start from, for want of an earlier autoencoder
 
     @property
     def kind(self) -> str:
@@ -121,11 +129,11 @@ class _Fit:
         loss.backward()  # type: ignore[no-untyped-call]
         clip_grad_norm_(self.autoencoder.parameters(), 1.0)
         if not bool(loss.isfinite()):
-            raise TrainingError(f"The autoencoder's loss is no longer a number at step {self.step}.")
+            raise TrainingError(f"The autoencoder's loss is no number at step {self.step}.")
         self.optimizer.step()
         self.step += 1
         self.ema.update(self.autoencoder, self.step)
-        self.task.on_step(self.step, self.steps)
+        self.task.on_step(self.step, self.steps, PICTURES)
 
     def _schedule(self) -> float:
         """Return the learning rate's factor: warm-up, flat to the half, then linear decay to 0."""
@@ -174,7 +182,7 @@ class _Fit:
         moments: dict[int, dict[str, Tensor]] = {}
         for name, tensor in under("optimizer.", tensors).items():
             index, key = name.split(".", 1)
-            moments.setdefault(int(index), {})[key] = tensor
+            moments.setdefault(int(index), {})[key] = channels_last(tensor)  # as the weights are
         self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
         self.step = step
 
@@ -193,8 +201,23 @@ def _start(task: Task) -> tuple[Autoencoder, float]:
                 best, share = kept[0], seen
     if best is not None:
         return best, share
+    return _shipped(task.start), 0.0
+
+
+def _shipped(file: Path | None) -> Autoencoder:
+    """Return the autoencoder that ships with the package; a new one without a whole file."""
+    if file is not None:
+        autoencoder = Autoencoder()
+        try:
+            weights = {name: value.float() for name, value in load_file(file).items()}
+            autoencoder.load_state_dict(weights)
+            return autoencoder
+        except (OSError, SafetensorError, RuntimeError):
+            print(
+                f"note: {file} is missing or broken: the autoencoder begins anew.", file=sys.stderr
+            )
     torch.manual_seed(0)
-    return Autoencoder(), 0.0
+    return Autoencoder()
 
 
 def _read(path: Path) -> tuple[Autoencoder, NDArray[np.int64]] | None:

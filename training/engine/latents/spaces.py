@@ -1,14 +1,18 @@
-"""Latent spaces of the networks: a picture's principal components, or its pixels."""
+"""Latent spaces of the networks: an autoencoder's, a picture's principal components, its pixels."""
 
+import hashlib
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.engine.data.packing import PackedPictures
 from training.engine.data.pictures import Pixels, uint8, uint8_tensor
 from training.engine.device import device
+from training.engine.files import TrainingError, under
+from training.engine.latents.autoencoder import CHANNELS, REDUCTION, Autoencoder
 from training.engine.latents.neighbours import with_mirrored
 from training.engine.latents.pca import PCA
 
@@ -31,6 +35,9 @@ class LatentSpace(Protocol):
 
     def mirrored(self, latents: Tensor) -> Tensor:
         """Return the latents of the pictures' mirror images."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return what a model folder keeps of it, by names that begin alike."""
 
 
 class LatentDataset(Protocol):
@@ -59,6 +66,9 @@ class PixelSpace:
 
     def mirrored(self, latents: Tensor) -> Tensor:
         return latents.flip(-1)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {}
 
 
 class PixelDataset:
@@ -90,6 +100,9 @@ class LinearSpace:
     def mirrored(self, latents: Tensor) -> Tensor:
         return latents @ self.mirror
 
+    def tensors(self) -> dict[str, Tensor]:
+        return {f"pca.{name}": value for name, value in self.pca.state_dict().items()}
+
     @cached_property
     def mirror(self) -> Tensor:
         """The linear map (K, K) from a picture's latent to its mirror image's."""
@@ -108,3 +121,100 @@ class LinearDataset:
 
     def batch(self, rows: Tensor, mirrored: Tensor) -> Tensor:
         return self.latents[mirrored.long(), rows].float()
+
+
+class AutoencoderSpace:
+    """An autoencoder's latents, as rows of numbers (K,)."""
+
+    def __init__(self, autoencoder: Autoencoder, size: int) -> None:
+        self.autoencoder = autoencoder
+        self.side = size // REDUCTION
+        self.shape = (CHANNELS * self.side**2,)
+
+    def pictures(self, latents: Tensor) -> Pixels:
+        return self.autoencoder.to(device()).pictures(self._maps(latents))
+
+    def latents(self, pictures: Pixels) -> Tensor:
+        return self.autoencoder.to(device()).encode_all(pictures).flatten(1)
+
+    def mirrored(self, latents: Tensor) -> Tensor:
+        return self._maps(latents).flip(-1).flatten(1)
+
+    def tensors(self) -> dict[str, Tensor]:
+        weights = self.autoencoder.state_dict()
+        return {f"autoencoder.{name}": value for name, value in weights.items()}
+
+    def _maps(self, latents: Tensor) -> Tensor:
+        return latents.view(-1, CHANNELS, self.side, self.side)
+
+
+class AutoencoderDataset:
+    def __init__(self, space: AutoencoderSpace, *pixels: Pixels) -> None:
+        """Concatenate several arrays of pictures; rows count on from one to the next."""
+        self.space = space
+        self.latents = torch.cat([space.latents(part).half() for part in pixels if len(part)])
+        scale = space.autoencoder.scale  # errors count as they show in the picture
+        weight = (scale / scale.mean()).expand(CHANNELS, space.side, space.side)
+        self.weight = weight.flatten().to(device())
+
+    def batch(self, rows: Tensor, mirrored: Tensor) -> Tensor:
+        latents = self.latents[rows].float()
+        return torch.where(mirrored.bool()[:, None], self.space.mirrored(latents), latents)
+
+
+def bind(network: nn.Module, space: LatentSpace) -> None:
+    """Let a network refuse a checkpoint's weights that were trained with another autoencoder.
+
+    That is fitted before the network, and kept apart from its checkpoints. The network has a buffer
+    more from here on, ``space``. Principal components are found anew, the same but for rounding.
+    """
+    if not isinstance(space, AutoencoderSpace):
+        return
+    own = torch.tensor(int.from_bytes(_digest(space)[:7], "big"))
+    network.register_buffer("space", own)
+
+    def check(module: nn.Module, state: dict[str, Tensor], prefix: str, *rest: object) -> None:
+        if int(state.get(f"{prefix}space", own)) != int(own):
+            raise RuntimeError("The weights were trained with another autoencoder.")
+
+    network.register_load_state_dict_pre_hook(check)  # type: ignore[no-untyped-call]
+
+
+def model_tensors(network: nn.Module, space: LatentSpace) -> dict[str, Tensor]:
+    """Return what a model folder keeps of a network and its space."""
+    weights = {f"network.{k}": v for k, v in network.state_dict().items() if k != "space"}
+    return weights | space.tensors()
+
+
+def _digest(space: LatentSpace) -> bytes:
+    hashed = hashlib.sha256()
+    for name, tensor in sorted(space.tensors().items()):
+        hashed.update(name.encode())
+        hashed.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return hashed.digest()
+
+
+def check_size(space: str, size: int) -> None:
+    """Raise ``TrainingError`` where pictures of that size have no latents in the space."""
+    if space == "autoencoder" and size % REDUCTION:
+        raise TrainingError(f"The option size must be a multiple of {REDUCTION} here.")
+
+
+def load_space(
+    space: str, size: int, components: int, tensors: Mapping[str, Tensor]
+) -> LatentSpace:
+    """Return the space of a model folder with such options and tensors.
+
+    Raise ``KeyError`` or ``RuntimeError`` where tensors are missing or of another shape.
+    """
+    if space == "pixels":
+        return PixelSpace(size)
+    with torch.device("meta"):
+        module = PCA(size, components) if space == "components" else Autoencoder()
+    prefix = "pca." if space == "components" else "autoencoder."
+    module.load_state_dict(under(prefix, dict(tensors)), assign=True)
+    module.requires_grad_(False)
+    if isinstance(module, PCA):
+        return LinearSpace(module)
+    module.to_channels_last()
+    return AutoencoderSpace(module.eval(), size)

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from training.engine.device import device
+from training.engine.ema import PowerEMA
 from training.engine.files import TrainingError, under
 from training.engine.loop import checkpoints, distributed
 from training.engine.loop.checkpoints import Checkpoint
-from training.engine.ema import PowerEMA
 from training.engine.recipes.base import Config, Phase, Training
 from training.engine.seeds import seed_of
 

@@ -19,7 +19,7 @@ class ProgressWriter:
 
     def __init__(self, path: Path | None, steps: int, tracking: Tracking | None = None) -> None:
         """``path`` is None where another process writes; ``tracking`` gets what is written."""
-        self.path = path
+        self.path, self.steps = path, steps
         self.tracking = tracking or Tracking(None, Path(), {})
         self.fields: dict[str, Any] = {
             "step": 0,
@@ -32,6 +32,7 @@ class ProgressWriter:
         self._losses: list[float] = []
         self._phases: dict[str, float] = {}
         self._since = time.monotonic()
+        self._begun = time.monotonic(), 0  # when, and at which step, the autoencoder's fit began
         self._ended = threading.Event()
 
     @contextmanager
@@ -47,14 +48,27 @@ class ProgressWriter:
             thread.join()
 
     def stage(self, name: str) -> None:
-        """Begin a stage: prepare, train, evaluate or done."""
+        """Begin a stage: prepare, autoencoder, train, evaluate or done."""
         self.fields |= {"stage": name, "seconds_left": None}
         self.write()
 
     def start_training(self, loop: Loop) -> None:
         """Begin the stage train at the loop's step."""
-        self.fields["step"] = loop.step
+        self.fields |= {"step": loop.step, "steps": self.steps, "images_per_second": None}
         self.stage("train")
+
+    def fitting(self, done: int, steps: int, batch: int) -> None:
+        """Record a step of the autoencoder, which is fitted before the network is trained."""
+        if self.fields["stage"] != "autoencoder":
+            self._begun = time.monotonic(), done
+            self.stage("autoencoder")
+        seconds, since = time.monotonic() - self._begun[0], done - self._begun[1]
+        self.fields |= {"step": done, "steps": steps}
+        if since:
+            self.fields |= {
+                "images_per_second": round(since * batch / seconds, 1),
+                "seconds_left": (steps - done) * seconds / since,
+            }
 
     def stepped(self, loop: Loop, loss: float) -> None:
         """Record a step; loss and speed are means since the last line."""

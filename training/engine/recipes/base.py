@@ -13,6 +13,7 @@ from training.engine.data.pictures import DRAWN, Pixels, png, tiled
 from training.engine.data.rows import Snapshot
 from training.engine.encoders.text import Spec
 from training.engine.files import TrainingError
+from training.engine.latents.fit_autoencoder import OnStep, no_report
 from training.engine.sampling.progress import OnProgress
 from training.engine.values import is_number, is_text
 
@@ -95,7 +96,8 @@ class Source:
     """What a training starts from: the data, the seed and pretrained models.
 
     ``init`` is the model folder of an earlier clip run, whose weights another clip run continues
-    from.
+    from. ``on_step`` is told of the steps of what is fitted before the first step of the loop: how
+    many are done, of how many, and the pictures in each.
     """
 
     snapshot: Snapshot
@@ -103,6 +105,7 @@ class Source:
     seed: int
     encoder: Spec | None = None
     init: Path | None = None
+    on_step: OnStep = no_report
 
 
 class Phase(NamedTuple):

@@ -1,4 +1,4 @@
-"""Rectified flow on principal components or pixels, conditioned on text and confidence.
+"""Rectified flow on latents or pixels, conditioned on text and confidence.
 
 x_t = t·x₀ + (1 − t)·ε; the network predicts x₀, the loss is on the velocity v = x₀ − ε
 (arXiv 2209.03003; logit-normal t: arXiv 2403.03206; confidence as a condition: arXiv 2405.20324).
@@ -16,19 +16,27 @@ from torch import Tensor, nn
 from training.engine.data.packing import pack
 from training.engine.data.pictures import Pixels
 from training.engine.data.recolouring import caption_colours, recolour
-from training.engine.data.rows import digest
+from training.engine.data.rows import Row, digest
 from training.engine.device import device
 from training.engine.encoders.conditions import Condition, Conditions
 from training.engine.encoders.specs import default_spec, load_text_encoder
 from training.engine.files import TrainingError, under
-from training.engine.latents.pca import PCA, fit
+from training.engine.latents.fit_autoencoder import Task
+from training.engine.latents.fit_autoencoder import fit as fit_autoencoder
+from training.engine.latents.pca import fit
 from training.engine.latents.spaces import (
+    AutoencoderDataset,
+    AutoencoderSpace,
     LatentDataset,
     LatentSpace,
     LinearDataset,
     LinearSpace,
     PixelDataset,
     PixelSpace,
+    bind,
+    check_size,
+    load_space,
+    model_tensors,
 )
 from training.engine.networks.dit import HEAD_WIDTH, DiT
 from training.engine.networks.mlp import ConditionalMLP
@@ -50,6 +58,7 @@ class DiffusionConfig(Config):
     CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
         **Config.CHOICES,
         "network": ("mlp", "dit"),
+        "space": ("components", "autoencoder"),
         "sampler": tuple(SAMPLERS),
     }
     FROM_ZERO: ClassVar[tuple[str, ...]] = (*Config.FROM_ZERO, "depth")
@@ -57,9 +66,11 @@ class DiffusionConfig(Config):
     SAMPLING: ClassVar[tuple[str, ...]] = ("guidance", "sampling_steps", "sampler")
 
     batch: int = 192
-    network: str = "mlp"  # on principal components, or dit: on pixels
+    network: str = "mlp"  # on latents, or dit: on pixels
+    space: str = "components"  # of an mlp: principal components, or an autoencoder's latents
     size: int = 64  # pixels
-    components: int = 384  # of an mlp
+    components: int = 384
+    autoencoder_steps: int = 2600  # of its fit, which is kept for the next run on these pictures
     patch: int = 4  # pixels of a dit's patch
     width: int = 384
     depth: int = 4
@@ -80,6 +91,7 @@ class DiffusionConfig(Config):
             raise TrainingError("The option time_clamp must be above 0, and 1 at most.")
         if self.dropout >= 1:
             raise TrainingError("The option dropout must be below 1.")
+        check_size(self.space, self.size)
         if self.network == "dit" and self.size % self.patch:
             raise TrainingError("The option size must be a multiple of patch.")
         if self.network == "dit" and self.width % (HEAD_WIDTH if self.width > HEAD_WIDTH else 4):
@@ -104,23 +116,29 @@ class DiffusionTraining:
             described, source.snapshot.concepts, self.encoder, source.cache, altered=len(new_rows)
         )
         self.rows, self.recoloured = len(rows), len(new_rows)
-        self.space, self.dataset = self._latent_dataset(pixels, new_pixels, source.seed)
+        self.space, self.dataset = self._latent_dataset(rows, pixels, new_pixels, source)
         torch.manual_seed(source.seed)
         network = build_network(
             config, self.space.shape[0], self.encoder.width, len(self.conditions.ratings)
         )
+        bind(network, self.space)
         self.network = network.to(device())
         self.phases = (Phase("flow", self.network, self.loss),)
 
     def _latent_dataset(
-        self, pixels: Pixels, recoloured: Pixels, seed: int
+        self, rows: Sequence[Row], pixels: Pixels, recoloured: Pixels, source: Source
     ) -> tuple[LatentSpace, LatentDataset]:
         if self.config.network == "dit":
             if len(recoloured):
                 pixels = np.concatenate([pixels, recoloured])
             return PixelSpace(self.config.size), PixelDataset(pixels)
+        if self.config.space == "autoencoder":
+            steps = self.config.autoencoder_steps
+            task = Task(rows, pixels, source.cache, steps, source.on_step)
+            space = AutoencoderSpace(fit_autoencoder(task), self.config.size)
+            return space, AutoencoderDataset(space, pixels, recoloured)
         described = _described(self.conditions.has_text[: self.rows])
-        pca = fit(pixels, self.config.components, seed, rows=described, extra=recoloured)
+        pca = fit(pixels, self.config.components, source.seed, rows=described, extra=recoloured)
         return LinearSpace(pca), LinearDataset(pca, pixels, recoloured)
 
     def loss(self, count: int) -> Tensor:
@@ -263,12 +281,11 @@ class Model:
 
     def save(self, folder: Path, about: dict[str, Any]) -> None:
         """Write the model folder."""
-        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
-        sizes = {}
+        tensors = model_tensors(self.network, self.space)
+        components = self.config.components
         if isinstance(self.space, LinearSpace):
-            tensors |= {f"pca.{k}": v for k, v in self.space.pca.state_dict().items()}
-            sizes["components"] = self.space.pca.components
-        write_model(folder, about, self.config, self.prompt_encoder, tensors, **sizes)
+            (components,) = self.space.shape
+        write_model(folder, about, self.config, self.prompt_encoder, tensors, components=components)
 
 
 def load(folder: Path) -> Model:
@@ -278,16 +295,13 @@ def load(folder: Path) -> Model:
     def build(tensors: dict[str, Tensor]) -> Model:
         if config.depth > len(tensors):
             raise ValueError(config.depth)
+        kind = "pixels" if config.network == "dit" else config.space
+        space = load_space(kind, config.size, config.components, tensors)
         with torch.device("meta"):
             width, ratings = prompt_encoder.encoder.width, prompt_encoder.ratings
-            network = build_network(config, config.components, width, ratings)
-            pca = PCA(config.size, config.components)
+            network = build_network(config, space.shape[0], width, ratings)
         network.load_state_dict(under("network.", tensors), assign=True)
-        network.requires_grad_(False)
-        if config.network == "dit":
-            return Model(config, network, PixelSpace(config.size), prompt_encoder)
-        pca.load_state_dict(under("pca.", tensors), assign=True)
-        return Model(config, network, LinearSpace(pca), prompt_encoder)
+        return Model(config, network.requires_grad_(False), space, prompt_encoder)
 
     return read_weights(folder, build)
 

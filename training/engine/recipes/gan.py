@@ -18,19 +18,27 @@ from torch.nn.functional import softplus
 
 from training.engine.data.packing import pack
 from training.engine.data.pictures import Pixels
-from training.engine.data.rows import digest
+from training.engine.data.rows import Row, digest
 from training.engine.device import device
 from training.engine.encoders.conditions import Condition, Conditions
 from training.engine.encoders.specs import default_spec, load_text_encoder
 from training.engine.files import TrainingError, under
-from training.engine.latents.pca import PCA, fit
+from training.engine.latents.fit_autoencoder import Task
+from training.engine.latents.fit_autoencoder import fit as fit_autoencoder
+from training.engine.latents.pca import fit
 from training.engine.latents.spaces import (
+    AutoencoderDataset,
+    AutoencoderSpace,
     LatentDataset,
     LatentSpace,
     LinearDataset,
     LinearSpace,
     PixelDataset,
     PixelSpace,
+    bind,
+    check_size,
+    load_space,
+    model_tensors,
 )
 from training.engine.networks.gan import (
     GAN,
@@ -57,7 +65,7 @@ from training.engine.sampling.samplers import seeded_noise, slerp
 class GANConfig(Config):
     CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
         **Config.CHOICES,
-        "space": ("components", "pixels"),
+        "space": ("components", "autoencoder", "pixels"),
     }
     FROM_ZERO: ClassVar[tuple[str, ...]] = (*Config.FROM_ZERO, "depth")
     SAMPLING: ClassVar[tuple[str, ...]] = ("guidance", "truncation")
@@ -67,9 +75,10 @@ class GANConfig(Config):
     weight_decay: float = 0.0
     beta1: float = 0.0
     compile: bool = False  # torch.compile supports no double backward
-    space: str = "components"  # what is generated: principal components, or pixels
+    space: str = "components"  # what is generated: that, an autoencoder's latents, or pixels
     size: int = 64  # pixels
     components: int = 384
+    autoencoder_steps: int = 2600  # of its fit, which is kept for the next run on these pictures
     noise: int = 32
     width: int = 384
     depth: int = 3
@@ -92,7 +101,8 @@ class GANConfig(Config):
             raise TrainingError(
                 "The option flip_prob must be at most 0.5: else pictures come mirrored."
             )
-        if self.space == "components":
+        check_size(self.space, self.size)
+        if self.space != "pixels":
             return
         if self.size not in (8, 16, 32, 64, 128, 256):
             raise TrainingError("The option size must be 8, 16, 32, 64, 128 or 256 for pixels.")
@@ -180,10 +190,11 @@ class GANTraining:
         self.encoder = load_text_encoder(source.encoder or default_spec())
         pixels = pack(rows, config.size, source.cache, digest(rows))
         self.conditions = Conditions(rows, source.snapshot.concepts, self.encoder, source.cache)
-        self.space, self.dataset = _latent_dataset(config, pixels, source.seed)
+        self.space, self.dataset = _latent_dataset(config, rows, pixels, source)
         torch.manual_seed(source.seed)
         ratings = len(self.conditions.ratings)
         self.network = build_network(config, self.space.shape[0], self.encoder.width, ratings)
+        bind(self.network, self.space)
         self.network.to(device())
         self.phases = (
             Phase("discriminator", self.network.discriminator, self.discriminate),
@@ -240,11 +251,15 @@ class GANTraining:
 
 
 def _latent_dataset(
-    config: GANConfig, pixels: Pixels, seed: int
+    config: GANConfig, rows: Sequence[Row], pixels: Pixels, source: Source
 ) -> tuple[LatentSpace, LatentDataset]:
     if config.space == "pixels":
         return PixelSpace(config.size), PixelDataset(pixels)
-    pca = fit(pixels, config.components, seed)
+    if config.space == "autoencoder":
+        task = Task(rows, pixels, source.cache, config.autoencoder_steps, source.on_step)
+        space = AutoencoderSpace(fit_autoencoder(task), config.size)
+        return space, AutoencoderDataset(space, pixels)
+    pca = fit(pixels, config.components, source.seed)
     return LinearSpace(pca), LinearDataset(pca, pixels)
 
 
@@ -252,7 +267,7 @@ def build_network(config: GANConfig, components: int, text_width: int, ratings: 
     """Build both networks; ``text_width`` and ``ratings`` are the widths of a condition's parts."""
     shape = {"text_width": text_width, "ratings": ratings, "width": config.width}
     shape |= {"depth": config.depth, "expansion": config.expansion}
-    if config.space == "components":
+    if config.space != "pixels":
         shape["components"] = components
         return GAN(ComponentGenerator(**shape, noise=config.noise), ComponentDiscriminator(**shape))
     shape |= {"size": config.size, "group": config.group}
@@ -380,10 +395,9 @@ class Model:
 
     def save(self, folder: Path, about: dict[str, Any]) -> None:
         """Write the model folder."""
-        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        tensors = model_tensors(self.network, self.space)
         components = self.config.components
         if isinstance(self.space, LinearSpace):
-            tensors |= {f"pca.{k}": v for k, v in self.space.pca.state_dict().items()}
             (components,) = self.space.shape
         write_model(folder, about, self.config, self.prompt_encoder, tensors, components=components)
 
@@ -411,20 +425,11 @@ def load(folder: Path) -> Model:
     config, prompt_encoder = read_model(folder, GANConfig)
 
     def build(tensors: dict[str, Tensor]) -> Model:
-        space = _space(config, under("pca.", tensors))
+        space = load_space(config.space, config.size, config.components, tensors)
         with torch.device("meta"):
             width, ratings = prompt_encoder.encoder.width, prompt_encoder.ratings
-            gan = build_network(config, config.components, width, ratings)
+            gan = build_network(config, space.shape[0], width, ratings)
         gan.load_state_dict(under("network.", tensors), assign=True)
         return Model(config, gan.requires_grad_(False), space, prompt_encoder)
 
     return read_weights(folder, build)
-
-
-def _space(config: GANConfig, tensors: dict[str, Tensor]) -> LatentSpace:
-    if config.space == "pixels":
-        return PixelSpace(config.size)
-    with torch.device("meta"):
-        pca = PCA(config.size, config.components)
-    pca.load_state_dict(tensors, assign=True)
-    return LinearSpace(pca)

@@ -19,10 +19,16 @@ OPTIONS = {
     "autoregressive": {"steps": 120, "grid_steps": 0},
     "gan": {"steps": 120, "grid_steps": 0},
 }
-GENERATIVE = [name for name in OPTIONS if RECIPES[name].generative]
+RUNS = {
+    **{name: (name, options) for name, options in OPTIONS.items() if RECIPES[name].generative},
+    "autoencoder": (
+        "diffusion",
+        {**OPTIONS["diffusion"], "space": "autoencoder", "autoencoder_steps": 40},
+    ),
+}
 
 
-@pytest.fixture(scope="module", params=GENERATIVE)
+@pytest.fixture(scope="module", params=RUNS)
 def model_folder(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
@@ -30,9 +36,9 @@ def model_folder(
     cache: Path,
 ) -> Path:
     """Train a model of each generative recipe for a moment."""
-    name = request.param
-    folder = tmp_path_factory.mktemp("generators") / name
-    write_run(folder, snapshot_folder, cache, recipe=name, options=OPTIONS[name])
+    recipe, options = RUNS[request.param]
+    folder = tmp_path_factory.mktemp("generators") / request.param
+    write_run(folder, snapshot_folder, cache, recipe=recipe, options=options)
     assert main(["fit", str(folder)]) == 0
     return folder / "model"
 

@@ -19,10 +19,22 @@ def test_the_table_names_every_option_of_every_recipe() -> None:
         assert OPTIONS[name] == {field.name for field in fields(recipe.config)}
 
 
-@pytest.fixture(params=["autoregressive", "clip", "diffusion", "gan", "pairs"])
+AUTOENCODER = {"space": "autoencoder", "autoencoder_steps": 4}
+CONFIGS: dict[str, tuple[str, dict[str, object]]] = {
+    "autoregressive": ("autoregressive", {}),
+    "clip": ("clip", {"text": "words"}),
+    "diffusion": ("diffusion", {}),
+    "diffusion of an autoencoder's latents": ("diffusion", AUTOENCODER),
+    "gan": ("gan", {}),
+    "gan of an autoencoder's latents": ("gan", AUTOENCODER),
+    "pairs": ("pairs", {}),
+}
+
+
+@pytest.fixture(params=CONFIGS.values(), ids=CONFIGS.keys())
 def config(request: pytest.FixtureRequest) -> Config:
-    options = {"text": "words"} if request.param == "clip" else {}
-    return configure(request.param, "smoke", {"steps": 40, "learning_rate": 3e-3, **options})
+    recipe, options = request.param
+    return configure(recipe, "smoke", {"steps": 40, "learning_rate": 3e-3, **options})
 
 
 @pytest.fixture
