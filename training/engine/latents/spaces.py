@@ -1,18 +1,19 @@
 """Latent spaces of the networks: an autoencoder's, a picture's principal components, its pixels."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from training.engine.data.moving import MOVES, moved, random_moves
 from training.engine.data.packing import PackedPictures
 from training.engine.data.pictures import Pixels, uint8, uint8_tensor
 from training.engine.device import device
 from training.engine.files import TrainingError, under
-from training.engine.latents.autoencoder import CHANNELS, REDUCTION, Autoencoder
+from training.engine.latents.autoencoder import BATCH, CHANNELS, REDUCTION, Autoencoder, signed
 from training.engine.latents.neighbours import with_mirrored
 from training.engine.latents.pca import PCA
 
@@ -149,17 +150,47 @@ class AutoencoderSpace:
 
 
 class AutoencoderDataset:
-    def __init__(self, space: AutoencoderSpace, *pixels: Pixels) -> None:
-        """Concatenate several arrays of pictures; rows count on from one to the next."""
+    def __init__(self, space: AutoencoderSpace, *pixels: Pixels, variants: int = 0) -> None:
+        """Concatenate several arrays of pictures; rows count on from one to the next.
+
+        Of each picture so many ``variants`` are kept beside it: moved and scaled a little.
+        """
         self.space = space
-        self.latents = torch.cat([space.latents(part).half() for part in pixels if len(part)])
+        count = sum(len(part) for part in pixels)
+        moves = random_moves(variants * count, torch.Generator().manual_seed(0))
+        self.moves = torch.cat([torch.zeros(count, MOVES), moves]).to(device())
+        self.moves = self.moves.view(1 + variants, count, MOVES)
+        self.latents = torch.stack(  # (1 + variants, n, K)
+            [torch.cat([space.latents(part).half() for part in pixels if len(part)])]
+            + [_moved_latents(space, pixels, of_all.cpu()) for of_all in self.moves[1:]]
+        )
         scale = space.autoencoder.scale  # errors count as they show in the picture
         weight = (scale / scale.mean()).expand(CHANNELS, space.side, space.side)
         self.weight = weight.flatten().to(device())
 
     def batch(self, rows: Tensor, mirrored: Tensor) -> Tensor:
-        latents = self.latents[rows].float()
+        latents = self.latents[0, rows].float()
         return torch.where(mirrored.bool()[:, None], self.space.mirrored(latents), latents)
+
+    def moved_batch(self, rows: Tensor, mirrored: Tensor, share: float) -> tuple[Tensor, Tensor]:
+        """Return latents (B, K), a share of them moved, then mirrored or not, and moves (B, 3)."""
+        variant = torch.randint(1, len(self.latents), (len(rows),), device=rows.device)
+        variant = torch.where(torch.rand(len(rows), device=rows.device) < share, variant, 0)
+        latents = self.latents[variant, rows].float()
+        latents = torch.where(mirrored.bool()[:, None], self.space.mirrored(latents), latents)
+        return latents, self.moves[variant, rows]
+
+
+def _moved_latents(space: AutoencoderSpace, pixels: Sequence[Pixels], moves: Tensor) -> Tensor:
+    """Return latents (n, K) of all pictures, moved by (n, 3), in half precision."""
+    latents, first = [], 0
+    for part in pixels:
+        for start in range(0, len(part), BATCH):
+            pictures = signed(part[start : start + BATCH])
+            of_these = moves[first : first + len(pictures)]
+            latents.append(space.latents(uint8(moved(pictures, of_these))).half())
+            first += len(pictures)
+    return torch.cat(latents)
 
 
 def bind(network: nn.Module, space: LatentSpace) -> None:

@@ -11,7 +11,7 @@ from torch.nn.functional import rms_norm, scaled_dot_product_attention, silu
 
 from training.engine.encoders.conditions import Condition
 from training.engine.networks.condition import ConditionEmbedder
-from training.engine.networks.mlp import FREQUENCIES, fourier_features
+from training.engine.networks.mlp import CHANGES, FREQUENCIES, fourier_features
 
 HEAD_WIDTH = 64  # channels of a head, at most
 EXPANSION = 4
@@ -70,8 +70,9 @@ class Block(nn.Module):
 class DiT(nn.Module):
     """Predict clean pictures (B, 3, s, s) from noisy ones, times (B,) and a condition.
 
-    ``size`` is a multiple of ``patch``, and ``width`` of 64, or of 4 below that. ``mirrored``
-    (B,) says which pictures were mirrored, so that samples are not (arXiv 2206.00364).
+    ``size`` is a multiple of ``patch``, and ``width`` of 64, or of 4 below that. ``change``
+    (B, 4) says how pictures were mirrored, moved and scaled, so that samples are not
+    (arXiv 2206.00364).
     """
 
     rope: Tensor
@@ -84,7 +85,7 @@ class DiT(nn.Module):
         self.patch = patch
         self.patch_embed = nn.Conv2d(3, width, patch, stride=patch)
         self.condition_embedder = ConditionEmbedder(text_width, width, ratings)
-        self.time_proj = nn.Linear(2 * FREQUENCIES + 1, width)
+        self.time_proj = nn.Linear(2 * FREQUENCIES + CHANGES, width)
         self.cond_proj = nn.Linear(width, width)
         self.blocks = nn.ModuleList(Block(width, side) for _ in range(depth))
         self.modulation = nn.Linear(width, 2 * width)
@@ -95,10 +96,10 @@ class DiT(nn.Module):
         self.register_buffer("rope", rope_angles(side, min(HEAD_WIDTH, width)))
 
     def forward(
-        self, x: Tensor, t: Tensor, condition: Condition, mirrored: Tensor | None = None
+        self, x: Tensor, t: Tensor, condition: Condition, change: Tensor | None = None
     ) -> Tensor:
-        mirrored = torch.zeros_like(t) if mirrored is None else mirrored
-        time = self.time_proj(torch.cat([fourier_features(t), mirrored[:, None]], dim=1))
+        change = x.new_zeros(len(x), CHANGES) if change is None else change
+        time = self.time_proj(torch.cat([fourier_features(t), change], dim=1))
         c = silu(self.cond_proj(silu(self.condition_embedder(condition) + time)))  # (B, C)
         hidden = self.patch_embed(x)  # (B, C, side, side)
         side = hidden.shape[-1]

@@ -10,6 +10,7 @@ from training.engine.encoders.conditions import Condition
 from training.engine.networks.condition import ConditionEmbedder
 
 FREQUENCIES = 16
+CHANGES = 4  # numbers that say how a picture was changed: mirrored, moved across, down, scaled
 
 
 class Block(nn.Module):
@@ -33,7 +34,7 @@ class Block(nn.Module):
 class ConditionalMLP(nn.Module):
     """Predict clean latents (B, K) from noisy ones (B, K), times (B,) and a condition.
 
-    ``mirrored`` (B,) says which pictures were mirrored, so that samples are not
+    ``change`` (B, 4) says how pictures were mirrored, moved and scaled, so that samples are not
     (arXiv 2206.00364).
     """
 
@@ -50,7 +51,7 @@ class ConditionalMLP(nn.Module):
         super().__init__()
         self.in_proj = nn.Linear(components, width)
         self.condition_embedder = ConditionEmbedder(text_width, width, ratings)
-        self.time_proj = nn.Linear(2 * FREQUENCIES + 1, width)
+        self.time_proj = nn.Linear(2 * FREQUENCIES + CHANGES, width)
         self.cond_proj = nn.Linear(width, width)
         self.blocks = nn.ModuleList(Block(width, expansion, dropout) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
@@ -59,10 +60,10 @@ class ConditionalMLP(nn.Module):
         nn.init.zeros_(self.out_proj.bias)
 
     def forward(
-        self, x: Tensor, t: Tensor, condition: Condition, mirrored: Tensor | None = None
+        self, x: Tensor, t: Tensor, condition: Condition, change: Tensor | None = None
     ) -> Tensor:
-        mirrored = torch.zeros_like(t) if mirrored is None else mirrored
-        time = self.time_proj(torch.cat([fourier_features(t), mirrored[:, None]], dim=1))
+        change = x.new_zeros(len(x), CHANGES) if change is None else change
+        time = self.time_proj(torch.cat([fourier_features(t), change], dim=1))
         c = silu(self.cond_proj(silu(self.condition_embedder(condition) + time)))  # (B, C)
         hidden = self.in_proj(x)  # (B, C)
         for block in self.blocks:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from training.engine.data.moving import MOVES
 from training.engine.data.packing import pack
 from training.engine.data.pictures import Pixels
 from training.engine.data.recolouring import caption_colours, recolour
@@ -52,6 +53,8 @@ from training.engine.sampling.samplers import (
     slerp,
 )
 
+VARIANTS = 4  # of each picture, where pictures are moved
+
 
 @dataclass(frozen=True, kw_only=True)
 class DiffusionConfig(Config):
@@ -78,6 +81,7 @@ class DiffusionConfig(Config):
     dropout: float = 0.0  # of an mlp
     cond_drop_prob: float = 0.1  # that a text is dropped, for classifier-free guidance
     flip_prob: float = 0.3  # that a picture is mirrored
+    move_prob: float = 0.0  # that a picture is moved and scaled a little; of autoencoders alone
     hue_prob: float = 0.0  # that a picture is recoloured, and its new colour named
     jitter: float = 0.5  # noise on texts, of length 1, at most: people phrase things differently
     time_mean: float = -0.3  # of the logit of t
@@ -92,6 +96,8 @@ class DiffusionConfig(Config):
         if self.dropout >= 1:
             raise TrainingError("The option dropout must be below 1.")
         check_size(self.space, self.size)
+        if self.move_prob and (self.network == "dit" or self.space != "autoencoder"):
+            raise TrainingError("The option move_prob needs the space autoencoder.")
         if self.network == "dit" and self.size % self.patch:
             raise TrainingError("The option size must be a multiple of patch.")
         if self.network == "dit" and self.width % (HEAD_WIDTH if self.width > HEAD_WIDTH else 4):
@@ -136,24 +142,25 @@ class DiffusionTraining:
             steps = self.config.autoencoder_steps
             task = Task(rows, pixels, source.cache, steps, source.on_step)
             space = AutoencoderSpace(fit_autoencoder(task), self.config.size)
-            return space, AutoencoderDataset(space, pixels, recoloured)
+            variants = VARIANTS if self.config.move_prob else 0
+            return space, AutoencoderDataset(space, pixels, recoloured, variants=variants)
         described = _described(self.conditions.has_text[: self.rows])
         pca = fit(pixels, self.config.components, source.seed, rows=described, extra=recoloured)
         return LinearSpace(pca), LinearDataset(pca, pixels, recoloured)
 
     def loss(self, count: int) -> Tensor:
         """Return the weighted squared error of the velocity on a new batch."""
-        x0, mirrored, condition = self.sample_batch(count)  # (B, …), (B,), (B, …)
+        x0, change, condition = self.sample_batch(count)  # (B, …), (B, 4), (B, …)
         t = torch.sigmoid(torch.randn(count, device=x0.device) + self.config.time_mean)  # (B,)
         t_wide = t.view(-1, *[1] * (x0.dim() - 1))  # (B, 1, …)
         noisy = t_wide * x0 + (1 - t_wide) * torch.randn_like(x0)
-        predicted = self.network(noisy, t, condition, mirrored)  # (B, …)
+        predicted = self.network(noisy, t, condition, change)  # (B, …)
         error = (predicted - x0) / (1 - t_wide).clamp(min=self.config.time_clamp)
         loss: Tensor = (self.dataset.weight * error.square()).mean()
         return loss
 
     def sample_batch(self, count: int) -> tuple[Tensor, Tensor, Condition]:
-        """Return latents (B, …), whether they are mirrored (B,), and their conditions."""
+        """Return latents (B, …), how their pictures were changed (B, 4), and their conditions."""
         at = device()
         rows = torch.randint(self.rows, (count,), device=at)
         if self.recoloured:
@@ -163,7 +170,12 @@ class DiffusionTraining:
         condition = self.conditions.sample(
             rows, cond_drop_prob=self.config.cond_drop_prob, jitter=self.config.jitter
         )
-        return self.dataset.batch(rows, mirrored), mirrored, condition
+        if self.config.move_prob and isinstance(self.dataset, AutoencoderDataset):
+            latents, moves = self.dataset.moved_batch(rows, mirrored, self.config.move_prob)
+        else:
+            latents = self.dataset.batch(rows, mirrored)
+            moves = torch.zeros(count, MOVES, device=at)
+        return latents, torch.cat([mirrored[:, None], moves], 1), condition
 
     def sample_grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
         return sample_grid(self.model(network), prompts, self.config.samples)
