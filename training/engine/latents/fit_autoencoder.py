@@ -1,11 +1,9 @@
 """Fit the autoencoder to a snapshot's pictures, once: it knows nothing of labels.
 
 It is kept in the cache by the pictures' digest. Where pictures have come in, its successor starts
-from it; one that was fitted to a picture that is no longer there is not built on. The first one of
-all starts from weights that ship with the package: `scripts/autoencoder_start.py` makes them.
+from it; one that was fitted to a picture that is no longer there is not built on.
 """
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +36,6 @@ COLOURED = 0.2  # the share of pictures whose colour channels are exchanged
 CHECKPOINT = 200  # steps between checkpoints
 LEAST = 0.15  # of the steps that an earlier autoencoder's successor makes, at least
 MEASURED = 4096  # pictures by which latents are standardised, at most
-START = Path(__file__).with_name("autoencoder.safetensors")
 KEYS = "pictures"  # the tensor of an autoencoder's file that tells what it was fitted to
 
 OnStep = Callable[[int, int, int], None]  # steps done, of so many, and the pictures in each
@@ -57,7 +54,6 @@ class Task:
     cache: Path
     steps: int
     on_step: OnStep = no_report
-    start: Path | None = START  # weights to start from, for want of an earlier autoencoder
 
     @property
     def kind(self) -> str:
@@ -201,23 +197,8 @@ def _start(task: Task) -> tuple[Autoencoder, float]:
                 best, share = kept[0], seen
     if best is not None:
         return best, share
-    return _shipped(task.start), 0.0
-
-
-def _shipped(file: Path | None) -> Autoencoder:
-    """Return the autoencoder that ships with the package; a new one without a whole file."""
-    if file is not None:
-        autoencoder = Autoencoder()
-        try:
-            weights = {name: value.float() for name, value in load_file(file).items()}
-            autoencoder.load_state_dict(weights)
-            return autoencoder
-        except (OSError, SafetensorError, RuntimeError):
-            print(
-                f"note: {file} is missing or broken: the autoencoder begins anew.", file=sys.stderr
-            )
     torch.manual_seed(0)
-    return Autoencoder()
+    return Autoencoder(), 0.0
 
 
 def _read(path: Path) -> tuple[Autoencoder, NDArray[np.int64]] | None:

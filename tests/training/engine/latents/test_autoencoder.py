@@ -20,10 +20,10 @@ SIZE = 16
 
 @pytest.fixture
 def task(snapshot: Snapshot, cache: Path, tmp_path: Path) -> Task:
-    """Return eight steps on coloured squares, from nothing, in a cache of their own."""
+    """Return eight steps on coloured squares, in a cache of their own."""
     rows = list(snapshot.train)
     pixels = pack(rows, SIZE, cache, digest(rows))
-    return Task(rows, pixels, tmp_path, steps=8, start=None)
+    return Task(rows, pixels, tmp_path, steps=8)
 
 
 @pytest.fixture
@@ -118,20 +118,9 @@ def test_without_the_encoder_it_is_fitted_to_pixels(
     assert "softer" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("content", [None, b"", b"no weights"])
-def test_without_the_weights_to_start_from_it_begins_anew(
-    task: Task, tmp_path: Path, content: bytes | None, capsys: pytest.CaptureFixture[str]
-) -> None:
-    start = tmp_path / "start.safetensors"
-    if content is not None:
-        start.write_bytes(content)
-    assert equal(fit(replace(task, start=start)), fit(replace(task, cache=tmp_path / "other")))
-    assert "begins anew" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("count", [1, 3])
 def test_one_picture_or_one_colour_is_no_trouble(tmp_path: Path, count: int) -> None:
     pixels = np.full((count, SIZE, SIZE, 3), 200, np.uint8)
     rows = [Row(Path(str(number)), (), (), {}) for number in range(count)]
-    learnt = fit(Task(rows, pixels, tmp_path, steps=4, start=None))
+    learnt = fit(Task(rows, pixels, tmp_path, steps=4))
     assert torch.isfinite(learnt.encode_all(pixels)).all()
