@@ -135,6 +135,9 @@ class AutoencoderSpace:
     def pictures(self, latents: Tensor) -> Pixels:
         return self.autoencoder.to(device()).pictures(self._maps(latents))
 
+    def pixels(self, latents: Tensor) -> Tensor:
+        return uint8_tensor(self.autoencoder.decode(self._maps(latents)))
+
     def latents(self, pictures: Pixels) -> Tensor:
         return self.autoencoder.to(device()).encode_all(pictures).flatten(1)
 
