@@ -21,7 +21,7 @@ from labeling import audit, buckets, lease
 from labeling.batches import batched
 from labeling.buckets import BucketError, Changed, Denied, Missing, Place
 from labeling.buckets.client import AT_ONCE, Bucket, Object, check_installed
-from labeling.imports import staging, upload_paths, uploads
+from labeling.imports import missing_report, staging, upload_paths, uploads
 from labeling.imports.members import SourceError
 from labeling.imports.options import Options
 from labeling.imports.upload_paths import Checked
@@ -116,6 +116,7 @@ def fetch(record: Import, on_progress: OnProgress = lambda received, size: None)
         _Fetching(source, on_progress).run()
         source.check_again()
     except BucketError as error:
+        missing_report.keep(record)
         raise SourceError(_failure(record, error)) from error
     except staging.DiskFull as error:
         raise SourceError(str(error)) from error

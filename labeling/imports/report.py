@@ -40,6 +40,8 @@ class Outcome(StrEnum):
     TEXT_REFUSED = "text refused"  # one text, of a picture or of none
     RETRACTED = "retracted"  # a text of an earlier import, which this one puts right
     DECIDED = "decided"  # what texts are, and why
+    FETCHED = "fetched"  # from a bucket that failed on the way …
+    MISSING = "missing"  # … and what is still to come
     REMARK = "remark"  # what is to be said besides, as what of a file is not read
 
 
@@ -158,6 +160,10 @@ class Report:
         if len(self.named_retracted) < NAMED:
             self.named_retracted.append(f"{path}: {text}")
         self._table.writerow(map(cell, [path, str(Outcome.RETRACTED), "", text, str(kind)]))
+
+    def note(self, path: str, outcome: Outcome, reason: str = "") -> None:
+        """Note what has become of a file before any picture was looked at."""
+        self._add(path, outcome, [reason] if reason else ())
 
     def check(self, *, read: int) -> None:
         """Check that each of so many pictures, and each text, has its outcome.

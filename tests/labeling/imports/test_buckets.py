@@ -444,6 +444,8 @@ def test_a_script_names_one_and_learns_what_is_missing(bucket, owner, birds):
     assert owner.get(path).json()["error"] == record.error
     missing = [row["path"] for row in owner.get(f"{path}files/").json()["results"]]
     assert "1.txt" in missing
+    report = b"".join(owner.get(f"{path}report/")).decode()
+    assert "1.txt,missing" in report and ",fetched" in report
     bucket.refusals.clear()
     assert owner.post(f"{path}retry/", content_type="application/json").status_code == 202
     record = advanced(record)
