@@ -114,7 +114,8 @@ def test_many_rows_are_estimated(shapes: Project, monkeypatch: pytest.MonkeyPatc
 
 def test_a_project_with_pictures_cannot_be_deleted(ada_client: Client, shapes: Project) -> None:
     address = f"/admin/labeling/project/{shapes.pk}/delete/"
-    assert ada_client.post(address, {"post": "yes"}).status_code == 403
+    page = ada_client.post(address, {"post": "yes"}, follow=True)
+    assert "answers are never lost: archive it instead" in page.text
     empty = Project.objects.create(state="open", slug="empty", name="Empty")
     ada_client.post(f"/admin/labeling/project/{empty.pk}/delete/", {"post": "yes"})
     assert list(Project.objects.all()) == [shapes]

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from labeling.imports import csv_rows, lines
+from labeling.imports.entries import Columns
 from labeling.imports.layouts import layout_of, tables
 from labeling.imports.members import Member
 from labeling.imports.options import DEFAULTS
@@ -218,7 +219,8 @@ def test_a_line_without_an_end_is_refused_by_its_number_in_little_memory(name):
     member = Member(name, size, lambda: io.BufferedReader(Endless(size)))
     tracemalloc.start()
     try:
-        readings = list(layout_of(name).read(member, DEFAULTS))
+        read_all = layout_of(name).read(member, DEFAULTS)
+        readings = [each for each in read_all if not isinstance(each, Columns)]
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
