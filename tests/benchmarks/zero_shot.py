@@ -6,7 +6,7 @@ The demo: its gold pictures (one in six, by lot), of which no text is known; ave
 its concepts among them, with the other pictures' names and keywords and without any text. CIFAR-10:
 so many test pictures of each class, which have no text at all; top-1 by the highest log-odds, the
 classes' prevalences being alike. FOLDER holds `test.zip`, members `test/cat/0000.jpg`. With --clip,
-the recipe `clip` is trained on the demo's other pictures with a frozen tower, and predicts the gold
+the recipe `clip` is trained on the demo's other pictures by its preset `cpu`, and predicts the gold
 ones: by the concept's name alone, and by probes on what is true of the others.
 """
 
@@ -37,7 +37,6 @@ from training.engine.recipes.base import Source
 from training.engine.recipes.clip import ClipTraining
 
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
-FROZEN = {"tower": "frozen", "steps": 300, "batch": 256, "learning_rate": 1e-3}
 GOLD = 6  # of the demo's pictures one in so many is gold
 
 
@@ -109,7 +108,7 @@ def clip(cache: Path) -> dict[str, float]:
         test=tuple(row for number, row in enumerate(rows) if number in gold),
         digest="demo, its gold apart",
     )
-    settings = configure("clip", "cpu", FROZEN)
+    settings = configure("clip", "cpu", {})
     started = time.process_time()
     training = ClipTraining(settings, Source(snapshot, cache, seed=0))
     loop = Loop(training, settings, seed=0)

@@ -78,7 +78,11 @@ PRESETS: dict[str, dict[str, Preset]] = {
             {"steps": 12, "batch": 16, "size": 32, "warmup": 2, "checkpoint_steps": 4},
             minutes=(0.5, 2),
         ),
-        "cpu": Preset("minutes, on two processor cores", {"steps": 260}, minutes=(3, 10)),
+        "cpu": Preset(
+            "minutes, on two processor cores: a head on the frozen encoders",
+            {"tower": "frozen", "steps": 300, "batch": 256, "learning_rate": 1e-3},
+            minutes=(3, 10),
+        ),
         "tune": Preset(
             "an hour or so, on a GPU: all of a pretrained open_clip model (CLIP_MODEL) learns",
             {"tune": "all", "steps": 3000, "batch": 256, "learning_rate": 1e-5, "warmup": 200},

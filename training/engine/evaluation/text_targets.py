@@ -13,7 +13,7 @@ from training.engine.encoders.text import TextEncoder
 
 NARROWNESS = 0.1  # of the likeness of texts, as a cosine
 RIDGE = 300.0  # for features of about unit spread
-NAMES_ALONE = 1 / 6  # deviations of the target that one of the classes' scores is worth
+NAMES_ALONE = 1 / 3  # deviations of the target that one of the classes' scores is worth
 TRUST = 50.0  # tiles with texts that must speak against that
 
 
