@@ -9,7 +9,7 @@ OUT gets the pictures, the run, `figures.json` and `held-out.png`.
 A font takes part if it has all 52 letters, as distinct shapes; fonts that draw alike are one
 family, whatever they are called, and a family gives four files at most. Families are held out
 whole, and the letters g, k and r are in no pair at all, with and without the text that names them.
-The judge is a small convolutional network taught by the real capitals of the other families.
+The judge reads a capital by the five real capitals of other families that are nearest to it.
 """
 
 import argparse
@@ -234,7 +234,7 @@ def fit(run: Path, snapshot: Path, preset: str, options: dict[str, Any]) -> Path
 
 def measure(translator: Translator, train: list[Font], test: list[Font]) -> dict[str, Any]:
     """Return how many drawn capitals are read, and how many have the style of their own font."""
-    judge = teach(train)
+    judge = Judge(train)
     figures: dict[str, Any] = {}
     for name, letters, text in (
         ("known letters", SEEN, False),
@@ -310,28 +310,18 @@ def odd_inputs(translator: Translator) -> dict[str, float]:
     return {name: round(float(d.mean()) / 255, 3) for name, d in zip(inputs, drawn, strict=True)}
 
 
-def teach(train: list[Font]) -> nn.Module:
-    """Return a network that reads capitals, taught by real ones moved by up to two pixels."""
-    torch.manual_seed(0)
-    pictures = floats(np.concatenate([font.glyphs[1] for font in train]))
-    labels = torch.arange(26).repeat(len(train))
-    judge = nn.Sequential(
-        *(nn.Unflatten(1, (1, SIDE)), nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Flatten(), nn.Dropout(0.3), nn.Linear(1024, 26)),
-    )
-    optimizer = torch.optim.AdamW(judge.parameters(), lr=2e-3)
-    for step in range(1000):
-        rows = torch.randint(len(pictures), (128,))
-        shift = tuple(torch.randint(-2, 3, (2,)).tolist())
-        moved = torch.roll(pictures[rows], shift, (1, 2))
-        loss = nn.functional.cross_entropy(judge(moved), labels[rows])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.param_groups[0]["lr"] = 2e-3 * (1 - step / 1000)
-        optimizer.step()
-    return judge.eval()
+class Judge(nn.Module):
+    """Read capitals by a vote of the five real capitals that are nearest, of other families."""
+
+    def __init__(self, train: list[Font]) -> None:
+        super().__init__()
+        self.known = floats(np.concatenate([font.glyphs[1] for font in train])).flatten(1)
+        self.labels = torch.arange(26).repeat(len(train))
+
+    def forward(self, pictures: Tensor) -> Tensor:  # (n, s, s) → votes (n, 26)
+        nearest = torch.cdist(pictures.flatten(1), self.known).topk(5, largest=False)
+        votes = nn.functional.one_hot(self.labels[nearest.indices], 26).float()
+        return (votes / (nearest.values[..., None] + 1e-6)).sum(1)
 
 
 def picture(translator: Translator, fonts: list[Font]) -> bytes:
