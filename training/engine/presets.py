@@ -109,8 +109,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
             minutes=(0.5, 2),
         ),
         "cpu": Preset(
-            "minutes, on two processor cores; the first run takes longest, since it also fits the "
-            "autoencoder",
+            "minutes, on two processor cores; the first run takes longest",
             {
                 "space": "autoencoder",
                 "width": 512,
