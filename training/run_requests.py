@@ -11,7 +11,7 @@ from django.db import transaction
 
 from labeling import audit
 from labeling.models import Event, Project, Snapshot
-from training import readiness
+from training import generators, readiness
 from training.engine.presets import OPTIONS, PRESETS, RECIPES, SMOKE
 from training.engine.values import is_number, is_text
 from training.models import SEED_LIMIT, Model, Run
@@ -52,7 +52,7 @@ def create(**request: Unpack[RunRequest]) -> Run:
     if clip := request.get("clip"):
         _check_clip(clip, recipe, project)
     anyway = request.pop("anyway", False)
-    if request["preset"] != SMOKE and not anyway:
+    if not anyway and (request["preset"] != SMOKE or generators.translates(recipe)):
         readiness.check(project, request.get("snapshot"), recipe)
     with transaction.atomic():
         run = Run.objects.create(**{**request, "project": project})

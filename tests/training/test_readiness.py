@@ -63,6 +63,14 @@ def test_a_smoke_run_asks_no_questions(bare_snapshot: Snapshot, preset: str) -> 
     assert Run.objects.exists() == (preset == "smoke")
 
 
+def test_pairs_are_never_learnt_from_none(bare_snapshot: Snapshot) -> None:
+    with pytest.raises(readiness.NothingToLearnError, match="no pairs"):
+        run_requests.create(
+            snapshot=bare_snapshot, recipe="pairs", preset="smoke", trigger=Run.Trigger.API
+        )
+    assert not Run.objects.exists()
+
+
 def test_the_api_says_how_to_train_all_the_same(
     ada_client: Client, bare_snapshot: Snapshot
 ) -> None:
@@ -84,7 +92,7 @@ def test_the_command_says_how_to_train_all_the_same(bare_snapshot: Snapshot) -> 
 def test_the_outlook_is_told_by_the_api(ada_client: Client, bare_snapshot: Snapshot) -> None:
     address = "/api/v1/projects/shapes/outlook/"
     body = ada_client.get(address, {"recipe": "diffusion"}).json()
-    assert LABELS in body["warning"] and body["takes"]["words"] == "about 5 to 10 minutes"
+    assert LABELS in body["warning"] and body["takes"]["words"] == "about 6 to 15 minutes"
     assert body["before"] == 0 and body["wait"] is None
     assert ada_client.get(address, {"recipe": "alchemy"}).status_code == 400
     assert ada_client.get(address, {"snapshot": 4711}).status_code == 404

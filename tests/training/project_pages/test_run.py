@@ -58,7 +58,7 @@ def test_a_queued_run_says_when_it_starts_and_how_long_it_takes(
     queued = Run.objects.create(project=run.project, recipe="diffusion", preset="cpu")
     page = text(ada_client, page_of(queued))
     assert "Queued: 1 before it, starts in about 1 to 2 minutes" in page
-    assert "takes about 5 to 10 minutes" in page
+    assert "takes about 6 to 15 minutes" in page
 
 
 def test_a_failed_run_says_why_and_offers_to_resume(ada_client: Client, run: Run) -> None:

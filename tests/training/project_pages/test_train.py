@@ -142,7 +142,7 @@ def test_the_outlook_changes_with_the_choice(ada_client: Client, bare_snapshot: 
     def outlook(**fields: object) -> str:
         return ada_client.get(f"{TRAIN}outlook/", NOW | fields).content.decode()
 
-    assert "about 5 to 10 minutes" in outlook(recipe_and_preset="diffusion/cpu")
+    assert "about 6 to 15 minutes" in outlook(recipe_and_preset="diffusion/cpu")
     assert "about 2 to 6 hours" in outlook(recipe_and_preset="diffusion/gpu-l")
     smoke = outlook(recipe_and_preset="diffusion/smoke", source=bare_snapshot.pk)
     assert "only tries whether everything works" in smoke and "1 picture" in smoke
