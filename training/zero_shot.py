@@ -44,6 +44,11 @@ def due() -> list[Project]:
     ]
 
 
+def predicts(project: Project) -> bool:
+    """Return whether a project's predictions are those of the frozen encoder."""
+    return bool(project.features) and project.encoder == ENCODER
+
+
 def failure(project: Project) -> str | None:
     """Return why a project was not predicted, in a sentence, or None."""
     reason: str | None = cache.get(_failure_key(project))

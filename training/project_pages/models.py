@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET
 from labeling.access import Capability
 from labeling.models import Project
 from labeling.project_pages import base
-from training import generators, project_state, run_summary, verdicts
+from training import generators, project_state, run_summary, verdicts, zero_shot
 from training.engine.presets import RECIPES, SMOKE
 from training.models import Model, Run, Sample
 
@@ -36,6 +36,7 @@ def models(request: HttpRequest, project: Project) -> HttpResponse:
         "comparable": _comparable(project),
         "runs": Paginator(history, RUNS_A_PAGE).get_page(request.GET.get("page")),
         "trained": history.exists(),
+        "zero_shot": zero_shot.predicts(project),
     }
     return base.render(request, project, "project/models.html", context, section=SECTION)
 

@@ -13,6 +13,7 @@ from labeling import images, questions
 from labeling.images import tiles
 from labeling.models import Project, Question, Tile
 from tests.pictures import draw
+from training import zero_shot
 from training.models import Model, Run
 
 if TYPE_CHECKING:
@@ -31,6 +32,14 @@ def test_a_project_without_runs_says_what_a_model_does(ada_client: Client, shape
     page = text(ada_client)
     assert "Nothing has been trained yet" in page and "/projects/shapes/train/" in page
     assert "Compare" not in page
+
+
+def test_what_the_frozen_encoder_predicts_is_not_denied(ada_client: Client, run: Run) -> None:
+    assert "nothing predicts answers" in text(ada_client)
+    Project.objects.filter(pk=run.project_id).update(features="seen", encoder=zero_shot.ENCODER)
+    page = text(ada_client)
+    assert "an image encoder that came with the installation predicts" in page
+    assert "No model is current" in page and "nothing predicts" not in page
 
 
 def test_current_models_and_candidates_are_shown_with_their_verdicts(
