@@ -52,8 +52,11 @@ def test_a_run_under_way_is_not_asked_for_again(shapes: Project) -> None:
     Run.objects.create(
         project=shapes, recipe="clip", preset="cpu", state="running", step=1, steps=4
     )
+    Run.objects.create(project=shapes, recipe="diffusion", preset="cpu")  # waits behind it
     shown = step(shapes, "model")
     assert shown.state == "Training clip: 25%." and shown.actions == ()
+    Run.objects.filter(recipe="clip").update(step=0, steps=0)  # it reads its data yet
+    assert step(shapes, "model").state == "Training clip."
 
 
 def test_new_labels_wait_for_a_retraining_once_there_are_enough(shapes: Project) -> None:

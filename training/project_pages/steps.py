@@ -74,8 +74,8 @@ def _drawn(project: Project) -> dict[str, int]:
 
 def _state(project: Project, current: list[Model], labels: int) -> str:
     """Say whether a run is under way, a model waits for its verdict, or which one is current."""
-    if run := project.runs.exclude(state__in=runs.ENDED).first():
-        return _under_way(run)
+    if unfinished := project_state.unfinished_runs(project):
+        return _under_way(unfinished[0])
     if waiting := project.models.filter(reviewed_at=None).first():
         return f"The {waiting} waits for its verdict."
     if current:
@@ -88,8 +88,9 @@ def _state(project: Project, current: list[Model], labels: int) -> str:
 
 
 def _under_way(run: Run) -> str:
-    if run.state == Run.State.RUNNING and run.steps:
-        return f"Training {run.recipe}: {run.step / run.steps:.0%}."
+    if run.state == Run.State.RUNNING:
+        share = f": {run.step / run.steps:.0%}" if run.steps else ""
+        return f"Training {run.recipe}{share}."
     return f"A run of {run.recipe} waits to start."
 
 
