@@ -3,6 +3,7 @@
 import fcntl
 import os
 import secrets
+import shlex
 import socket
 import time
 import urllib.error
@@ -134,6 +135,10 @@ class Command(BaseCommand):
         if (kept := _password_path(data_dir)).exists():
             self._say(f"  The first password of 'admin' is kept in {kept}.")
         self._say(f"  The logs are kept in {data_dir / 'logs'}.")
+        if os.environ.get("DATA_DIR"):
+            self._say(
+                f"  For commands in another shell: export DATA_DIR={shlex.quote(str(data_dir))}"
+            )
         self._say("  Ctrl-C stops everything; the data stays.")
 
     def _watch(self, supervisor: Supervisor, client: Client) -> None:
