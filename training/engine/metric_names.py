@@ -76,7 +76,7 @@ METRICS = {
         "how well it foresees people's answers", "log loss", "nats", less_is_better=True
     ),
     "other_half": Metric(
-        "how often the half it draws is nearest to the true one of 20", "accuracy", "share"
+        "how often the half it draws is nearest to the true one of up to 20", "accuracy", "share"
     ),
     "other_half_of_nearest": Metric(
         "the same of the half of the nearest pair it learnt from", "accuracy", "share"

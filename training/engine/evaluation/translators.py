@@ -28,6 +28,7 @@ from training.engine.recipes import load_translator
 from training.engine.recipes.base import Translator
 
 PAIRS = 400  # held-out pairs that are drawn, at most
+FEWEST = 10  # held-out pairs by which models are compared: of two, chance alone may find both
 CANDIDATES = 20
 BATCH = 64
 KNOWN = 512  # training pairs that are compared with at once
@@ -65,10 +66,13 @@ def evaluate_translator(folder: Path, snapshot: Snapshot, cache: Path) -> dict[s
 def judge(new: Path, current: Path | None, snapshot: Snapshot, cache: Path) -> list[Judgement]:
     """Judge a new model beside the current one, or beside chance, on held-out pairs.
 
-    Raise ``TrainingError`` where no pairs are held out.
+    Raise ``TrainingError`` where fewer than ``FEWEST`` pairs are held out.
     """
-    if not held_out(snapshot):
-        raise TrainingError("No pairs are held out by which models could be compared: add pairs.")
+    if (known := len(held_out(snapshot))) < FEWEST:
+        raise TrainingError(
+            f"Of the pairs, {known} are held out, and models are compared by {FEWEST} or more: "
+            "add pairs."
+        )
     of_new = _measure(new, snapshot, cache)
     if current is None:
         chance = np.full(len(of_new.match), of_new.chance)

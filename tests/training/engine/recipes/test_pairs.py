@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,10 @@ from tests.pictures import encoded, patchwork
 from tests.training.engine.recipes.test_generators import far, near
 from tests.training.engine.runs import COLOURS, square, write_run
 from training.__main__ import main
+from training.engine.data.pairs import of_pairs
 from training.engine.data.pictures import Pixels, load_whole
+from training.engine.data.snapshot import read_snapshot
+from training.engine.evaluation import translators
 from training.engine.files import TrainingError
 from training.engine.recipes import load_generator, load_translator
 from training.engine.recipes.base import Translator
@@ -168,6 +172,17 @@ def test_a_better_model_is_told_from_a_worse_one(
     assert not verdicts["worse", False]
 
 
+def test_a_handful_of_held_out_pairs_decides_nothing(
+    run: Path, pairs_folder: Path, cache: Path
+) -> None:
+    snapshot = of_pairs(read_snapshot(pairs_folder))
+    few = replace(snapshot, test=snapshot.test[: translators.FEWEST - 1])
+    with pytest.raises(TrainingError, match="9 are held out"):
+        translators.judge(run / "model", None, few, cache)
+    enough = replace(snapshot, test=snapshot.test[: translators.FEWEST])
+    assert translators.judge(run / "model", None, enough, cache)
+
+
 @pytest.mark.parametrize("damage", ["missing", "cut", "another", "config"])
 def test_a_damaged_model_is_refused_by_name(run: Path, tmp_path: Path, damage: str) -> None:
     folder = tmp_path / "model"
@@ -190,7 +205,7 @@ def test_a_damaged_model_is_refused_by_name(run: Path, tmp_path: Path, damage: s
 def test_a_model_of_pairs_and_a_generator_are_not_mistaken_for_each_other(
     run: Path, drawn: Path
 ) -> None:
-    with pytest.raises(TrainingError, match="draws nothing from a text"):
+    with pytest.raises(TrainingError, match="cannot draw from a text"):
         load_generator(run / "model")
     with pytest.raises(TrainingError, match="one of the recipe pairs"):
         load_translator(drawn / "model")
