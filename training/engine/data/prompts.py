@@ -20,6 +20,7 @@ FAVOURITES = (
 )
 COUNT = 10
 LIKELY = 0.8  # the probability from which a concept stands for a picture without captions
+LATIN = re.compile(r"[a-z\u00c0-\u024f]", re.IGNORECASE)
 ARTICLES = ("a", "an", "the")
 
 
@@ -35,7 +36,7 @@ def fixed_prompts(snapshot: Snapshot) -> tuple[str, ...]:
             c for c in snapshot.concepts if any(r.concepts.get(c, 0) >= 0.5 for r in snapshot.train)
         ]
         captions = [text for row in snapshot.train for text, _ in row.captions[:1]]
-        prompts += [f"{_article(concept)} {concept}" for concept in shown] + captions
+        prompts += [_with_article(concept) for concept in shown] + captions
     distinct: dict[str, str] = {}
     for prompt in prompts:
         distinct.setdefault(prompt.lower(), prompt)
@@ -120,6 +121,11 @@ def named_colour(row: Row) -> str | None:
 
 def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
+
+
+def _with_article(concept: str) -> str:
+    """Return a concept with its English article; one in another script as it is."""
+    return f"{_article(concept)} {concept}" if LATIN.match(concept) else concept
 
 
 def _article(word: str) -> str:

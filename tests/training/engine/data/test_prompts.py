@@ -25,6 +25,12 @@ def test_prompts_are_those_that_the_snapshot_can_answer() -> None:
     assert "violin" in chosen
 
 
+def test_concepts_get_an_article_where_their_script_has_any() -> None:
+    rows = (Row(Path("x"), (), (), {"三角 kite": 1.0, "orange": 1.0, "Ärmel": 1.0}),)
+    chosen = fixed_prompts(Snapshot(Path(), ("三角 kite", "orange", "Ärmel"), rows, (), "x"))
+    assert chosen == ("三角 kite", "an orange", "a Ärmel")
+
+
 def test_spellings_that_differ_in_case_are_one_prompt() -> None:
     rows = (row("cat"), row("a CAT"), row("A Cat"), row("violin"))
     chosen = fixed_prompts(Snapshot(Path(), (), rows, (), "x"))
