@@ -278,6 +278,7 @@ class Archive:
         info = tarfile.TarInfo(name)
         info.size = size
         self._tar.addfile(info)  # its header alone
+        self._tar.members.clear()  # type: ignore[attr-defined]  # a stream never needs them again
         assert self._tar.fileobj is not None
         while piece := file.read(CHUNK):
             self._tar.fileobj.write(piece)

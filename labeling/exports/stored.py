@@ -53,19 +53,35 @@ class StoredZip:
 
 
 class StoredTar:
+    """A tar of any number of members, of which the places alone are kept in memory."""
+
     def __init__(self, path: Path) -> None:
         self._tar = tarfile.open(path, "r:")  # noqa: SIM115  (it is read to the end of the check)
+        self._places: dict[str, int] = {}  # where each member's header begins
+        while (info := self._next()) is not None:
+            self._places[info.name] = info.offset
 
     def names(self) -> Iterator[str]:
-        yield from self._tar.getnames()
+        yield from self._places
 
     def open(self, name: str) -> IO[bytes]:
-        file = self._tar.extractfile(name)
+        place = self._places[name]
+        assert self._tar.fileobj is not None
+        self._tar.fileobj.seek(place)
+        self._tar.offset = place
+        info = self._next()
+        file = self._tar.extractfile(info) if info else None
         assert file is not None
         return file
 
     def close(self) -> None:
         self._tar.close()
+
+    def _next(self) -> tarfile.TarInfo | None:
+        """Return the member at the tar's offset, and let the tar forget it."""
+        info = self._tar.next()
+        self._tar.members.clear()  # type: ignore[attr-defined]
+        return info
 
 
 def check(stored: Stored, on_file: OnFile = lambda number: None) -> int:
