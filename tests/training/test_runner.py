@@ -297,7 +297,7 @@ def test_a_full_disk_is_named(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatc
 
 def test_a_snapshot_that_goes_while_its_run_learns_is_named(shapes: Project) -> None:
     """With the real process, which has read the pictures that it learns from by then."""
-    slow = {"steps": 1200, "checkpoint_steps": 600, "grid_steps": 0}  # enough to be seen at it
+    slow = {"steps": 3000, "checkpoint_steps": 1500, "grid_steps": 0}  # enough to be seen at it
     run = run_requests.create(
         project=shapes, recipe="diffusion", preset="smoke", trigger="api", options=slow
     )

@@ -49,6 +49,7 @@ class ProgressWriter:
 
     def stage(self, name: str) -> None:
         """Begin a stage: prepare, autoencoder, train, evaluate or done."""
+        self._track()
         self.fields |= {"stage": name, "seconds_left": None}
         self.write()
 
@@ -87,6 +88,10 @@ class ProgressWriter:
     def write(self) -> None:
         if self.path:
             append_line(self.path, {"time": time.time(), **self.fields})
+        self._track()
+
+    def _track(self) -> None:
+        """Tell the tracker of the steps since it was told last, and begin new means."""
         if self.fields["stage"] == "train" and self._losses:
             values = {name: self.fields[name] for name in ("loss", "images_per_second")}
             self.tracking.numbers(self.fields["step"], values | self._phases)

@@ -95,7 +95,8 @@ class DiffusionConfig(Config):
             raise TrainingError("The option time_clamp must be above 0, and 1 at most.")
         if self.dropout >= 1:
             raise TrainingError("The option dropout must be below 1.")
-        check_size(self.space, self.size)
+        if self.network == "mlp":
+            check_size(self.space, self.size)
         if self.move_prob and (self.network == "dit" or self.space != "autoencoder"):
             raise TrainingError("The option move_prob needs the space autoencoder.")
         if self.network == "dit" and self.size % self.patch:
