@@ -26,7 +26,7 @@ def due() -> QuerySet[Model]:
     Only the current CLIP predicts, and only accepted models have their samples asked about.
     """
     reviewed = Model.objects.filter(feedback__isnull=True, reviewed_at__isnull=False)
-    asked_about = Q(pk__in=generators.accepted().order_by().values("pk"))
+    asked_about = Q(pk__in=generators.accepted(generators.RECIPES).order_by().values("pk"))
     return reviewed.filter(Q(current=True, recipe="clip") | asked_about)
 
 

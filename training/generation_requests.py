@@ -2,7 +2,6 @@
 
 import math
 from typing import TypedDict, Unpack
-from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
@@ -26,6 +25,7 @@ SOURCE_IMAGE_PIXELS = 16_000_000
 Kind = Generation.Kind
 State = Generation.State
 UNFINISHED = (State.QUEUED, State.RUNNING)
+FROM_IMAGE = (Kind.INPAINTING, Kind.TRANSLATION)  # of a source image
 
 
 class GenerationError(ValueError):
@@ -40,8 +40,9 @@ class GenerationRequest(TypedDict, total=False):
     """What to generate; everything but the model has a default.
 
     An interpolation's second prompt and seed are its first where they are None. `source_image`
-    holds the bytes of the file whose lower half is inpainted. `visitor` is the key of an
-    anonymous person's session. `in_comparison` allows a person more at a time.
+    holds the bytes of the file whose lower half is inpainted, or whose other half is drawn.
+    `visitor` is the key of an anonymous person's session. `in_comparison` allows a person more at a
+    time.
     """
 
     model: Model
@@ -71,8 +72,8 @@ def create(**request: Unpack[GenerationRequest]) -> Generation:
     if generation.is_interpolation:
         _set_second_end(generation, request)
     _check_queue(generation, COMPARISON_LIMIT if request.get("in_comparison") else REQUESTER_LIMIT)
-    if generation.kind == Kind.INPAINTING:
-        generation.source_image = _store_source_image(generation.pk, request.get("source_image"))
+    if generation.kind in FROM_IMAGE:
+        generation.source_image = _store_source_image(generation, request.get("source_image"))
     generation.save()
     return generation
 
@@ -115,15 +116,26 @@ def check_interpolation(*, prompts: tuple[str, str], seeds: tuple[int, int], cou
 
 def check_model(model: Model, kind: str) -> None:
     """Raise GenerationError where a model cannot generate samples of this kind."""
-    if not generators.generates(model.recipe):
+    if model.recipe in generators.KINDS[Kind(kind)]:
+        return
+    if not generators.draws(model.recipe):
         sentence = _("Model %(number)s draws no pictures: its recipe is %(recipe)s.")
-        raise GenerationError(sentence % {"number": model.pk, "recipe": model.recipe})
-    if kind == Kind.INPAINTING and not generators.inpaints(model.recipe):
+    elif generators.translates(model.recipe):
+        sentence = _(
+            "Model %(number)s draws the other halves of pictures, and nothing from words alone: "
+            "give it a picture."
+        )
+    elif kind == Kind.TRANSLATION:
+        sentence = _(
+            "Model %(number)s draws no other halves: take one of these recipes: %(recipes)s."
+        )
+    else:
         sentence = _(
             "Model %(number)s completes no pictures: take one of these recipes: %(recipes)s."
         )
-        recipes = ", ".join(generators.INPAINTING_RECIPES)
-        raise GenerationError(sentence % {"number": model.pk, "recipes": recipes})
+    recipes = ", ".join(generators.KINDS[Kind(kind)])
+    facts = {"number": model.pk, "recipe": model.recipe, "recipes": recipes}
+    raise GenerationError(sentence % facts)
 
 
 def _unsaved(request: GenerationRequest) -> Generation:
@@ -179,10 +191,15 @@ def _check_queue(generation: Generation, limit: int) -> None:
         )
 
 
-def _store_source_image(pk: UUID, data: bytes | None) -> str:
+def _store_source_image(generation: Generation, data: bytes | None) -> str:
     """Check an uploaded image, strip it of all but its pixels, and return its stored name."""
     if data is None:
-        raise GenerationError(_("Give a picture whose lower half shall be drawn."))
+        inpaints = generation.kind == Kind.INPAINTING
+        raise GenerationError(
+            _("Give a picture whose lower half shall be drawn.")
+            if inpaints
+            else _("Give a picture whose other half shall be drawn.")
+        )
     try:
         picture = decoding.prepare(
             data, bytes_max=SOURCE_IMAGE_BYTES, pixels_max=SOURCE_IMAGE_PIXELS
@@ -190,4 +207,6 @@ def _store_source_image(pk: UUID, data: bytes | None) -> str:
     except decoding.ImageRejected as error:
         sentence = _("This picture cannot be taken: %(reason)s.")
         raise GenerationError(sentence % {"reason": error}) from None
-    return default_storage.save(f"source-images/{pk}.{picture.suffix}", ContentFile(picture.data))
+    return default_storage.save(
+        f"source-images/{generation.pk}.{picture.suffix}", ContentFile(picture.data)
+    )

@@ -1,11 +1,11 @@
-"""Models that generate images: which they are, what they can do, and who may see their images.
+"""Models that draw: which they are, what they can be asked for, and who may see their images.
 
 The public sees images of *public* models alone: those that were accepted, in projects that anybody
 may take part in. Whoever takes part in a private project sees its accepted models; whoever may look
 at a project's pages sees all its models.
 """
 
-from functools import lru_cache
+from collections.abc import Sequence
 from pathlib import Path
 
 from django.db.models import Case, Q, QuerySet, When
@@ -13,20 +13,24 @@ from django.db.models import Case, Q, QuerySet, When
 from labeling import access, snapshots
 from labeling.models import Annotator, Membership, Project
 from training.engine.presets import SMOKE
-from training.models import Model, Sample
+from training.models import Generation, Model, Sample
 
-RECIPES = ("diffusion", "gan", "autoregressive", "lora")  # whose models generate images
+RECIPES = ("diffusion", "gan", "autoregressive", "lora")  # whose models draw from a text
 TRANSLATING_RECIPES = ("pairs",)  # whose models draw the other half of an image
 INPAINTING_RECIPES = ("autoregressive",)  # whose models also inpaint
-
-EXAMPLES_MAX = 8  # images of the project that are offered to be inpainted
-SUFFIXES = {".png", ".jpg", ".webp"}
+DRAWING_RECIPES = (*RECIPES, *TRANSLATING_RECIPES)  # whose models can be sent requests
+KINDS = {  # the recipes whose models can be sent a kind of request
+    Generation.Kind.SAMPLES: RECIPES,
+    Generation.Kind.INTERPOLATION: RECIPES,
+    Generation.Kind.INPAINTING: INPAINTING_RECIPES,
+    Generation.Kind.TRANSLATION: TRANSLATING_RECIPES,
+}
 
 _ACCEPTED = (Q(current=True) | Q(accepted=True)) & ~Q(run__preset=SMOKE)
 
 
 def generates(recipe: str) -> bool:
-    """Return whether models of the recipe generate images."""
+    """Return whether models of the recipe draw from a text."""
     return recipe in RECIPES
 
 
@@ -35,9 +39,14 @@ def translates(recipe: str) -> bool:
     return recipe in TRANSLATING_RECIPES
 
 
-def inpaints(recipe: str) -> bool:
-    """Return whether models of the recipe complete the lower half of a given image."""
-    return recipe in INPAINTING_RECIPES
+def draws(recipe: str) -> bool:
+    """Return whether models of the recipe can be sent requests at all."""
+    return recipe in DRAWING_RECIPES
+
+
+def kinds(recipe: str) -> list[str]:
+    """Return the kinds of requests that models of the recipe can be sent."""
+    return [kind.value for kind, recipes in KINDS.items() if recipe in recipes]
 
 
 def has_files(model: Model) -> bool:
@@ -45,20 +54,20 @@ def has_files(model: Model) -> bool:
     return Path(model.folder, "config.json").is_file()
 
 
-def all_models() -> QuerySet[Model]:
-    """Return all models that generate images: current ones first, then by recipe, newest first."""
-    order = [When(recipe=recipe, then=place) for place, recipe in enumerate(RECIPES)]
-    models = Model.objects.filter(recipe__in=RECIPES).select_related("project", "run__snapshot")
+def all_models(recipes: Sequence[str] = DRAWING_RECIPES) -> QuerySet[Model]:
+    """Return all models that draw: current ones first, then by recipe, newest first."""
+    order = [When(recipe=recipe, then=place) for place, recipe in enumerate(recipes)]
+    models = Model.objects.filter(recipe__in=recipes).select_related("project", "run__snapshot")
     return models.order_by("-current", Case(*order), "project__name", "-id")
 
 
-def accepted() -> QuerySet[Model]:
+def accepted(recipes: Sequence[str] = DRAWING_RECIPES) -> QuerySet[Model]:
     """Return those whose images may be put before the people who take part in their project.
 
     They are current, or were until a better one came, and no preset made them that is only there
     to see that everything works.
     """
-    return all_models().filter(_ACCEPTED)
+    return all_models(recipes).filter(_ACCEPTED)
 
 
 def is_accepted(model: Model) -> bool:
@@ -84,19 +93,6 @@ def _shown_to(user: access.User, annotator: Annotator | None) -> QuerySet[Projec
     return Project.objects.open().filter(Q(private=False) | Q(pk__in=invited))
 
 
-def examples(model: Model) -> tuple[Path, ...]:
-    """Return up to `EXAMPLES_MAX` images of the model's snapshot, held-out ones if it has any.
-
-    Those that were removed from the project since are left out.
-    """
-    snapshot = model.run.snapshot
-    if snapshot is None or not snapshot.folder:
-        return ()
-    paths = _examples(snapshot.folder)
-    removed = snapshots.removed_files(snapshot, (path.name for path in paths))
-    return tuple(path for path in paths if path.name not in removed)
-
-
 def nearest(sample: Sample) -> tuple[Path | None, ...]:
     """Return the training images that a sample is nearest to, nearest first.
 
@@ -109,14 +105,3 @@ def nearest(sample: Sample) -> tuple[Path | None, ...]:
     removed = snapshots.removed_files(snapshot, names)
     folder = Path(snapshot.folder, "train")
     return tuple(None if name in removed else folder / name for name in names)
-
-
-@lru_cache(maxsize=64)  # a snapshot's folder never changes, and may hold many files
-def _examples(folder: str) -> tuple[Path, ...]:
-    for split in ("test", "train"):
-        place = Path(folder, split)
-        files = place.iterdir() if place.is_dir() else ()
-        images = sorted(path for path in files if path.suffix in SUFFIXES)
-        if images:
-            return tuple(images[:: -(-len(images) // EXAMPLES_MAX)])
-    return ()

@@ -102,7 +102,7 @@ def _snapshot_in(folder: Path) -> Snapshot:
 
 def _current_generator(project: str | None, recipe: str | None) -> Model:
     """Return the current model of a project; where it has several, the first recipe's."""
-    current = generators.all_models().filter(current=True)
+    current = generators.all_models(generators.RECIPES).filter(current=True)
     if recipe is not None:
         current = current.filter(recipe=recipe)
     if project is not None:

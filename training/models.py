@@ -202,6 +202,7 @@ class Generation(Leased):
         SAMPLES = "samples", "samples of one prompt"
         INTERPOLATION = "interpolation", "a strip from one prompt and seed to others"
         INPAINTING = "inpainting", "the lower half of a source image"
+        TRANSLATION = "translation", "the other half of a source image"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     model = models.ForeignKey(Model, models.CASCADE, related_name="generations")
@@ -222,7 +223,7 @@ class Generation(Leased):
         upload_to="source-images",
         blank=True,
         max_length=200,
-        help_text="Whose lower half is inpainted.",
+        help_text="Whose lower half is inpainted, or whose other half is drawn.",
     )
     state = models.CharField(max_length=9, choices=State.choices, default=State.QUEUED)
     progress = models.FloatField(default=0.0, help_text="Share that is done, 0 to 1.")
@@ -247,6 +248,8 @@ class Generation(Leased):
         ]
 
     def __str__(self) -> str:
+        if self.kind == self.Kind.TRANSLATION:
+            return f"other half of {self.prompt or 'a picture'}"
         prompt = self.prompt or "no prompt"
         if not self.is_interpolation:
             return prompt

@@ -29,6 +29,11 @@ def ask(*, generation: Generation) -> int:
             f"The {generation.model} was not accepted, or only tries whether everything works: "
             "people are not asked about its pictures. Promote another model, or this one."
         )
+    if generation.kind == Generation.Kind.TRANSLATION:
+        raise GenerationError(
+            "These are other halves of a picture, and what they should show no text says: people "
+            "are not asked about them."
+        )
     if generation.state != Generation.State.SUCCEEDED:
         raise GenerationError(
             f"This generation is {generation.state}: there is nothing to ask about yet."

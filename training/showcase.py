@@ -70,7 +70,7 @@ def _kept(project: Project) -> dict[str, Any]:
 
 
 def _measure(project: Project) -> dict[str, Any]:
-    accepted = generators.accepted().filter(project=project)
+    accepted = generators.accepted(generators.RECIPES).filter(project=project)
     newest = accepted.select_related("run__snapshot").order_by("-current", "-pk")
     model = next((each for each in newest if _samples(each)), None)
     if model is None:

@@ -88,7 +88,7 @@ def same_prompts(model: Model) -> bool:
 def feedback(model: Model) -> str:
     """Return what a model gave back to the loop, or why it gave nothing."""
     if generators.translates(model.recipe):
-        return "nothing: it waits for pictures to draw the other halves of"
+        return "nothing: nobody is asked about other halves"
     if model.feedback is None:
         gives = model.current or generators.is_accepted(model)
         return "not yet" if gives else "nothing: it is not the current one"

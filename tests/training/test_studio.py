@@ -108,15 +108,24 @@ def test_the_lower_half_of_a_given_picture_is_drawn(
     expect(page.get_by_alt_text("The picture whose upper half was given")).to_be_visible()
 
 
-def test_one_of_ones_own_pictures_is_completed(
-    live_server: LiveServer, completing: Model, page: Page, tmp_path: Path
+def test_the_other_half_of_ones_own_picture_is_drawn(
+    live_server: LiveServer, model: Model, page: Page, tmp_path: Path
 ) -> None:
-    page.goto(f"{live_server.url}/draw/?model={completing.pk}&kind=inpainting")
+    assert model.run.snapshot
+    pairs = make_model(model.run.snapshot, tmp_path, recipe="pairs")
+    page.goto(f"{live_server.url}/draw/?model={pairs.pk}")
+    expect(page.get_by_role("radio", name="Pictures")).to_be_hidden()
     picture = next((tmp_path / "snapshot" / "train").iterdir())
-    page.get_by_label("Your picture").set_input_files(picture)
-    page.get_by_role("button", name="Draw", exact=True).click()
+    page.locator("[name=upload]").set_input_files(picture)
+    expect(page.get_by_alt_text("Your picture")).to_be_visible()
+    page.get_by_role("button", name="Draw", exact=True).press("Enter")
     expect(page.get_by_role("status")).to_have_text("Waiting for a worker …")
-    assert draw_last().state == "succeeded"
+    assert draw_last().kind == "translation"
+    expect(page.get_by_role("heading", name="Other half")).to_be_visible()
+    expect(page.locator(".sample").get_by_alt_text("The picture that was given")).to_be_visible()
+    page.get_by_role("button", name="Draw others").click()  # of the picture that was given
+    expect(page.get_by_role("status")).to_have_text("Waiting for a worker …")
+    assert draw_last().source_image
 
 
 def test_it_says_how_far_it_is_and_a_drawing_is_cancelled(studio: Page) -> None:

@@ -17,12 +17,13 @@ from labeling.api.negotiation import PictureNegotiation
 from labeling.api.permissions import may
 from labeling.api.schema import errors
 from labeling.api.views import APIView
-from training import generation_requests, generators, viewers
+from training import examples, generation_requests, generators, viewers
 from training.models import Run, Sample
 
 CACHE_CONTROL = "private, max-age=86400, immutable"
 NOT_FOUND = "There is no such picture."
 GONE = "The picture has gone."
+SNAPSHOT_GONE = "The snapshot's picture has gone."
 
 _PICTURE: dict[Any, Any] = {(200, "image/png"): OpenApiTypes.BINARY, **errors(401, 404)}
 
@@ -107,7 +108,7 @@ class NearestImage(ImageView):
 class SourceImage(ImageView):
     @extend_schema(operation_id="generations_source_image", responses=_PICTURE)
     def get(self, request: Request, pk: object) -> FileResponse:
-        """Return the image whose lower half was to be inpainted."""
+        """Return the image whose lower half, or other half, was to be drawn."""
         generation = get_object_or_404(viewers.generations(request._request, request.user), pk=pk)
         if not generation.source_image:
             raise NotFound(NOT_FOUND)
@@ -119,13 +120,23 @@ class SourceImage(ImageView):
 
 class ExampleImage(ImageView):
     @extend_schema(operation_id="models_example", responses=_PICTURE)
-    def get(self, request: Request, pk: int, number: int) -> FileResponse:
-        """Return one of the project's images that are offered to be inpainted."""
+    def get(self, request: Request, pk: int, number: int) -> HttpResponse:
+        """Return one of the project's images that are offered to be drawn on.
+
+        A model of pairs is offered first halves.
+        """
         model = get_object_or_404(viewers.models(request._request, request.user), pk=pk)
-        examples = generators.examples(model)
-        if not 1 <= number <= len(examples):
+        try:
+            example = examples.read(model, number)
+        except OSError:
+            raise NotFound(SNAPSHOT_GONE) from None
+        if example is None:
             raise NotFound(NOT_FOUND)
-        return _local_file(examples[number - 1])
+        return HttpResponse(
+            example.data,
+            content_type=example.content_type,
+            headers={"Cache-Control": CACHE_CONTROL},
+        )
 
 
 def get_sample(request: Request, pk: object, number: int) -> Sample:
@@ -141,7 +152,7 @@ def _local_file(path: Path) -> FileResponse:
     try:
         return _response(path.open("rb"), path.name)
     except OSError:
-        raise NotFound("The snapshot's picture has gone.") from None
+        raise NotFound(SNAPSHOT_GONE) from None
 
 
 def _response(file: IO[Any], name: str) -> FileResponse:

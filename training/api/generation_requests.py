@@ -13,13 +13,13 @@ from rest_framework.request import Request
 
 from labeling.api.bodies import Body
 from labeling.api.exceptions import TooLarge
-from training import generation_requests, generators, viewers
+from training import examples, generation_requests, generators, viewers
 from training.api import files
-from training.generation_requests import Kind
+from training.generation_requests import FROM_IMAGE, Kind
 from training.models import SEED_LIMIT, Model
 
 FORM_BYTES_MAX = generation_requests.SOURCE_IMAGE_BYTES + 64 * 1024
-NO_MODEL = "There is no model that draws yet: train one, for example with the recipe diffusion."
+NO_MODEL = "There is no model that draws yet: train one, for example with the recipe {recipe}."
 
 
 class SourceImageParser(MultiPartParser):
@@ -53,10 +53,16 @@ class VisibleModels(serializers.PrimaryKeyRelatedField[Model]):
 
 
 class GenerationRequestSerializer(Body):
-    """Samples of a prompt (or none), an interpolation between two, or an inpainted image."""
+    """Samples of a prompt (or none), an interpolation between two, or what is drawn on an image.
+
+    An inpainting draws the lower half of a source image, a translation its other half, as models of
+    the recipe pairs do. The source is one of `source_image`, `generation` and `example`.
+    """
 
     model = VisibleModels(
-        queryset=generators.all_models(), required=False, help_text="Empty: a current one."
+        queryset=generators.all_models(),
+        required=False,
+        help_text="Empty: a current one that can be asked for this kind.",
     )
     project = serializers.SlugField(required=False)
     kind = serializers.ChoiceField(choices=Kind.choices, default=Kind.SAMPLES)
@@ -64,7 +70,7 @@ class GenerationRequestSerializer(Body):
         max_length=generation_requests.PROMPT_LIMIT,
         allow_blank=True,
         default="",
-        help_text="Empty: unconditional.",
+        help_text="Empty: unconditional; of a translation, what the source image shows.",
     )
     second_prompt = serializers.CharField(
         max_length=generation_requests.PROMPT_LIMIT,
@@ -92,35 +98,40 @@ class GenerationRequestSerializer(Body):
         help_text="null: the model's own.",
     )
     example = serializers.IntegerField(
-        min_value=1, required=False, help_text="To inpaint: number of one of the model's examples."
+        min_value=1,
+        required=False,
+        help_text="Source image: number of one of the model's examples.",
     )
     generation = serializers.UUIDField(
-        required=False, help_text="To inpaint: a generation whose sample it is."
+        required=False, help_text="Source image: a generation whose sample it is."
     )
     number = serializers.IntegerField(
-        min_value=1, required=False, help_text="To inpaint: number of the generation's sample."
+        min_value=1, required=False, help_text="Source image: number of the generation's sample."
     )
-    source_image = serializers.FileField(required=False, help_text="To inpaint: an uploaded file.")
+    source_image = serializers.FileField(
+        required=False, help_text="Source image: an uploaded file."
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Return the arguments of `generation_requests.create`."""
         request, project = self.context["request"], attrs.pop("project", None)
         if "model" not in attrs:
-            attrs["model"] = _current_model(request, project)
+            attrs["model"] = _current_model(request, project, attrs["kind"])
         source = {name: attrs.pop(name, None) for name in ("example", "generation", "number")}
         upload = attrs.pop("source_image", None)
-        if attrs["kind"] == Kind.INPAINTING:
+        if attrs["kind"] in FROM_IMAGE:
             attrs["source_image"] = _source_image(request, attrs["model"], upload, **source)
         return attrs
 
 
-def _current_model(request: Request, project: str | None) -> Model:
+def _current_model(request: Request, project: str | None, kind: str) -> Model:
     """Return the current accepted model, else the newest that was; raise where there is none."""
-    accepted = generators.accepted().order_by().values("pk")
+    recipes = generators.KINDS[Kind(kind)]
+    accepted = generators.accepted(recipes).order_by().values("pk")
     models = viewers.models(request._request, request.user).filter(pk__in=accepted)
     model = (models.filter(project__slug=project) if project is not None else models).first()
     if model is None:
-        raise serializers.ValidationError(NO_MODEL)
+        raise serializers.ValidationError(NO_MODEL.format(recipe=recipes[0]))
     return model
 
 
@@ -133,15 +144,17 @@ def _source_image(
     generation: UUID | None,
     number: int | None,
 ) -> bytes | None:
-    """Return the bytes of the image to inpaint, from wherever it comes."""
+    """Return the bytes of the image to draw on, from wherever it comes."""
     if upload is not None:
         return bytes(upload.read(FORM_BYTES_MAX))
     try:
         if generation is not None:
             with files.get_sample(request, generation, number or 1).file.open("rb") as file:
                 return bytes(file.read())
-        if example is not None:
-            return generators.examples(model)[example - 1].read_bytes()
-    except (Http404, OSError, IndexError):
-        raise serializers.ValidationError("There is no such picture to complete.") from None
-    return None
+        if example is None:
+            return None
+        if found := examples.read(model, example):
+            return found.data
+    except (Http404, OSError):
+        pass
+    raise serializers.ValidationError("There is no such picture to draw on.")

@@ -86,7 +86,9 @@ class GenerationSerializer(serializers.ModelSerializer[Generation]):
     queue_position = serializers.SerializerMethodField(
         help_text="How many unfinished requests come before it."
     )
-    source_image_url = serializers.SerializerMethodField(help_text="The image to inpaint.")
+    source_image_url = serializers.SerializerMethodField(
+        help_text="The image to inpaint, or whose other half is drawn."
+    )
     may_cancel = serializers.SerializerMethodField(help_text="Whether you may cancel it, now.")
 
     class Meta:
@@ -131,6 +133,10 @@ class Generations(APIView):
     permission_classes = [AllowAny]
     parser_classes = [BoundedJSONParser, SourceImageParser]
 
+    def body(self, request: Request) -> Any:
+        """Return the fields of a request that is posted."""
+        return request.data
+
     def get_throttles(self) -> list[BaseThrottle]:
         throttles = super().get_throttles()
         return [*throttles, GenerationThrottle()] if self.request.method == "POST" else throttles
@@ -152,7 +158,8 @@ class Generations(APIView):
     @idempotent
     def post(self, request: Request) -> Response:
         """Request samples; look at the generation until its state is succeeded."""
-        serializer = GenerationRequestSerializer(data=request.data, context={"request": request})
+        data = self.body(request)
+        serializer = GenerationRequestSerializer(data=data, context={"request": request})
         serializer.is_valid(raise_exception=True)
         user = request.user if request.user.is_authenticated else None
         visitor = "" if user else _visitor_key(request)

@@ -62,15 +62,23 @@ def _card(model: Model) -> dict[str, Any]:
         "about": RECIPES.get(model.recipe, ""),
         "standing": verdicts.standing(model),
         "sentence": verdicts.sentence(model),
-        "draws": generators.generates(model.recipe),
+        "draws": generators.draws(model.recipe),
         "trial": model.run.preset == SMOKE,
         "samples": samples(model, DRAWN),
     }
 
 
 def samples(model: Model, count: int) -> list[Sample]:
-    """Return a model's newest samples that were drawn from prompts, with their generations."""
-    drawn = Sample.objects.filter(generation__model=model).exclude(generation__prompt="")
+    """Return a model's newest samples that were drawn from prompts, with their generations.
+
+    Of a model of pairs, those that were drawn on pictures of people who are signed in: what a
+    visitor's picture shows is nobody else's concern.
+    """
+    drawn = Sample.objects.filter(generation__model=model)
+    if generators.translates(model.recipe):
+        drawn = drawn.filter(generation__visitor="")
+    else:
+        drawn = drawn.exclude(generation__prompt="")
     return list(drawn.select_related("generation").order_by("-pk")[:count])
 
 

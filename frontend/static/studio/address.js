@@ -1,6 +1,6 @@
 /** Settings to and from the page's address. Knows no DOM. */
 
-const KINDS = ["samples", "interpolation", "inpainting"];
+const KINDS = ["samples", "interpolation", "inpainting", "translation"];
 const INTEGERS = { model: Infinity, count: 16, seed: 2 ** 31 - 1, second_seed: 2 ** 31 - 1 };
 const PROMPT_LIMIT = 500;
 

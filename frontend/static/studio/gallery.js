@@ -24,7 +24,7 @@ export class Gallery {
     const name = title(generation);
     this.#list.classList.toggle("strip", kind === "interpolation");
     const items = samples.map((each, index) => this.#item(each, numbered(name, index + 1)));
-    if (source) items.unshift(this.#source(source));
+    if (source) items.unshift(this.#source(source, kind === "translation"));
     this.#list.replaceChildren(...items);
     this.#fitAll();
   }
@@ -42,11 +42,15 @@ export class Gallery {
     return item;
   }
 
-  #source(url) {
+  #source(url, isWhole) {
     const item = this.#template.content.cloneNode(true);
     const [image] = item.querySelectorAll("img");
     image.classList.add("source");
-    this.#load(image, url, gettext("The picture whose upper half was given"));
+    image.classList.toggle("whole", isWhole);
+    const name = isWhole
+      ? gettext("The picture that was given")
+      : gettext("The picture whose upper half was given");
+    this.#load(image, url, name);
     item.querySelector("figure").replaceChildren(gettext("the given picture"));
     return item;
   }

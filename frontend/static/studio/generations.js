@@ -18,7 +18,7 @@ export class Generations {
     return this.#client.get(`${ADDRESS}${encodeURIComponent(id)}/`);
   }
 
-  /** Request a generation; an upload (a Blob) is sent along as the image to inpaint. */
+  /** Request a generation; an upload (a Blob) is sent along as the image to draw on. */
   create(request, upload = null) {
     if (!upload) return this.#client.post(ADDRESS, request);
     const form = new FormData();

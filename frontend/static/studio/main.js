@@ -7,12 +7,13 @@ import { Gallery } from "./gallery.js";
 import { Generations } from "./generations.js";
 import { GenerationHistory } from "./history.js";
 import { about, newQuestions, outcome, settingsOf, title, waiting } from "./messages.js";
-import { chosenSource, offerSources } from "./source-image.js";
+import { acceptDrops, chosenSource, offerSources, showUpload } from "./source-image.js";
 
 const POLL = { queued: 800, running: 400 }; // ms between two looks at a generation, by its state
 const RETRY = 3000; // ms, while the server is out of reach
 const TRANSIENT = ["offline", "broken", "throttled"]; // errors after which it is asked again
-const DEFAULT_COUNT = { samples: 4, interpolation: 8, inpainting: 4 };
+const DEFAULT_COUNT = { samples: 4, interpolation: 8, inpainting: 4, translation: 4 };
+const FROM_IMAGE = ["inpainting", "translation"]; // kinds that are drawn on a given picture
 
 const page = document.querySelector("[data-studio]");
 const part = (name) => page.querySelector(`[data-${name}]`);
@@ -47,9 +48,7 @@ function settings() {
 
 function fill(values) {
   if (models.some(({ id }) => id === values.model)) fields.model.value = values.model;
-  if (values.kind && !(values.kind === "inpainting" && !model().inpaints)) {
-    fields.kind.value = values.kind;
-  }
+  if (model().kinds.includes(values.kind)) fields.kind.value = values.kind;
   for (const name of ["prompt", "second_prompt", "count", "seed", "second_seed", "guidance"]) {
     if (values[name] !== undefined) fields[name].value = values[name] ?? "";
   }
@@ -58,10 +57,13 @@ function fill(values) {
 }
 
 function setModel() {
-  const { inpaints, suggestions } = model();
+  const { kinds, suggestions } = model();
   part("about").textContent = about(model());
-  part("inpaints").hidden = !inpaints;
-  if (!inpaints && fields.kind.value === "inpainting") fields.kind.value = "samples";
+  part("kinds").hidden = kinds.length < 2;
+  for (const label of page.querySelectorAll("[data-kind]")) {
+    label.hidden = !kinds.includes(label.dataset.kind);
+  }
+  if (!kinds.includes(fields.kind.value)) fields.kind.value = kinds[0];
   part("suggestions").hidden = !suggestions.length;
   part("suggestions").replaceChildren(...suggestions.map(suggestion));
   setKind();
@@ -70,16 +72,26 @@ function setModel() {
 function setKind() {
   const kind = fields.kind.value;
   for (const element of page.querySelectorAll("[data-for]")) {
-    element.hidden = element.dataset.for !== kind;
+    element.hidden = !element.dataset.for.split(" ").includes(kind);
   }
   const strip = kind === "interpolation";
   fields.count.min = strip ? 2 : 1;
   if (!hasCount) fields.count.value = DEFAULT_COUNT[kind];
-  part("label").textContent = strip ? gettext("At its one end") : gettext("Prompt");
-  if (kind === "inpainting") {
+  part("label").textContent = promptLabel(kind);
+  fields.prompt.placeholder = kind === "translation" ? "" : gettext("a red apple");
+  if (FROM_IMAGE.includes(kind)) {
     const { id, examples } = model();
+    part("source-label").textContent =
+      kind === "translation"
+        ? gettext("Which picture's other half?")
+        : gettext("Which picture's lower half?");
     offerSources(part("examples"), { model: id, examples, generation: shown });
   }
+}
+
+function promptLabel(kind) {
+  if (kind === "translation") return gettext("What it shows, if words may help");
+  return kind === "interpolation" ? gettext("At its one end") : gettext("Prompt");
 }
 
 function suggestion(phrase) {
@@ -102,7 +114,7 @@ async function draw() {
   part("output").scrollIntoView({ block: "nearest" });
   try {
     let source = { fields: {}, upload: null };
-    if (request.kind === "inpainting") source = await chosenSource(form);
+    if (FROM_IMAGE.includes(request.kind)) source = await chosenSource(form);
     if (!source) return setStatus(gettext("Choose a picture first."), { problem: true });
     const generation = await generations.create({ ...request, ...source.fields }, source.upload);
     history.pushState(null, "", `${write(request)}#${generation.id}`);
@@ -179,13 +191,15 @@ function show(generation) {
   part("title").textContent = title(generation);
   part("settings").textContent = settingsOf(generation, name);
   part("strip-note").hidden = generation.kind !== "interpolation";
+  part("translation-note").hidden = generation.kind !== "translation";
   part("result").hidden = false;
   gallery.show(generation);
   if (part("output").getBoundingClientRect().top > innerHeight / 2) part("output").scrollIntoView();
-  if (fields.kind.value === "inpainting") setKind();
+  if (FROM_IMAGE.includes(fields.kind.value)) setKind();
   const ask = part("ask");
   if (!ask) return;
-  ask.hidden = !generation.prompt && !generation.second_prompt;
+  const hasPrompt = generation.prompt || generation.second_prompt;
+  ask.hidden = !hasPrompt || generation.kind === "translation";
   setAsked(ask, generation.samples.some(({ asked }) => asked));
 }
 
@@ -206,7 +220,7 @@ function open(generation) {
 
 async function openAddress() {
   fill(read(location.search));
-  const id = generationId(location.hash);
+  const id = generationId(location.hash) ?? (page.dataset.drawing || null);
   if (!id) return;
   try {
     const generation = await generations.get(id);
@@ -218,6 +232,7 @@ async function openAddress() {
 }
 
 function setModels() {
+  fields.model.replaceChildren();
   for (const [current, heading] of [[true, gettext("Current")], [false, gettext("Not current")]]) {
     const group = document.createElement("optgroup");
     group.label = heading;
@@ -243,7 +258,7 @@ form.addEventListener("change", ({ target }) => {
   if (target.name === "kind") setKind();
   if (target.name === "model") setModel();
   if (target.name === "count") hasCount = true;
-  if (target.name === "upload") form.querySelector("[value=upload]").checked = true;
+  if (target.name === "upload") showUpload(form, part("preview"));
 });
 
 part("guess").addEventListener("click", () => {
@@ -285,6 +300,8 @@ part("ask")?.addEventListener("click", async () => {
 
 addEventListener("popstate", openAddress);
 
+acceptDrops(form, part("drop"));
+part("drop-hint").hidden = false;
 setModels();
 openAddress();
 generations.list().then((list) => past.fill(list), () => {}); // without it, no history is shown

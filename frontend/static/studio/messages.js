@@ -3,6 +3,9 @@
 import { fill, formatNumber, gettext, ngettext } from "../shared/translate.js";
 
 export function title({ kind, prompt, second_prompt: last }) {
+  if (kind === "translation") {
+    return prompt ? fill(gettext("Other half: “%(prompt)s”"), { prompt }) : gettext("Other half");
+  }
   if (kind === "inpainting") {
     return prompt ? fill(gettext("“%(prompt)s”, completed"), { prompt }) : gettext("Completed");
   }
@@ -42,7 +45,8 @@ export function settingsOf({ seed, second_seed: last, guidance }, model) {
   return parts.join(gettext(", "));
 }
 
-export function about({ training_images: count, project, current }) {
+export function about({ kinds, training_images: count, project, current }) {
+  const pairs = kinds.includes("translation");
   const learnt = count
     ? ngettext(
         "This model has learnt from %(count)s picture of “%(project)s” and from nothing else.",
@@ -53,10 +57,15 @@ export function about({ training_images: count, project, current }) {
   const sentences = [fill(learnt, { count: formatNumber(count ?? 0), project })];
   if (!current) sentences.push(gettext("It is not the current model of its recipe."));
   sentences.push(
-    gettext(
-      "It largely recalls what it has seen, and broad words, like “food”, blur. " +
-        "So beside each picture is the one that it is nearest to.",
-    ),
+    pairs
+      ? gettext(
+          "Each of them showed two halves that belong together. It draws another half for any " +
+            "picture, but only of such as these does it know what belongs to them.",
+        )
+      : gettext(
+          "It largely recalls what it has seen, and broad words, like “food”, blur. " +
+            "So beside each picture is the one that it is nearest to.",
+        ),
   );
   return sentences.join(" ");
 }

@@ -1,4 +1,4 @@
-/** The image whose lower half is inpainted: one of the project's, a sample, or an upload. */
+/** The image that is drawn on: one of the project's, a sample, one given before, or an upload. */
 
 import { fill, gettext } from "../shared/translate.js";
 
@@ -17,6 +17,10 @@ export function offerSources(container, { model, examples, generation }) {
     const value = `sample ${generation.id} ${index + 1}`;
     options.push(makeOption(value, url, fill(gettext("Drawn picture %(number)s"), { number: index + 1 })));
   }
+  if (generation?.source_image_url) {
+    const url = generation.source_image_url;
+    options.unshift(makeOption(`given ${url}`, url, gettext("The picture that was given")));
+  }
   const previous = container.querySelector("input:checked")?.value;
   container.replaceChildren(...options);
   if (container.closest("fieldset").querySelector("[value=upload]:checked")) return;
@@ -32,8 +36,55 @@ export async function chosenSource(form) {
   if (kind === "sample") {
     return { fields: { generation: parts[0], number: Number(parts[1]) }, upload: null };
   }
+  if (kind === "given") {
+    const upload = await fetched(parts[0]);
+    return upload && { fields: {}, upload };
+  }
   const file = form.elements.upload.files[0];
   return file ? { fields: {}, upload: await shrink(file) } : null;
+}
+
+/** Choose the file that was uploaded last, and show it. */
+export function showUpload(form, preview) {
+  const file = form.elements.upload.files[0];
+  URL.revokeObjectURL(preview.src);
+  preview.hidden = !file;
+  if (file) preview.src = URL.createObjectURL(file);
+  else preview.removeAttribute("src");
+  form.querySelector("[value=upload]").checked = true;
+}
+
+/** Take a picture that is dropped on the page or pasted, while the form asks for one. */
+export function acceptDrops(form, zone) {
+  const isWanted = () => zone.closest("fieldset").hidden === false;
+  const take = (event, { files }) => {
+    if (!isWanted() || ![...files].some(({ type }) => type.startsWith("image/"))) return;
+    event.preventDefault();
+    form.elements.upload.files = files;
+    form.elements.upload.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+  addEventListener("dragover", (event) => {
+    if (!isWanted() || !event.dataTransfer.types.includes("Files")) return;
+    event.preventDefault();
+    zone.classList.add("over");
+  });
+  addEventListener("dragleave", (event) => event.relatedTarget || zone.classList.remove("over"));
+  addEventListener("drop", (event) => {
+    zone.classList.remove("over");
+    if (isWanted() && event.dataTransfer.types.includes("Files")) event.preventDefault();
+    take(event, event.dataTransfer);
+  });
+  addEventListener("paste", (event) => take(event, event.clipboardData));
+}
+
+/** Return a picture of this site as a file to send again. */
+async function fetched(url) {
+  try {
+    const response = await fetch(url);
+    return response.ok ? await response.blob() : null;
+  } catch {
+    return null;
+  }
 }
 
 function makeOption(value, url, name) {

@@ -62,13 +62,18 @@ def load_halves(path: Path, second: Path | None, size: int) -> Pixels:
 def load_whole(path: Path, size: int) -> Pixels:
     """Load all of a picture as uint8 (size, size, 3), in the middle of a white square.
 
-    Raise ``TrainingError`` where it is missing or broken.
+    It is scaled first: a square as wide as a strip is long may not fit in memory. Raise
+    ``TrainingError`` where it is missing or broken.
     """
     picture = opened(path)
-    side = max(picture.size)
-    square = Image.new("RGB", (side, side), "white")
-    square.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
-    return _square(square, None, size)
+    if picture.width == picture.height:
+        return _square(picture, None, size)
+    scale = size / max(picture.size)
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    square = Image.new("RGB", (size, size), "white")
+    scaled = picture.resize((width, height), Image.Resampling.LANCZOS)
+    square.paste(scaled, ((size - width) // 2, (size - height) // 2))
+    return np.asarray(square)
 
 
 def opened(path: Path) -> Image.Image:

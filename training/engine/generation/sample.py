@@ -26,8 +26,8 @@ class SamplingRequest:
     """What to sample: one picture per prompt and seed, unless one of the last two fields is set.
 
     ``frames`` > 0 asks for that many pictures that interpolate from the first to the second of
-    two prompts and seeds. ``image`` is a picture whose lower half is inpainted, once per prompt
-    and seed.
+    two prompts and seeds. ``image`` is a picture whose lower half is inpainted, or, by a model of
+    pairs, whose other half is drawn, once per prompt and seed.
     """
 
     prompts: tuple[str, ...]

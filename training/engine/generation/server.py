@@ -23,6 +23,8 @@ from typing import IO, Any
 
 from training.engine.files import TrainingError, in_words, is_memory, write_bytes
 from training.engine.generation.sample import Sampler, SamplingRequest
+from training.engine.generation.translate import TranslatingSampler
+from training.engine.recipes import RECIPES, recipe_of
 
 MAX_MODELS = 3  # loaded at once …
 MAX_MEMORY = 3 * 2**30  # … and fewer once this process holds so many bytes
@@ -72,15 +74,15 @@ class ModelCache:
     """Keep the models used last in memory, least recently used first."""
 
     def __init__(self) -> None:
-        self._samplers: OrderedDict[tuple[str, int], Sampler] = OrderedDict()
+        self._samplers: OrderedDict[tuple[str, int], Sampler | TranslatingSampler] = OrderedDict()
 
-    def get(self, folder: Path) -> Sampler:
+    def get(self, folder: Path) -> Sampler | TranslatingSampler:
         """Return a folder's model, loading it where it is new or its file has changed."""
         key = (str(folder), _modified(folder / "config.json"))
         if key not in self._samplers:
             while len(self._samplers) >= MAX_MODELS or (self._samplers and _memory() > MAX_MEMORY):
                 self._samplers.popitem(last=False)
-            self._samplers[key] = Sampler.load(folder)
+            self._samplers[key] = _load(folder)
         self._samplers.move_to_end(key)
         return self._samplers[key]
 
@@ -183,6 +185,11 @@ def _parse(message: dict[str, Any]) -> tuple[SamplingRequest, Path, Path]:
         return request, Path(message["model"]), Path(message["out"])
     except (KeyError, TypeError, ValueError):
         raise TrainingError("This line is no request for pictures.") from None
+
+
+def _load(folder: Path) -> Sampler | TranslatingSampler:
+    translates = RECIPES[recipe_of(folder)].translates
+    return TranslatingSampler.load(folder) if translates else Sampler.load(folder)
 
 
 def _modified(path: Path) -> int:

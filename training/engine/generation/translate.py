@@ -1,9 +1,10 @@
-"""Draw the other half of each picture in a folder."""
+"""Draw the other half of each picture in a folder, or of one picture for another process."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,10 @@ from training.engine.data import folders
 from training.engine.data.pictures import Pixels, load_whole
 from training.engine.files import TrainingError, write_bytes
 from training.engine.generation.marker import Marker
+from training.engine.generation.sample import SamplingRequest
 from training.engine.recipes import load_translator
+from training.engine.recipes.base import Translator
+from training.engine.sampling.progress import OnProgress
 
 BATCH = 64  # pictures drawn together
 NAMED = 5  # pictures that an error names, at most
@@ -29,6 +33,51 @@ class TranslationRequest:
     seed: int = 0
     guidance: float | None = None  # None: the model's own
     steps: int | None = None  # None: the model's own
+
+
+@dataclass(frozen=True)
+class TranslatingSampler:
+    """A model of pairs that stays loaded, and the mark of its pictures."""
+
+    translator: Translator
+    marker: Marker
+
+    @classmethod
+    def load(cls, folder: Path) -> "TranslatingSampler":
+        """Load a model folder; raise ``TrainingError`` where it holds no model of pairs."""
+        return cls(load_translator(folder), Marker.load(folder))
+
+    def sample(self, request: SamplingRequest, on_progress: OnProgress | None = None) -> Pixels:
+        """Return the other half of the request's picture once per prompt and seed (n, s, s, 3).
+
+        Raise ``TrainingError`` where there is no picture, or none that can be read.
+        """
+        if request.image is None or request.frames:
+            raise TrainingError("This model draws the other half of a picture: give it one.")
+        translator = self.translator
+        if request.options:
+            translator = translator.with_options(request.options)
+        given = load_whole(request.image, translator.size)
+        return translator.translate(
+            np.repeat(given[None], len(request.prompts), 0),
+            request.prompts,
+            request.seeds,
+            guidance=request.guidance,
+            steps=request.steps,
+            on_progress=on_progress,
+        )
+
+    def records(self, request: SamplingRequest, pictures: Pixels) -> list[dict[str, Any]]:
+        """Return prompt, seed and guidance of each picture; which are near it, no pair says."""
+        guidance = self.translator.guidance if request.guidance is None else request.guidance
+        return [
+            {"prompt": prompt, "seed": seed, "guidance": guidance, "nearest": []}
+            for prompt, seed in zip(request.prompts, request.seeds, strict=True)
+        ]
+
+    def encode(self, request: SamplingRequest, pixels: Pixels, prompt: str | None) -> bytes:
+        """Return a picture (s, s, 3) as a marked PNG: all of it was drawn."""
+        return self.marker.png(pixels, prompt)
 
 
 def translate(folder: Path, request: TranslationRequest, out: Path) -> int:

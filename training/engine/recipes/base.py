@@ -187,6 +187,10 @@ class Translator(Protocol):
     def size(self) -> int:
         """The side of its square pictures in pixels."""
 
+    @property
+    def guidance(self) -> float:
+        """The default guidance weight."""
+
     def translate(
         self,
         pictures: Pixels,
@@ -201,6 +205,9 @@ class Translator(Protocol):
 
         Each has a prompt, "" where nothing is known, and a seed, and is independent of others.
         """
+
+    def with_options(self, options: dict[str, Any]) -> Self:
+        """Return it with other sampling options; raise ``TrainingError`` where one is wrong."""
 
 
 class OneCall(NamedTuple):

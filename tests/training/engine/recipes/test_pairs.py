@@ -1,5 +1,6 @@
 """A model of pairs draws the other half of any picture, and of pairs never seen the right one."""
 
+import io
 import json
 import shutil
 from dataclasses import replace
@@ -19,6 +20,7 @@ from training.engine.data.pictures import Pixels, load_whole
 from training.engine.data.snapshot import read_snapshot
 from training.engine.evaluation import translators
 from training.engine.files import TrainingError
+from training.engine.generation import server
 from training.engine.recipes import load_generator, load_translator
 from training.engine.recipes.base import Translator
 
@@ -95,6 +97,32 @@ def test_any_picture_has_another_half(translator: Translator, tmp_path: Path, ki
     drawn = translator.translate(picture(tmp_path, encoded(inputs[kind], "PNG")), [""], [0])
     assert drawn.shape == (1, 16, 16, 3)
     assert drawn.dtype == np.uint8
+
+
+def test_a_strip_as_long_as_files_can_be_is_scaled_before_it_is_squared(tmp_path: Path) -> None:
+    strip = Image.new("RGB", (40_000, 4), "navy")  # squared, it would be 5 GB
+    shown = picture(tmp_path, encoded(strip, "PNG"))[0]
+    assert (shown[7] == (0, 0, 128)).all() and (shown[[0, 15]] == 255).all()
+
+
+def test_the_process_that_draws_for_people_draws_other_halves(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given, out = tmp_path / "source-image", tmp_path / "out"
+    given.write_bytes(encoded(patchwork(3, (40, 20)), "WEBP"))
+    request = {"id": "1", "model": str(run / "model"), "out": str(out), "image": str(given)}
+    request |= {"prompts": ["a red square", "a red square"], "seeds": [0, 7], "guidance": 1.5}
+    lines = [request, {**request, "image": None}, {**request, "frames": 4}]
+    replies = io.StringIO()
+    monkeypatch.setattr(server.Inbox, "is_cancelled", lambda *_: False)  # its client waits
+    server.serve(io.StringIO("".join(json.dumps(line) + "\n" for line in lines)), replies)
+    ended = [json.loads(line) for line in replies.getvalue().splitlines()]
+    drawn, bare, strip = (reply for reply in ended if "progress" not in reply)
+    assert [each["seed"] for each in drawn["pictures"]] == [0, 7]
+    mark = marks.of_bytes((out / "01.png").read_bytes())
+    assert mark and mark.model_sha256 and mark.source_type == marks.GENERATED
+    for refused in (bare, strip):
+        assert "give it one" in refused["error"]
 
 
 def test_a_folder_is_translated_file_by_file(
