@@ -14,6 +14,9 @@ to show, as `labeling.box_beliefs` believes it; one that shows two things is lis
 `pair` is how surely its two halves, the left and the right square, belong together; 0 where it is
 one picture.
 
+`shows_prompt` is how surely a picture that a model drew shows its prompt, by people alone; 0 where
+no model drew it, or nobody has judged it.
+
 `provenance` lists where the image and its texts come from, the image first; each caption and box
 has the place of its own in that list, -1 where somebody wrote it, or spoke of it, here.
 """
@@ -30,7 +33,7 @@ from django.db.models import Q, Sum, Value
 from django.db.models.functions import Coalesce, Collate
 from django.db.models.lookups import LessThan
 
-from labeling import box_beliefs, image_beliefs, images, provenance
+from labeling import box_beliefs, drawn_verdicts, image_beliefs, images, provenance
 from labeling.batches import batched
 from labeling.box_beliefs import BoxLabel
 from labeling.image_beliefs import ImageBeliefs
@@ -78,6 +81,7 @@ def build(
         believed, labels = reader.of(batch), box_reader.of(batch)
         captions, answers = _captions(batch), _answers(batch)
         origins, pairs = _origins(batch, labels), pair_reader.of(batch)
+        verdicts = drawn_verdicts.of_images(batch, concepts)
         for number, image in enumerate(batch):
             shown = names.shown(believed, number)
             row = row_of(image, shown, captions[image.pk], answers.get(image.pk, 0))
@@ -88,6 +92,7 @@ def build(
                 for each in labels.get(image.pk, ())
             ]
             row["pair"] = pairs.fit(image, believed, number)
+            row["shows_prompt"] = round(verdicts.get(image.pk, 0.0), DIGITS)
             yield SnapshotRow(split_of(image), row, image)
 
 

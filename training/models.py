@@ -44,7 +44,8 @@ class Run(Leased):
         help_text="What it trains on; empty: the worker freezes one when the run starts.",
     )
     include_generated = models.BooleanField(
-        default=False, help_text="Whether a snapshot frozen for it holds generated images too."
+        default=True,
+        help_text="Whether a snapshot frozen for it holds what models drew: judged drawings teach.",
     )
     recipe = models.CharField(max_length=40)
     preset = models.CharField(max_length=40)
@@ -58,6 +59,14 @@ class Run(Leased):
         blank=True,
         related_name="+",
         help_text="The project's CLIP that encodes its texts; empty: a frozen sentence encoder.",
+    )
+    start = models.ForeignKey(
+        "training.Model",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="The model that it goes on from; empty: it starts afresh.",
     )
     seed = models.PositiveIntegerField(default=0)
     state = models.CharField(max_length=9, choices=State.choices, default=State.QUEUED)

@@ -4,6 +4,7 @@ from django.db.models import Count, Q
 
 from labeling.models import Concept, Project, Question
 from labeling.models.questions import LIKELY_CAPTION
+from labeling.snapshot_rows import in_split
 
 CONCEPTS = 8
 CAPTIONS = 4
@@ -26,8 +27,13 @@ def best_known_concepts(project: Project) -> list[Concept]:
 
 
 def likely_captions(project: Project) -> list[str]:
-    """Return a few captions of whole images that are more likely true than not."""
-    captions = Question.objects.filter(LIKELY_CAPTION, project=project, tile__grid=1).order_by(
-        "random_key"
-    )
+    """Return a few captions of whole images that are more likely true than not.
+
+    Models are measured by those of held-out images: what people said of drawings of these would
+    teach nothing.
+    """
+    teaching = project.images.filter(in_split("train"), generated=False)
+    captions = Question.objects.filter(
+        LIKELY_CAPTION, project=project, tile__grid=1, tile__image__in=teaching
+    ).order_by("random_key")
     return list(captions.values_list("text", flat=True)[:CAPTIONS])

@@ -6,7 +6,8 @@ from labeling.images import visible
 from labeling.models import Pair, Project, Question, Snapshot
 from labeling.models.questions import LIKELY_CAPTION
 from labeling.numbers import count
-from training import generators
+from training import generators, judged_drawings, promotion
+from training.engine.data.preferences import ENOUGH
 from training.labels import settled
 from training.runs import RunError
 
@@ -76,6 +77,28 @@ def warning(readiness: Readiness, recipe: str) -> str:
     else:
         learns = "next to nothing: no text says what a picture shows"
     return f"{readiness.numbers}: the model will learn {learns}. Settle some labels first."
+
+
+def few_preferences(project: Project) -> str:
+    """Return how many pairs of drawings are missing to learn preferences from; "" for none."""
+    pairs = judged_drawings.preferences(project)
+    if pairs.enough:
+        return ""
+    return (
+        f"People prefer one of two drawings of the same prompt in {count(pairs.count, 'case')}; "
+        f"{ENOUGH} are needed. Have more drawings judged first."
+    )
+
+
+def check_start(project: Project, recipe: str, *, anyway: bool) -> None:
+    """Raise RunError where there is no model to go on from, or, unless ``anyway``, few pairs."""
+    current = promotion.current_of(project.pk, recipe)
+    if current is None or not generators.has_files(current):
+        raise RunError(
+            f"There is no current {recipe} model to go on from: train one by another preset first."
+        )
+    if not anyway and (missing := few_preferences(project)):
+        raise NothingToLearnError(missing)
 
 
 def check(project: Project, snapshot: Snapshot | None, recipe: str) -> None:

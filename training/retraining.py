@@ -6,7 +6,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from labeling.models import Project
-from training import labels, run_requests, runs
+from training import judged_drawings, labels, promotion, run_requests, runs
+from training.engine.presets import PREFERENCES
 from training.models import Run
 from training.run_requests import RunRequest
 
@@ -23,14 +24,25 @@ def check_settings() -> None:
 
 
 def requests(project: Project) -> Iterator[RunRequest]:
-    """Yield the runs to request of a project that is due."""
+    """Yield the runs to request of a project that is due.
+
+    The last one goes on from the model that is current by then, once people have judged enough
+    drawings to tell what they prefer.
+    """
     for recipe in RECIPES:
-        yield {
-            "project": project,
-            "recipe": recipe,
-            "preset": settings.RETRAIN_PRESET,
-            "trigger": Run.Trigger.SCHEDULE,
-        }
+        yield _request(project, recipe, settings.RETRAIN_PRESET)
+    if _prefer_enough(project):
+        yield _request(project, "diffusion", PREFERENCES)
+
+
+def _request(project: Project, recipe: str, preset: str) -> RunRequest:
+    trigger = Run.Trigger.SCHEDULE
+    return {"project": project, "recipe": recipe, "preset": preset, "trigger": trigger}
+
+
+def _prefer_enough(project: Project) -> bool:
+    has_model = promotion.current_of(project.pk, "diffusion") is not None
+    return has_model and judged_drawings.preferences(project).enough
 
 
 def due() -> Iterator[Project]:

@@ -12,7 +12,7 @@ from django.db import transaction
 from labeling import audit
 from labeling.models import Event, Project, Snapshot
 from training import generators, readiness
-from training.engine.presets import OPTIONS, PRESETS, RECIPES, SMOKE
+from training.engine.presets import OPTIONS, PRESETS, RECIPES, SMOKE, goes_on
 from training.engine.values import is_number, is_text
 from training.models import SEED_LIMIT, Model, Run
 from training.runs import RunError
@@ -52,7 +52,9 @@ def create(**request: Unpack[RunRequest]) -> Run:
     if clip := request.get("clip"):
         _check_clip(clip, recipe, project)
     anyway = request.pop("anyway", False)
-    if not anyway and (request["preset"] != SMOKE or generators.translates(recipe)):
+    if goes_on(recipe, request["preset"]):
+        readiness.check_start(project, recipe, anyway=anyway)
+    elif not anyway and (request["preset"] != SMOKE or generators.translates(recipe)):
         readiness.check(project, request.get("snapshot"), recipe)
     with transaction.atomic():
         run = Run.objects.create(**{**request, "project": project})

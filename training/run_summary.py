@@ -7,6 +7,8 @@ from django.utils import timezone
 
 from labeling import snapshot_folder
 from training import estimates, runs
+from training.engine import progress
+from training.engine.learnt import learnt_from_drawings
 from training.models import Model, Run
 
 CERTAIN = 0.05  # distance to 0 or 1 up to which a probability is certain
@@ -107,6 +109,12 @@ def _is_certain(probability: float) -> bool:
 def options(run: Run) -> str:
     """Return the options that replace values of the preset."""
     return ", ".join(f"{name} = {value}" for name, value in run.options.items())
+
+
+def verdicts_on_drawings(run: Run) -> str:
+    """Return how many of people's verdicts on drawings its model learnt from; empty for none."""
+    about = progress.read_json(Path(run.folder) / "model" / "config.json") if run.folder else None
+    return learnt_from_drawings(about) if isinstance(about, dict) else ""
 
 
 def compared(run: Run) -> Model | None:

@@ -13,8 +13,9 @@ from django.db import InterfaceError, OperationalError, connection
 
 from labeling import lease, snapshots
 from labeling.models import LeaseLost, Snapshot
-from training import processes, runs
+from training import generators, processes, promotion, runs
 from training.engine import progress
+from training.engine.presets import goes_on
 from training.models import Model, Run
 
 ATTEMPTS = 3  # starts of the child process before its crashes fail the run
@@ -125,11 +126,23 @@ def _prepare(run: Run, snapshot: Snapshot) -> Path:
         )
     folder = Path(settings.RUN_ROOT) / str(run.pk)
     folder.mkdir(parents=True, exist_ok=True)
+    if goes_on(run.recipe, run.preset) and run.start is None:
+        run.renew(start=_current(run))
     draft = folder / ".config.json"
     draft.write_text(json.dumps(runs.config(run, snapshot=snapshot), indent=1))
     draft.rename(folder / "config.json")
     run.renew(snapshot=snapshot, folder=str(folder))
     return folder
+
+
+def _current(run: Run) -> Model:
+    """Return the model that a run goes on from: the one that is current as it starts."""
+    current = promotion.current_of(run.project_id, run.recipe)
+    if current is None or not generators.has_files(current):
+        raise runs.RunError(
+            f"There is no current {run.recipe} model to go on from: train one by another preset."
+        )
+    return current
 
 
 def _follow(run: Run, child: subprocess.Popen[bytes], folder: Path, on_progress: OnProgress) -> int:

@@ -116,6 +116,8 @@ def delete(*, run: Run, by: AbstractBaseUser) -> None:
     """Delete an ended run with its folder and the model in it. Raises RunError."""
     if run.state not in ENDED:
         raise RunError(f"Run {run.pk} is {run.state}: cancel it first.")
+    if Run.objects.filter(start__run=run).exclude(state__in=ENDED).exists():
+        raise RunError(f"A run that is under way goes on from the model of run {run.pk}: it stays.")
     if Run.objects.filter(clip__run=run).exists():
         raise RunError(f"Other runs read their texts by the model of run {run.pk}: it stays.")
     project, name, folder = run.project, str(run), Path(run.folder)
@@ -179,6 +181,7 @@ def config(run: Run, *, snapshot: Snapshot) -> dict[str, Any]:
         "seed": run.seed,
         "options": run.options,
         "init": run.clip.folder if run.clip else None,
+        "start": run.start.folder if run.start else None,
         "clip_model": settings.CLIP_MODEL or None,
         "clip_pretrained": settings.CLIP_PRETRAINED or None,
         "cache": str(settings.CACHE_ROOT / "training"),

@@ -117,7 +117,9 @@ class RunRequestSerializer(Body):
 
     snapshot = _RowOfProject(queryset=Snapshot.objects.select_related("project"), required=False)
     project = _ProjectBySlug("slug", queryset=Project.objects.all(), required=False)
-    include_generated = serializers.BooleanField(default=False)
+    include_generated = serializers.BooleanField(
+        default=True, help_text="Learn from what people said of drawings, too."
+    )
     recipe = serializers.CharField(max_length=40)
     preset = serializers.CharField(max_length=40, default="cpu")
     options = serializers.DictField(

@@ -6,8 +6,10 @@ from typing import Any
 
 from training.engine.encoders.text import Spec
 from training.engine.files import TrainingError, read_json
-from training.engine.recipes import configure
+from training.engine.presets import goes_on
+from training.engine.recipes import RECIPES, configure
 from training.engine.recipes.base import Config
+from training.engine.recipes.going_on import own_options
 from training.engine.values import is_number, is_text
 
 
@@ -22,6 +24,7 @@ class RunConfig:
     cache: Path
     seed: int
     init: Path | None
+    start: Path | None
     encoder: Spec | None
     time_limit: float | None
     threads: int | None
@@ -43,16 +46,18 @@ def read_config(folder: Path) -> RunConfig:
     fields = _Fields(values, folder / "config.json")
     recipe, preset = fields.required("recipe", str), fields.required("preset", str)
     model, pretrained = fields.optional("clip_model", str), fields.optional("clip_pretrained", str)
-    init = fields.optional("init", str)
+    init, start = fields.optional("init", str), fields.optional("start", str)
+    options = _options(recipe, preset, start, fields.optional("options", dict) or {})
     encoder = {"kind": "open_clip", "model": model, "pretrained": pretrained} if model else None
     config = RunConfig(
         recipe=recipe,
         preset=preset,
-        settings=configure(recipe, preset, fields.optional("options", dict) or {}),
+        settings=configure(recipe, preset, options),
         snapshot=Path(fields.required("snapshot", str)),
         cache=Path(fields.optional("cache", str) or folder / "cache"),
         seed=fields.optional("seed", int) or 0,
         init=Path(init) if init else None,
+        start=Path(start) if start else None,
         encoder=encoder,
         time_limit=fields.optional("time_limit", (int, float)),
         threads=fields.optional("threads", int),
@@ -61,6 +66,20 @@ def read_config(folder: Path) -> RunConfig:
     fields.reject_unknown()
     _check_ranges(config)
     return config
+
+
+def _options(
+    recipe: str, preset: str, start: str | None, options: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the options that replace the preset's: first those of the model to go on from."""
+    if goes_on(recipe, preset) != bool(start):
+        raise TrainingError(
+            f"The preset {preset} of {recipe} goes on from a model: name its folder as start."
+            if not start
+            else f"The preset {preset} of {recipe} goes on from no model: leave out start."
+        )
+    own = own_options(Path(start), recipe, RECIPES[recipe].config) if start else {}
+    return {**own, **options}
 
 
 class _Fields:

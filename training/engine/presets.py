@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SMOKE = "smoke"  # the preset of every recipe that only shows whether everything works
+PREFERENCES = "preferences"  # the preset that goes on from a model, by what people preferred
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,11 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "hue_prob": 0.25,
             },
             minutes=(6, 15),
+        ),
+        PREFERENCES: Preset(
+            "minutes: goes on from the current model, towards what people preferred of drawings",
+            {"steps": 400, "learning_rate": 3e-4, "warmup": 50},
+            minutes=(1, 5),
         ),
         "gpu-s": Preset(
             "ten minutes, on a GPU: 32 pixels",
@@ -326,3 +332,8 @@ PRESETS: dict[str, dict[str, Preset]] = {
         ),
     },
 }
+
+
+def goes_on(recipe: str, preset: str) -> bool:
+    """Return whether a run goes on from a model instead of starting afresh."""
+    return recipe == "diffusion" and preset == PREFERENCES

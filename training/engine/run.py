@@ -11,8 +11,9 @@ import torch
 from training.engine.config import RunConfig, read_config
 from training.engine.data.packing import pack
 from training.engine.data.pairs import name_of, watched
+from training.engine.data.preferences import preferences_of
 from training.engine.data.prompts import fixed_prompts
-from training.engine.data.rows import Snapshot, digest
+from training.engine.data.rows import Drawings, Snapshot, digest
 from training.engine.data.snapshot import read_snapshot
 from training.engine.encoders.clip_models import load_clip
 from training.engine.evaluation.calibration import calibrate
@@ -22,6 +23,7 @@ from training.engine.files import (
     code_version,
     draft,
     remove_drafts,
+    sha256_of,
     write_bytes,
     write_json,
 )
@@ -36,6 +38,7 @@ from training.engine.progress import samples
 from training.engine.publishing.card import write_card
 from training.engine.recipes import RECIPES, data_of, load_generator
 from training.engine.recipes.base import Source, Training
+from training.engine.recipes.stored import WEIGHTS
 from training.engine.report.report import machine, write_report
 
 NEIGHBOUR_SIZE = 128  # pixels, at most, at which the model folder keeps training pictures
@@ -115,7 +118,9 @@ def prepare(config: RunConfig, snapshot: Snapshot, on_step: OnStep) -> Training:
     encoder, init = config.encoder, config.init
     if init and (recipe.generative or recipe.translates):
         encoder, init = {"kind": "folder", "path": str(init.resolve())}, None
-    source = Source(snapshot, config.cache, config.seed, encoder, init, on_step)
+    source = Source(
+        snapshot, config.cache, config.seed, encoder, init, start=config.start, on_step=on_step
+    )
     return recipe.training(config.settings, source)
 
 
@@ -239,7 +244,28 @@ def _describe(
         "steps": loop.step,
         "code": code_version(),
         "machine": machine(),
+        **_learnt(config, snapshot.drawings),
     }
+
+
+def _learnt(config: RunConfig, drawings: Drawings) -> dict[str, Any]:
+    """Return how many judged drawings were learnt from, if there are any, and why not from others.
+
+    ``preferences``: whether pairs of them were, in a run that goes on from the model whose
+    ``weights_sha256`` that is.
+    """
+    learnt: dict[str, Any] = {}
+    if RECIPES[config.recipe].learns_from_drawings and drawings.read:
+        pairs = preferences_of(drawings.rows)
+        learnt["drawings"] = {
+            "used": len(drawings.rows),
+            "left_out": drawings.left_out,
+            "pairs": pairs.count,
+            "preferences": config.start is not None and pairs.enough,
+        }
+    if config.start:
+        learnt["start"] = {"weights_sha256": sha256_of(config.start / WEIGHTS)}
+    return learnt
 
 
 @contextmanager

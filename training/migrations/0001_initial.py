@@ -94,7 +94,7 @@ class Migration(migrations.Migration):
                 ('lease_token', models.CharField(blank=True, editable=False, max_length=32)),
                 ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('heartbeat_at', models.DateTimeField(blank=True, editable=False, help_text='When its holder last reported.', null=True)),
-                ('include_generated', models.BooleanField(default=False, help_text='Whether a snapshot frozen for it holds generated images too.')),
+                ('include_generated', models.BooleanField(default=True, help_text='Whether a snapshot frozen for it holds what models drew: judged drawings teach.')),
                 ('recipe', models.CharField(max_length=40)),
                 ('preset', models.CharField(max_length=40)),
                 ('options', models.JSONField(blank=True, default=dict, help_text='Values that replace those of the preset, by name.')),
@@ -119,6 +119,7 @@ class Migration(migrations.Migration):
                 ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='runs', to='labeling.project')),
                 ('requested_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('snapshot', models.ForeignKey(blank=True, help_text='What it trains on; empty: the worker freezes one when the run starts.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='labeling.snapshot')),
+                ('start', models.ForeignKey(blank=True, help_text='The model that it goes on from; empty: it starts afresh.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='training.model')),
             ],
             options={
                 'ordering': ['-id'],

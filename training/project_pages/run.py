@@ -116,7 +116,7 @@ def sample_urls(run: Run) -> list[dict[str, Any]]:
 
 
 def _get_run(project: Project, pk: int) -> Run:
-    related = ("project", "snapshot", "clip", "requested_by", "model")
+    related = ("project", "snapshot", "clip", "start", "requested_by", "model")
     return get_object_or_404(Run.objects.select_related(*related), pk=pk, project=project)
 
 
@@ -159,6 +159,7 @@ def _context(run: Run) -> dict[str, Any]:
         "generates": generators.generates(run.recipe),
         "translates": generators.translates(run.recipe),
         "options": run_summary.options(run),
+        "drawings": run_summary.verdicts_on_drawings(run),
         "certainty": run_summary.certainty(run.snapshot.folder) if run.snapshot else "",
         "model": model,
         "standing": verdicts.standing(model) if model else "",

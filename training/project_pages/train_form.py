@@ -8,7 +8,7 @@ from django.contrib.auth.models import AbstractBaseUser
 
 from labeling.models import Project, Snapshot
 from training import readiness, retraining, run_requests, runs
-from training.engine.presets import PRESETS, RECIPES, SMOKE
+from training.engine.presets import PRESETS, RECIPES, SMOKE, goes_on
 from training.models import SEED_LIMIT, Model, Run
 from training.run_requests import RunRequest
 
@@ -24,8 +24,10 @@ class TrainForm(forms.Form):
     source = forms.ChoiceField(label="Learn from")
     include_generated = forms.BooleanField(
         required=False,
-        label="With pictures that models drew",
-        help_text="Only where a snapshot is frozen now.",
+        initial=True,
+        label="With what people said of drawings",
+        help_text="For diffusion, where a snapshot is frozen now: drawings that people have judged "
+        "teach by how well they show their prompts.",
     )
     clip = forms.ChoiceField(
         label="Texts read by",
@@ -114,6 +116,8 @@ class TrainForm(forms.Form):
         """Return what is missing to learn from; empty where nothing is."""
         if self.preset == SMOKE:
             return ""
+        if goes_on(self.recipes[-1], self.preset):
+            return readiness.few_preferences(self.project)
         snapshot = self.cleaned_data["source"].get("snapshot")
         known = readiness.of_snapshot(snapshot) if snapshot else readiness.of_project(self.project)
         return readiness.warning(known, self.recipes[-1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from django.test import Client
@@ -10,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from labeling.models import Project, Question, Snapshot
+from tests.training.studio import make_model
 from training import runs
 from training.engine.presets import PRESETS
 from training.models import Model, Run
@@ -39,8 +41,9 @@ def test_freeze_and_train_queues_both_recipes(ada_client: Client, bare_snapshot:
 
 @pytest.mark.parametrize("recipe", PRESETS)
 def test_every_preset_of_every_recipe_can_be_chosen(
-    ada_client: Client, bare_snapshot: Snapshot, recipe: str
+    ada_client: Client, bare_snapshot: Snapshot, recipe: str, tmp_path: Path
 ) -> None:
+    make_model(bare_snapshot, tmp_path, recipe=recipe)  # to go on from
     for preset in PRESETS[recipe]:
         send(
             ada_client,
@@ -48,7 +51,7 @@ def test_every_preset_of_every_recipe_can_be_chosen(
             recipe_and_preset=f"{recipe}/{preset}",
             anyway="on",
         )
-    chosen = Run.objects.order_by("pk").values_list("recipe", "preset")
+    chosen = Run.objects.exclude(preset="").order_by("pk").values_list("recipe", "preset")
     assert list(chosen) == [(recipe, preset) for preset in PRESETS[recipe]]
 
 

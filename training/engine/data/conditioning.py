@@ -63,11 +63,13 @@ def above_chance(probability: float, chance: float = CHANCE) -> float:
     return max(0.0, (probability - chance) / (1 - chance)) if chance < 1 else 0.0
 
 
-def gather_texts(rows: Sequence[Row], concepts: Sequence[str]) -> ConditioningTexts:
+def gather_texts(
+    rows: Sequence[Row], concepts: Sequence[str], *, rated: bool = False
+) -> ConditioningTexts:
     """Gather the rows' captions, tags and concepts as texts, and people's judgements as ratings.
 
     A picture that a model generated, and people judged, keeps its prompt as text whether it shows
-    that or not: the rating says how well it does.
+    that or not: the rating says how well it does. ``rated``: rate the others, if there is none.
     """
     names = sorted({name for row in rows for name in row.concepts} | set(concepts))
     labels = expected_labels(rows, names)
@@ -75,7 +77,7 @@ def gather_texts(rows: Sequence[Row], concepts: Sequence[str]) -> ConditioningTe
     choices = [
         _choices(row, float(label.sum()), numbers) for row, label in zip(rows, labels, strict=True)
     ]
-    return _padded(list(numbers), choices, names, labels, _ratings(rows))
+    return _padded(list(numbers), choices, names, labels, _ratings(rows, rated))
 
 
 def expected_labels(rows: Sequence[Row], names: Sequence[str]) -> Floats:
@@ -115,9 +117,9 @@ def _choices(row: Row, label_confidence: float, numbers: dict[str, int]) -> list
     return choices
 
 
-def _ratings(rows: Sequence[Row]) -> dict[str, Floats]:
+def _ratings(rows: Sequence[Row], rated: bool) -> dict[str, Floats]:
     """Return how well generated pictures show their prompts, where people judged any; 1 if real."""
-    if all(row.shows_prompt is None for row in rows):
+    if not rated and all(row.shows_prompt is None for row in rows):
         return {}
     defaults = [np.nan if row.prompt else 1.0 for row in rows]
     ratings = [

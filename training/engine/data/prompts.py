@@ -79,12 +79,23 @@ def held_out(snapshot: Snapshot, count: int) -> tuple[Row, ...]:
     Those with texts, where there are any; and of them those with texts that training never saw,
     where there are ten or more.
     """
-    known = {text_of(row).lower() for row in snapshot.train}
+    texts = held_out_texts(snapshot)
     with_text = [row for row in snapshot.test if text_of(row)]
-    unseen = [row for row in with_text if text_of(row).lower() not in known]
+    unseen = [row for row in with_text if text_of(row).lower() in texts]
     rows = unseen if len(unseen) >= COUNT else with_text or list(snapshot.test)
     count = min(count, len(rows))
     return tuple(rows[index * len(rows) // count] for index in range(count))
+
+
+def held_out_texts(snapshot: Snapshot) -> set[str]:
+    """Return the texts of held-out pictures that no training picture has, in small letters."""
+    train = {text_of(row).lower() for row in snapshot.train}
+    return {text_of(row).lower() for row in snapshot.test} - train - {""}
+
+
+def same_words(prompt: str) -> frozenset[str]:
+    """Return the words of a prompt, articles aside: equal where two prompts ask for the same."""
+    return frozenset(_words(prompt)) - frozenset(ARTICLES)
 
 
 def unseen_pairs(snapshot: Snapshot, prompts: Sequence[str]) -> tuple[tuple[str, str], ...]:

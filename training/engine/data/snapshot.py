@@ -4,11 +4,11 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from training.engine.data import folders, pair_folders
+from training.engine.data.drawings import with_drawings
 from training.engine.data.json_lines import numbered_lines
 from training.engine.data.rows import Row, Snapshot
 from training.engine.files import TrainingError, read_json
@@ -16,7 +16,6 @@ from training.engine.files import TrainingError, read_json
 COLUMNS = ("file_name", "captions", "tags", "concepts")  # that each row must have
 FORMAT = 3
 SHA256 = re.compile("[0-9a-f]{64}")
-UNLIKELY = 0.25  # probability of a caption that a snapshot left out, since it is below a half
 
 
 class RowError(ValueError):
@@ -49,19 +48,22 @@ def read_snapshot(folder: Path) -> Snapshot:
     if not isinstance(concepts, list):
         raise TrainingError(f"{folder / 'manifest.json'}: concepts must be a list of names.")
     splits = {split: _read_split(folder / split) for split in ("train", "test")}
-    if not splits["train"]:
+    train, test = ([row for row in rows if not row.generated] for rows in splits.values())
+    if not train:
         raise TrainingError(f"The snapshot {folder} has no training pictures: import some first.")
     metadata = b"".join(
         path.read_bytes() for path in sorted(folder.glob("*/metadata.jsonl")) if path.is_file()
     )
-    return Snapshot(
+    real = Snapshot(
         folder=folder,
         concepts=tuple(str(name) for name in concepts),
-        train=splits["train"],
-        test=splits["test"],
+        train=tuple(train),
+        test=tuple(test),
         digest=hashlib.sha256(metadata).hexdigest(),
         sha256=_sha256(manifest),
     )
+    drawn = ([row for row in rows if row.generated] for rows in splits.values())
+    return with_drawings(real, *drawn)
 
 
 def _sha256(manifest: Mapping[str, Any]) -> str:
@@ -105,14 +107,17 @@ def _row(folder: Path, value: Mapping[str, Any]) -> Row:
         raise RowError("file_name is not the name of a file")
     captions, concepts = _captions(value["captions"]), _concepts(value["concepts"])
     tags, in_part = _texts(value["tags"], "tags"), _texts(value.get("in_part", []), "in_part")
-    prompt = str(value.get("prompt", "")) if value.get("generated") else ""
+    generated = value.get("generated") is True
+    prompt = str(value.get("prompt", "")).strip() if generated else ""
+    shown = _probability(value.get("shows_prompt", 0.0)) if prompt else 0.0
     return Row(
         path=folder / name,
         captions=captions,
         tags=tags,
         concepts={name: p for name, p in concepts.items() if name not in in_part},
+        generated=generated,
         prompt=prompt,
-        shows_prompt=_shows(prompt, captions, concepts) if value.get("n_answers") else None,
+        shows_prompt=shown or None,  # 0: nobody judged it
         pair=_probability(value.get("pair", 0.0)),
     )
 
@@ -149,15 +154,3 @@ def _probability(value: Any) -> float:
     if not number or not 0.0 <= value <= 1.0:
         raise RowError(f"{value!r} is not a probability")
     return float(value)
-
-
-def _shows(
-    prompt: str, captions: tuple[tuple[str, float], ...], concepts: Mapping[str, float]
-) -> float | None:
-    """Return the probability that a generated picture shows its prompt; None without a prompt."""
-    if not prompt:
-        return None
-    of_captions = (p for text, p in captions if text == prompt)
-    thing = re.sub(r"^(an?|the) ", "", prompt.lower())
-    of_concepts = (p for name, p in concepts.items() if name.lower() == thing)
-    return next(chain(of_captions, of_concepts), UNLIKELY)

@@ -47,9 +47,13 @@ class Conditions:
         cache: Path,
         *,
         altered: int = 0,
+        rated: bool = False,
     ) -> None:
-        """Embed the rows' texts; the last ``altered`` rows show something else than their files."""
-        texts = gather_texts(rows, concepts)
+        """Embed the rows' texts; the last ``altered`` rows show something else than their files.
+
+        ``rated``: rate real pictures as such even if nobody has judged a drawing.
+        """
+        texts = gather_texts(rows, concepts, rated=rated)
         embeddings, ratings = _embed(texts, encoder, cache), dict(texts.ratings)
         if encoder.clip:
             images = embed_pictures(rows[: len(rows) - altered], encoder.clip, cache)
@@ -66,8 +70,8 @@ class Conditions:
             for part in (texts.slots, texts.confidence, texts.weights)
         )
         columns = [torch.from_numpy(column) for column in ratings.values()]
-        rated = torch.stack(columns, 1) if columns else torch.zeros(len(rows), 0)
-        self.rated = rated.to(device())  # (n, R)
+        known = torch.stack(columns, 1) if columns else torch.zeros(len(rows), 0)
+        self.rated = known.to(device())  # (n, R)
 
     def sample(
         self, rows: Tensor, *, cond_drop_prob: float = 0.1, jitter: float = 0.0

@@ -18,6 +18,7 @@ from training.engine.data.json_lines import numbered_lines
 from training.engine.data.rows import Snapshot
 from training.engine.evaluation.near_copies import NEAR_COPY
 from training.engine.files import write_bytes
+from training.engine.learnt import learnt_from_drawings
 from training.engine.metric_names import BESIDE, NOT_MERIT, figure, interval, is_beside, words
 
 CARD = "README.md"
@@ -62,7 +63,6 @@ class Facts:
     manifest: Mapping[str, Any]  # the snapshot's; empty of a plain folder
     snapshot: Snapshot
     licenses: Counter[str]  # of the pictures to learn from; "" is none stated
-    generated: int  # pictures to learn from that a model drew
 
     @property
     def recipe(self) -> str:
@@ -101,7 +101,6 @@ def plain(text: object) -> str:
 
 def _gather(model: Path, metrics: Mapping[str, Any], snapshot: Snapshot) -> Facts:
     manifest = progress.read_json(snapshot.folder / "manifest.json")
-    licenses, generated = _licenses(snapshot)
     return Facts(
         config=progress.read_json(model / "config.json") or {},
         metrics={
@@ -109,22 +108,21 @@ def _gather(model: Path, metrics: Mapping[str, Any], snapshot: Snapshot) -> Fact
         },
         manifest=manifest if isinstance(manifest, dict) else {},
         snapshot=snapshot,
-        licenses=licenses,
-        generated=generated,
+        licenses=_licenses(snapshot),
     )
 
 
-def _licenses(snapshot: Snapshot) -> tuple[Counter[str], int]:
-    """Return the licences of the pictures to learn from, and how many of these were drawn."""
+def _licenses(snapshot: Snapshot) -> Counter[str]:
+    """Return the licences of the pictures to learn from, but for those that models drew."""
     licenses: Counter[str] = Counter()
-    generated, path = 0, snapshot.folder / "train" / "metadata.jsonl"
+    path = snapshot.folder / "train" / "metadata.jsonl"
     if path.is_file():
         for _, line in numbered_lines(path):
             row = json.loads(line)
-            license = row.get("license")
-            licenses[license if isinstance(license, str) else ""] += 1
-            generated += row.get("generated") is True
-    return licenses, generated
+            if row.get("generated") is not True:
+                license = row.get("license")
+                licenses[license if isinstance(license, str) else ""] += 1
+    return licenses
 
 
 def _about(facts: Facts) -> Mapping[str, Any]:
@@ -217,9 +215,9 @@ def _data(facts: Facts) -> str:
     values = {
         "Pictures to learn from": _count(len(snapshot.train)),
         "… with captions": _count(described),
-        "… that models drew": _count(facts.generated),
         "Pictures held out, for the judges": _count(len(snapshot.test)),
         "Concepts": _count(len(snapshot.concepts)),
+        "People’s verdicts on drawings": learnt_from_drawings(facts.config),
         "Attribution": about.get("attribution"),
     }
     parts = [_table(("", ""), _rows(values)), _license_table(facts.licenses)]

@@ -28,12 +28,17 @@ class Recipe:
     load: Callable[[Path], Any]
     generative: bool  # whether its models generate images from texts
     translates: bool = False  # whether its models draw the other half of a picture
+    learns_from_drawings: bool = False  # that people have judged
 
 
 RECIPES: dict[str, Recipe] = {
     "clip": Recipe(clip.ClipConfig, clip.ClipTraining, load_clip, generative=False),
     "diffusion": Recipe(
-        diffusion.DiffusionConfig, diffusion.DiffusionTraining, diffusion.load, generative=True
+        diffusion.DiffusionConfig,
+        diffusion.DiffusionTraining,
+        diffusion.load,
+        generative=True,
+        learns_from_drawings=True,
     ),
     "gan": Recipe(gan.GANConfig, gan.GANTraining, gan.load, generative=True),
     "autoregressive": Recipe(

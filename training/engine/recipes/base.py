@@ -96,8 +96,9 @@ class Source:
     """What a training starts from: the data, the seed and pretrained models.
 
     ``init`` is the model folder of an earlier clip run, whose weights another clip run continues
-    from. ``on_step`` is told of the steps of what is fitted before the first step of the loop: how
-    many are done, of how many, and the pictures in each.
+    from; ``start`` is the one that a diffusion run goes on from. ``on_step`` is told of the steps
+    of what is fitted before the first step of the loop: how many are done, of how many, and the
+    pictures in each.
     """
 
     snapshot: Snapshot
@@ -105,6 +106,7 @@ class Source:
     seed: int
     encoder: Spec | None = None
     init: Path | None = None
+    start: Path | None = None
     on_step: OnStep = no_report
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from training.engine.data.moving import MOVES
 from training.engine.data.packing import pack
 from training.engine.data.pictures import Pixels
+from training.engine.data.preferences import preferences_of
 from training.engine.data.recolouring import caption_colours, recolour
 from training.engine.data.rows import Row, digest
 from training.engine.device import device
@@ -42,6 +43,8 @@ from training.engine.latents.spaces import (
 from training.engine.networks.dit import HEAD_WIDTH, DiT
 from training.engine.networks.mlp import ConditionalMLP
 from training.engine.recipes.base import Config, Phase, Source, replace_options, sample_grid
+from training.engine.recipes.going_on import take_weights
+from training.engine.recipes.preference_loss import PreferenceLoss
 from training.engine.recipes.stored import PromptEncoder, read_model, read_weights, write_model
 from training.engine.sampling.progress import OnProgress
 from training.engine.sampling.samplers import (
@@ -54,6 +57,7 @@ from training.engine.sampling.samplers import (
 )
 
 VARIANTS = 4  # of each picture, where pictures are moved
+DRAWN_SHARE = 0.2  # of a batch, at most, that models drew
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,61 +116,123 @@ class DiffusionTraining:
 
     def __init__(self, config: DiffusionConfig, source: Source) -> None:
         self.config = config
-        rows = list(source.snapshot.train)
-        self.encoder = load_text_encoder(source.encoder or default_spec())
+        start = load(source.start) if source.start else None
+        rows, drawn = list(source.snapshot.train), source.snapshot.drawings.rows
+        self.encoder = (
+            start.prompt_encoder.encoder
+            if start
+            else load_text_encoder(source.encoder or default_spec())
+        )
         pixels = pack(rows, config.size, source.cache, digest(rows))
+        drawings = pack(drawn, config.size, source.cache, digest(drawn)) if drawn else pixels[:0]
         new_rows, new_pixels = (
             recolour(rows, pixels, source.seed) if config.hue_prob else ([], pixels[:0])
         )
-        described = [*(caption_colours(rows, pixels) if config.hue_prob else rows), *new_rows]
+        described = caption_colours(rows, pixels) if config.hue_prob else rows
         self.conditions = Conditions(
-            described, source.snapshot.concepts, self.encoder, source.cache, altered=len(new_rows)
+            [*described, *drawn, *new_rows],
+            source.snapshot.concepts,
+            self.encoder,
+            source.cache,
+            altered=len(new_rows),
+            rated=start is not None,
         )
-        self.rows, self.recoloured = len(rows), len(new_rows)
-        self.space, self.dataset = self._latent_dataset(rows, pixels, new_pixels, source)
+        self.rows, self.drawn, self.recoloured = len(rows), len(drawn), len(new_rows)
+        self.space = start.space if start else self._latent_space(rows, pixels, new_pixels, source)
+        self.dataset = self._latent_dataset(pixels, drawings, new_pixels)
         torch.manual_seed(source.seed)
         network = build_network(
             config, self.space.shape[0], self.encoder.width, len(self.conditions.ratings)
         )
         bind(network, self.space)
         self.network = network.to(device())
+        self.preferences: PreferenceLoss | None = None
+        if start:
+            take_weights(self.network, start.network.state_dict())
+            self.preferences = self._preferences(drawn)
         self.phases = (Phase("flow", self.network, self.loss),)
 
-    def _latent_dataset(
+    def _latent_space(
         self, rows: Sequence[Row], pixels: Pixels, recoloured: Pixels, source: Source
-    ) -> tuple[LatentSpace, LatentDataset]:
+    ) -> LatentSpace:
         if self.config.network == "dit":
-            if len(recoloured):
-                pixels = np.concatenate([pixels, recoloured])
-            return PixelSpace(self.config.size), PixelDataset(pixels)
+            return PixelSpace(self.config.size)
         if self.config.space == "autoencoder":
             steps = self.config.autoencoder_steps
             task = Task(rows, pixels, source.cache, steps, source.on_step)
-            space = AutoencoderSpace(fit_autoencoder(task), self.config.size)
-            variants = VARIANTS if self.config.move_prob else 0
-            return space, AutoencoderDataset(space, pixels, recoloured, variants=variants)
+            return AutoencoderSpace(fit_autoencoder(task), self.config.size)
         described = _described(self.conditions.has_text[: self.rows])
-        pca = fit(pixels, self.config.components, source.seed, rows=described, extra=recoloured)
-        return LinearSpace(pca), LinearDataset(pca, pixels, recoloured)
+        return LinearSpace(
+            fit(pixels, self.config.components, source.seed, rows=described, extra=recoloured)
+        )
+
+    def _latent_dataset(self, *pixels: Pixels) -> LatentDataset:
+        """Return the latents of several arrays of pictures; rows count on from one to the next."""
+        if isinstance(self.space, AutoencoderSpace):
+            variants = VARIANTS if self.config.move_prob else 0
+            return AutoencoderDataset(self.space, *pixels, variants=variants)
+        if isinstance(self.space, LinearSpace):
+            return LinearDataset(self.space.pca, *pixels)
+        some = [part for part in pixels if len(part)]
+        return PixelDataset(np.concatenate(some) if len(some) > 1 else some[0])
+
+    def _preferences(self, drawn: Sequence[Row]) -> PreferenceLoss | None:
+        """Return the loss of what people preferred, if there are enough pairs."""
+        preferences = preferences_of(drawn)
+        if not preferences.enough:
+            return None
+        rows = torch.arange(self.rows, self.rows + self.drawn, device=device())
+        latents = self.dataset.batch(rows, torch.zeros(len(rows), device=device()))
+        prompts = PromptEncoder.trained_with(self.encoder, self.conditions).encode(
+            [row.prompt for row in drawn]
+        )
+        return PreferenceLoss(self.network, preferences, latents, prompts, self.errors)
 
     def loss(self, count: int) -> Tensor:
-        """Return the weighted squared error of the velocity on a new batch."""
+        """Return the weighted squared error of the velocity on a new batch.
+
+        Where the run goes on from a model, what people preferred is learnt beside it.
+        """
         x0, change, condition = self.sample_batch(count)  # (B, …), (B, 4), (B, …)
-        t = torch.sigmoid(torch.randn(count, device=x0.device) + self.config.time_mean)  # (B,)
-        t_wide = t.view(-1, *[1] * (x0.dim() - 1))  # (B, 1, …)
-        noisy = t_wide * x0 + (1 - t_wide) * torch.randn_like(x0)
-        predicted = self.network(noisy, t, condition, change)  # (B, …)
-        error = (predicted - x0) / (1 - t_wide).clamp(min=self.config.time_clamp)
-        loss: Tensor = (self.dataset.weight * error.square()).mean()
+        t = self.sample_times(count)
+        loss = self.errors(self.network, x0, torch.randn_like(x0), t, condition, change).mean()
+        if self.preferences:
+            loss = loss + self.preferences(self.network, count, self.sample_times)
         return loss
+
+    def sample_times(self, count: int) -> Tensor:
+        """Draw times (B,), from 0 to 1."""
+        return torch.sigmoid(torch.randn(count, device=device()) + self.config.time_mean)
+
+    def errors(
+        self,
+        network: nn.Module,
+        x0: Tensor,
+        noise: Tensor,
+        t: Tensor,
+        condition: Condition,
+        change: Tensor | None = None,
+    ) -> Tensor:
+        """Return the weighted mean squared error of the velocity (B,) of latents (B, …)."""
+        t_wide = t.view(-1, *[1] * (x0.dim() - 1))  # (B, 1, …)
+        noisy = t_wide * x0 + (1 - t_wide) * noise
+        predicted = network(noisy, t, condition, change)  # (B, …)
+        error = (predicted - x0) / (1 - t_wide).clamp(min=self.config.time_clamp)
+        weighted: Tensor = self.dataset.weight * error.square()
+        return weighted.flatten(1).mean(1)
 
     def sample_batch(self, count: int) -> tuple[Tensor, Tensor, Condition]:
         """Return latents (B, …), how their pictures were changed (B, 4), and their conditions."""
         at = device()
         rows = torch.randint(self.rows, (count,), device=at)
         if self.recoloured:
-            other = self.rows + torch.randint(self.recoloured, (count,), device=at)
+            first = self.rows + self.drawn
+            other = first + torch.randint(self.recoloured, (count,), device=at)
             rows = torch.where(torch.rand(count, device=at) < self.config.hue_prob, other, rows)
+        if self.drawn:
+            share = min(DRAWN_SHARE, self.drawn / (self.rows + self.drawn))
+            other = self.rows + torch.randint(self.drawn, (count,), device=at)
+            rows = torch.where(torch.rand(count, device=at) < share, other, rows)
         mirrored = (torch.rand(count, device=at) < self.config.flip_prob).float()
         condition = self.conditions.sample(
             rows, cond_drop_prob=self.config.cond_drop_prob, jitter=self.config.jitter

@@ -101,25 +101,3 @@ def test_a_value_of_another_type_is_refused_with_what_is_wrong(
     path.write_text(json.dumps(row | changes) + "\n")
     with pytest.raises(TrainingError, match=rf"Line 1 of .*metadata\.jsonl.* {fault}"):
         read_snapshot(copy)
-
-
-@pytest.mark.parametrize(
-    ("changes", "shows_prompt"),
-    [
-        ({"captions": [{"text": "a red square", "confidence": 0.8, "source": "model"}]}, 0.8),
-        ({"captions": []}, 0.25),  # less likely than not, so that the snapshot left it out
-        ({"prompt": "a red", "captions": []}, 0.97),
-        ({"n_answers": 0}, None),
-        ({"generated": False}, None),
-    ],
-)
-def test_a_snapshot_says_what_people_made_of_a_drawn_picture(
-    tmp_path: Path, snapshot: Snapshot, changes: dict[str, object], shows_prompt: float | None
-) -> None:
-    line = (snapshot.folder / "train" / "metadata.jsonl").read_text().splitlines()[0]
-    value = json.loads(line) | {"generated": True, "prompt": "a red square"}
-    (tmp_path / "train").mkdir()
-    (tmp_path / "train" / "metadata.jsonl").write_text(json.dumps(value | changes) + "\n")
-    (tmp_path / "manifest.json").write_text(json.dumps({"format": 3, "concepts": []}))
-    (row,) = read_snapshot(tmp_path).train
-    assert row.shows_prompt == shows_prompt

@@ -72,6 +72,18 @@ def test_the_card_states_what_was_measured_and_read(run: Path, snapshot: Snapsho
     assert str(snapshot.folder) not in read.text and "a red square" not in read.text
 
 
+def test_a_card_says_how_many_verdicts_taught_and_why_not_the_others(snapshot: Snapshot) -> None:
+    left_out = {"not_judged": 1200, "gone": 1}
+    drawings = {"used": 3, "left_out": left_out, "pairs": 2, "preferences": True}
+    text = card.render(
+        Facts({"recipe": "diffusion", "drawings": drawings}, {}, {}, snapshot, Counter())
+    )
+    assert (
+        "| learnt from 3 of 1,204; 1,201 left out: nobody has judged 1,200, the pictures of 1 are "
+        "gone; by preference from 2 pairs |" in text
+    )
+
+
 def test_names_in_a_card_are_no_markup(snapshot: Snapshot) -> None:
     evil = "evil](http://x) <script>\n# Title | `a`"
     facts = Facts(
@@ -80,7 +92,6 @@ def test_names_in_a_card_are_no_markup(snapshot: Snapshot) -> None:
         manifest={"about": {"name": evil, "attribution": evil, "language": "pt-br"}},
         snapshot=snapshot,
         licenses=Counter({evil: 2, "": 1}),
-        generated=1,
     )
     text = card.render(facts)
     front, _, body = text.removeprefix("---\n").partition("---\n")

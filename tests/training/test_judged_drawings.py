@@ -1,0 +1,143 @@
+"""What people say of drawings teaches the next models by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from labeling import images, questions, snapshot_folder, snapshots
+from labeling.images import tiles
+from labeling.models import Question
+from tests.pictures import striped
+from tests.training.studio import make_model
+from training import judged_drawings, retraining, run_requests, runner, runs
+from training.engine.data import preferences
+from training.engine.presets import PREFERENCES
+from training.models import Model, Run
+
+if TYPE_CHECKING:
+    from labeling.models import Image, Project, Snapshot
+
+
+def drawn(project: Project, number: int, prompt: str, **said: object) -> Image:
+    """Add a drawing of a concept or a caption, and what people said of it."""
+    image, _ = images.add(
+        project=project, data=striped(number), source=f"{number}", generated=True, prompt=prompt
+    )
+    tile = tiles.whole(image)
+    concept = project.concepts.filter(phrase=prompt).first()
+    if concept:
+        questions.ask_concepts(tiles=[tile], concepts=[concept])
+    else:
+        questions.ask_captions(captions=[(tile, prompt)], source=Question.Source.MODEL, prior=0.5)
+    Question.objects.filter(tile=tile).update(**said)
+    return image
+
+
+@pytest.fixture
+def judged(shapes: Project) -> Project:
+    """A project of which people have judged two drawings of a circle."""
+    drawn(shapes, 1, "a circle", prior=0.03, probability=0.22, answers_count=1)
+    drawn(shapes, 2, "a circle", prior=0.03, probability=0.001, answers_count=3)
+    return shapes
+
+
+@pytest.fixture
+def enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single pair is enough."""
+    monkeypatch.setattr(preferences, "ENOUGH", 1)
+
+
+def rows_of(snapshot: Snapshot) -> dict[str, float]:
+    """Return how surely each drawing shows its prompt, by its source."""
+    rows = [
+        row
+        for split in snapshot_folder.SPLITS
+        for row in snapshot_folder.read_rows(Path(snapshot.folder), split)
+    ]
+    assert all(row["shows_prompt"] == 0 for row in rows if not row["generated"])
+    return {row["source"]: row["shows_prompt"] for row in rows if row["generated"]}
+
+
+def test_a_snapshot_says_what_people_alone_made_of_a_drawing(judged: Project) -> None:
+    """Neither how rare a thing is among real pictures nor a model's prediction counts."""
+    drawn(judged, 3, "a circle")
+    drawn(judged, 4, "two owls", verdict=False, probability=0.0)
+    drawn(judged, 5, "two owls", verdict=True, probability=1.0)
+    drawn(judged, 6, "one owl", probability=0.9, answers_count=2)
+    frozen = rows_of(snapshots.freeze(project=judged, include_generated=True))
+    assert frozen == pytest.approx(
+        {"1": 0.9, "2": 0.031, "3": 0, "4": 0.0001, "5": 1, "6": 0.9}, abs=0.003
+    )
+
+
+def test_people_prefer_the_one_that_shows_its_prompt(judged: Project) -> None:
+    pairs = judged_drawings.preferences(judged)
+    assert (pairs.better.tolist(), pairs.worse.tolist(), pairs.count) == ([0], [1], 1)
+
+
+@pytest.mark.usefixtures("enough")
+def test_scheduled_training_takes_verdicts_in_by_itself(
+    judged: Project, snapshot: Snapshot, tmp_path: Path
+) -> None:
+    requested = [(each["recipe"], each["preset"]) for each in retraining.requests(judged)]
+    assert requested == [("clip", "cpu"), ("diffusion", "cpu")], "there is no model to go on from"
+    make_model(snapshot, tmp_path, recipe="diffusion")
+    *_, last = retraining.requests(judged)
+    assert (last["recipe"], last["preset"]) == ("diffusion", PREFERENCES)
+    run = run_requests.create(**last, anyway=True)
+    assert run.include_generated and run.start is None
+
+
+def test_too_few_pairs_start_no_run_of_their_own(
+    judged: Project, snapshot: Snapshot, tmp_path: Path
+) -> None:
+    make_model(snapshot, tmp_path, recipe="diffusion")
+    assert len(list(retraining.requests(judged))) == 2
+
+
+def test_a_person_is_told_what_is_missing(
+    judged: Project, snapshot: Snapshot, tmp_path: Path
+) -> None:
+    request = {"project": judged, "recipe": "diffusion", "preset": PREFERENCES, "trigger": "page"}
+    with pytest.raises(runs.RunError, match="no current diffusion model to go on from"):
+        run_requests.create(**request, anyway=True)
+    make_model(snapshot, tmp_path, recipe="diffusion")
+    with pytest.raises(runs.RunError, match=r"in 1 case; 100 are needed"):
+        run_requests.create(**request)
+    assert run_requests.create(**request, anyway=True).start is None
+
+
+def test_a_run_goes_on_from_the_model_that_is_current_as_it_starts(
+    bare_snapshot: Snapshot, tmp_path: Path
+) -> None:
+    asked = Run.objects.create(
+        project=bare_snapshot.project,
+        snapshot=bare_snapshot,
+        recipe="diffusion",
+        preset=PREFERENCES,
+        trigger="schedule",
+    )
+    run = runs.acquire(run_id=asked.pk)
+    assert run
+    with pytest.raises(runs.RunError, match="no current diffusion model"):
+        runner._prepare(run, bare_snapshot)
+    model = make_model(bare_snapshot, tmp_path, recipe="diffusion")
+    folder = runner._prepare(run, bare_snapshot)
+    assert f'"start": "{tmp_path}"' in (folder / "config.json").read_text()
+    Run.objects.filter(pk=model.run_id).update(state=Run.State.SUCCEEDED)
+    model.run.refresh_from_db()
+    with pytest.raises(runs.RunError, match="goes on from the model"):
+        runs.delete(run=model.run, by=None)  # type: ignore[arg-type]
+
+
+def test_a_verdict_outlives_the_model_whose_drawing_it_was_about(
+    judged: Project, snapshot: Snapshot, tmp_path: Path
+) -> None:
+    """The picture, its prompt and the answers are the project's."""
+    make_model(snapshot, tmp_path, recipe="diffusion")
+    before = rows_of(snapshots.freeze(project=judged, include_generated=True))
+    Model.objects.all().delete()
+    assert rows_of(snapshots.freeze(project=judged, include_generated=True)) == before
