@@ -1,18 +1,41 @@
 """The ways to condition a generator on uncertain labels, which the benchmark compares."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from training.engine.data.conditioning import CHANCE, SUREST, normalized_above
+from training.engine.data.conditioning import CHANCE, normalized_above, surest
 
-ARMS = ("majority", "weighted", "dropped", "confidence", "probe majority", "probe")
+CLEAN = "clean"  # the true labels, whatever the crowd
+TYPICAL = "clean with typicality"
+TDSM, TDSM_TOLD, TDSM_PROBE = "tdsm", "tdsm told transitions", "tdsm of probe majority"
+HEADLINE = "probe", TDSM, TYPICAL, "majority", "probe majority", "confidence"
+ARMS = (*HEADLINE, "weighted", "dropped", TDSM_TOLD, TDSM_PROBE)
 LEAST_CONFIDENCE = 0.8  # under which an arm drops a label
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Posteriors:
+    """Shares of votes, aggregated answers, and those with a probe: each (n, C)."""
+
+    votes: Floats
+    crowd: Floats
+    probe: Floats
+
+
+@dataclass(frozen=True)
+class NoisyLabels:
+    """Labels that a training is to correct by the transitions from true classes to labels."""
+
+    labels: Tensor  # (n,)
+    names: Tensor  # (C, E) the classes' embeddings
+    transitions: Tensor | None  # (C, C) p(label | true class); None: to be estimated
 
 
 @dataclass(frozen=True)
@@ -23,9 +46,10 @@ class Conditioning:
     confidence: Tensor  # (n,)
     weight: Tensor  # (n,) mean 1
     sampling_confidence: float
+    noisy: NoisyLabels | None = None
 
 
-def certain(classes: npt.NDArray[np.intp], names: Tensor) -> Conditioning:
+def certain(classes: Ints, names: Tensor) -> Conditioning:
     """Take one class (n,) a picture for granted; ``names`` (C, E) are the classes' embeddings."""
     count = len(classes)
     return Conditioning(names[classes], torch.ones(count), torch.ones(count), 1.0)
@@ -37,28 +61,48 @@ def expected(probability: Floats, names: Tensor) -> Conditioning:
     weights = torch.from_numpy(normalized_above(probability, base)).float()
     confidence = weights.sum(1)
     text = weights @ names / confidence[:, None].clamp(min=1e-9)
-    surest = float(confidence.quantile(SUREST))
-    return Conditioning(text, confidence, torch.ones(len(confidence)), surest)
+    return Conditioning(text, confidence, torch.ones(len(confidence)), surest(confidence.numpy()))
 
 
-def conditioning(
-    arm: str, votes: Floats, crowd: Floats, probe: Floats, names: Tensor
-) -> Conditioning:
-    """Return an arm's conditioning on posteriors (n, C): votes, aggregated, and with a probe."""
-    confidence = torch.from_numpy(crowd.max(1)).float()
-    likeliest = certain(crowd.argmax(1), names)
+def corrected(classes: Ints, names: Tensor, transitions: Tensor | None = None) -> Conditioning:
+    """Have classes (n,) corrected while the network learns (`tdsm`)."""
+    noisy = NoisyLabels(torch.from_numpy(classes), names, transitions)
+    return replace(certain(classes, names), noisy=noisy)
+
+
+def transitions(labels: Ints, truth: Ints, classes: int) -> Tensor:
+    """Return the shares (C, C) of labels (n,) that the pictures of each true class (n,) got."""
+    counts = np.zeros((classes, classes))
+    np.add.at(counts, (truth, labels), 1)
+    return torch.from_numpy(counts / counts.sum(1, keepdims=True)).float()
+
+
+def conditioning(arm: str, posteriors: Posteriors, names: Tensor, truth: Ints) -> Conditioning:
+    """Return an arm's conditioning; the truth (n,) is for those alone that are told of it."""
+    majority, best = posteriors.votes.argmax(1), posteriors.probe.argmax(1)
+    confidence = torch.from_numpy(posteriors.crowd.max(1)).float()
+    likeliest = certain(posteriors.crowd.argmax(1), names)
     match arm:
+        case "clean":
+            return certain(truth, names)
         case "majority":
-            return certain(votes.argmax(1), names)
+            return certain(majority, names)
         case "weighted":
-            weight = confidence / confidence.mean()
-            return Conditioning(likeliest.text, likeliest.confidence, weight, 1.0)
+            return replace(likeliest, weight=confidence / confidence.mean())
         case "dropped":
-            kept = (confidence >= LEAST_CONFIDENCE).float()
-            return Conditioning(likeliest.text, kept, likeliest.weight, 1.0)
+            return replace(likeliest, confidence=(confidence >= LEAST_CONFIDENCE).float())
+        case "tdsm":
+            return corrected(majority, names)
+        case "tdsm told transitions":
+            return corrected(majority, names, transitions(majority, truth, len(names)))
         case "confidence":
-            return expected(crowd, names)
+            return expected(posteriors.crowd, names)
         case "probe majority":
-            return certain(probe.argmax(1), names)
-        case _:
-            return expected(probe, names)
+            return certain(best, names)
+        case "tdsm of probe majority":
+            return corrected(best, names)
+        case "probe":
+            return expected(posteriors.probe, names)
+        case _:  # the truth, with how sure belief is of each picture
+            belief = expected(posteriors.probe, names)
+            return replace(belief, text=names[truth])

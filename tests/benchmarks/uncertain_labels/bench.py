@@ -10,8 +10,14 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from labeling.aggregation.probe import cross_val_predict
-from tests.benchmarks.uncertain_labels.arms import Conditioning, certain, conditioning
+from tests.benchmarks.uncertain_labels.arms import (
+    CLEAN,
+    Conditioning,
+    NoisyLabels,
+    Posteriors,
+    conditioning,
+    transitions,
+)
 from tests.benchmarks.uncertain_labels.crowds import (
     NAMES,
     Crowd,
@@ -24,8 +30,12 @@ from tests.benchmarks.uncertain_labels.crowds import (
 from tests.benchmarks.uncertain_labels.features import features
 from tests.benchmarks.uncertain_labels.flow import SAMPLES, FlowTraining, sample
 from tests.benchmarks.uncertain_labels.judge import Judge, judge_for, kid, projected, spread
-from tests.benchmarks.uncertain_labels.tables import CLEAN, GUIDANCES
-from training.engine.data.conditioning import SUREST
+from tests.benchmarks.uncertain_labels.tables import GUIDANCES
+from tests.benchmarks.uncertain_labels.tdsm import (
+    NoisyPictureClassifier,
+    TransitionAwareTraining,
+    classifier_for,
+)
 from training.engine.data.pictures import Pixels, png, tiled
 from training.engine.encoders.specs import default_spec, load_text_encoder
 from training.engine.files import write_json
@@ -43,56 +53,85 @@ Floats = npt.NDArray[np.float64]
 class Bench:
     """CIFAR-10 with what people said of it; results are kept in ``out``."""
 
-    def __init__(self, folder: Path, out: Path, steps: int, epochs: float) -> None:
-        self.folder, self.out, self.steps = folder, out, steps
-        self.pixels = photographs(folder, "train", out)
+    def __init__(
+        self, folder: Path, out: Path, *, count: int, steps: int, batch: int, judge_epochs: float
+    ) -> None:
+        """Learn from the first ``count`` photographs; the judge, once, from all of them."""
+        self.folder, self.out, self.steps, self.batch = folder, out, steps, batch
+        pixels, (labels, truth) = photographs(folder, "train", out), people(folder)
         self.held_out = photographs(folder, "test", out)
-        self.labels, self.truth = people(folder)
-        self.pca = fit(self.pixels, COMPONENTS, seed=0)
+        self.pca = fit(pixels, COMPONENTS, seed=0)
+        self.judge: Judge = judge_for(out, pixels, truth, self.pca, epochs=judge_epochs, seed=0)
+        self.pixels, self.labels, self.truth = pixels[:count], labels[:count], truth[:count]
         sides = [
             self.pca.encode_all(side).half() for side in (self.pixels, self.pixels[:, :, ::-1])
         ]
         self.latents = torch.stack(sides)
-        self.judge: Judge = judge_for(out, self.pixels, self.truth, self.pca, epochs=epochs, seed=0)
         self.names = load_text_encoder(default_spec()).encode(list(NAMES))
         self.real, _ = self.judge.judge(self.held_out)
 
-    def posteriors(self, crowd: Crowd) -> tuple[Floats, Floats, Floats]:
-        """Return shares of votes, aggregated answers, and those with a probe: each (n, 10)."""
-        path = self.out / f"posteriors {crowd.name}.npz"
+    def posteriors(self, crowd: Crowd) -> Posteriors:
+        """Return what a crowd's answers say of each photograph; computed once."""
+        path = self.out / f"posteriors {crowd.name}, {len(self.truth)} photographs.npz"
         if not path.exists():
             of_crowd = answers(crowd, self.labels, self.truth, seed=0)
             votes = np.zeros((len(self.truth), len(NAMES)))
             np.add.at(votes, (of_crowd[0], of_crowd[2]), 1 / crowd.people)
             with_probe = posterior(of_crowd, features(self.pixels, self.out))
             np.savez(path, votes=votes, crowd=posterior(of_crowd, None), probe=with_probe)
-        kept = np.load(path)
-        return kept["votes"], kept["crowd"], kept["probe"]
+        with np.load(path) as kept:
+            return Posteriors(kept["votes"], kept["crowd"], kept["probe"])
 
-    def run(self, name: str, crowd: Crowd | None, seed: int) -> dict[str, Any]:
+    def run(self, name: str, crowd: Crowd, seed: int) -> dict[str, Any]:
         """Train and sample an arm once, and return its figures."""
-        path = self.out / f"{run_name(name, crowd, seed)}.json"
+        path = self._path(name, crowd, seed, ".json")
         if path.exists():
             done: dict[str, Any] = json.loads(path.read_text())
             return done
-        condition = self.conditioning(name, crowd)
+        condition = conditioning(name, self.posteriors(crowd), self.names, self.truth)
         since = time.monotonic()
-        config = Config(steps=self.steps, batch=256, learning_rate=2e-3, warmup=100)
-        loop = Loop(FlowTraining(condition, self.latents, self.pca.scale, seed), config, seed)
+        config = Config(steps=self.steps, batch=self.batch, learning_rate=2e-3, warmup=100)
+        training, result = self._training(condition, config, seed)
+        loop = Loop(training, config, seed)
         while not loop.finished:
             loop.advance()
-        result: dict[str, Any] = {"seconds": time.monotonic() - since, "loss": loop.loss}
+        result |= {"seconds": time.monotonic() - since, "loss": loop.loss}
+        confidence = condition.sampling_confidence
         for guidance in GUIDANCES:
-            pictures = sample(
-                loop.ema.network, self.pca, self.names, condition.sampling_confidence, guidance
-            )
+            pictures = sample(loop.ema.network, self.pca, self.names, confidence, guidance, seed)
             result |= self._measure(pictures, guidance)
             by_class = pictures.reshape(len(NAMES), SAMPLES, 32, 32, 3)
             sheet = tiled(by_class[:, :SHOWN].reshape(-1, 32, 32, 3), SHOWN)
-            path.with_name(f"{path.stem} {guidance:g}.png").write_bytes(png(sheet))
+            self._path(name, crowd, seed, f" {guidance:g}.png").write_bytes(png(sheet))
         write_json(path, result)
         print(path.stem, result, flush=True)
         return result
+
+    def _training(
+        self, condition: Conditioning, config: Config, seed: int
+    ) -> tuple[FlowTraining, dict[str, Any]]:
+        """Return a training, and figures of the classifier that it needs where labels are noisy."""
+        parts = condition, self.latents, self.pca.scale, seed
+        if condition.noisy is None:
+            return FlowTraining(*parts), {}
+        classifier = classifier_for(condition.noisy, self.latents, config, seed)
+        return TransitionAwareTraining(*parts, classifier), self._judged(
+            classifier, condition.noisy
+        )
+
+    @torch.no_grad()
+    def _judged(self, classifier: NoisyPictureClassifier, noisy: NoisyLabels) -> dict[str, float]:
+        """Return how right a classifier is of photographs without noise, and of transitions."""
+        seen = classifier(self.latents[0].float(), torch.ones(self.latents.shape[1]))
+        right = seen.argmax(1).numpy() == self.truth
+        actual = transitions(noisy.labels.numpy(), self.truth, len(NAMES))
+        estimated = classifier.transitions()
+        return {
+            "classifier": float(right.mean()),
+            "kept, actual": float(actual.diagonal().mean()),
+            "kept, estimated": float(estimated.diagonal().mean()),
+            "error of transitions": float((estimated - actual).abs().sum(1).mean() / 2),
+        }
 
     def _measure(self, pictures: Pixels, guidance: float) -> dict[str, float]:
         seen, classes = self.judge.judge(pictures)
@@ -103,22 +142,9 @@ class Bench:
             f"spread {guidance:g}": spread(seen.view(len(NAMES), SAMPLES, -1)),
         }
 
-    def conditioning(self, name: str, crowd: Crowd | None) -> Conditioning:
-        """Return what an arm's network is conditioned on; without a crowd the true labels."""
-        if crowd:
-            return conditioning(name, *self.posteriors(crowd), self.names)
-        clean = certain(self.truth, self.names)
-        if name == CLEAN:
-            return clean
-        seen = cross_val_predict(features(self.pixels, self.out), np.eye(len(NAMES))[self.truth])
-        confidence = torch.from_numpy(seen[np.arange(len(seen)), self.truth]).float()
-        return Conditioning(
-            clean.text, confidence, clean.weight, float(confidence.quantile(SUREST))
-        )
-
-    def shown(self, name: str, crowd: Crowd | None) -> Pixels:
+    def shown(self, name: str, crowd: Crowd) -> Pixels:
         """Return samples (10, SHOWN, 32, 32, 3) of the first seed at the highest guidance."""
-        picture = Image.open(self.out / f"{run_name(name, crowd, 0)} {GUIDANCES[-1]:g}.png")
+        picture = Image.open(self._path(name, crowd, 0, f" {GUIDANCES[-1]:g}.png"))
         tiles = np.asarray(picture).reshape(len(NAMES), 32, SHOWN, 32, 3)
         shown: Pixels = tiles.transpose(0, 2, 1, 3, 4)
         return shown
@@ -141,7 +167,8 @@ class Bench:
             figures[name] = float((classes == truth).float().mean()), distance, spread(by_class)
         return figures
 
-
-def run_name(name: str, crowd: Crowd | None, seed: int) -> str:
-    """Return what a run's files are called."""
-    return f"{crowd.name if crowd else CLEAN} {name} {seed}"
+    def _path(self, name: str, crowd: Crowd, seed: int, ending: str) -> Path:
+        """Return a file of a run; clean labels do not depend on the crowd."""
+        arm = CLEAN if name == CLEAN else f"{crowd.name}, {name}"
+        size = f"{len(self.truth)} photographs, {self.steps} × {self.batch}"
+        return self.out / f"{arm}, {size}, seed {seed}{ending}"

@@ -77,7 +77,7 @@ def judge_for(
     folder: Path, pixels: Pixels, truth: Ints, pca: PCA, *, epochs: float, seed: int
 ) -> Judge:
     """Return the judge in the folder, trained there first if need be."""
-    path = folder / "judge.safetensors"
+    path = folder / f"judge, {epochs:g} epochs.safetensors"
     torch.manual_seed(seed)
     judge = Judge()
     if path.exists():

@@ -1,22 +1,53 @@
 """The tables: how right labels are, and what samples became of them."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import t as student  # type: ignore[import-untyped]
 
-from tests.benchmarks.uncertain_labels.crowds import Crowd
+from tests.benchmarks.uncertain_labels.arms import CLEAN, TDSM, TDSM_PROBE, TYPICAL, Posteriors
 
 GUIDANCES = (1.0, 2.0)
-CLEAN, BASE = "clean", "majority"
-TYPICAL = "clean, with the confidence of a probe"  # what confidence adds where labels are right
-DRAWS = 4000  # of accuracies within their errors, for intervals of the gap closed
 LEAST = 1e-6  # probabilities are clipped to it before their logarithm is taken
+DIFFERENCES = (  # an arm's less another's, by name
+    ("belief less majority labels", "probe", "majority"),
+    ("belief less clean labels", "probe", CLEAN),
+    ("… of it the labels: less clean labels of the same typicality", "probe", TYPICAL),
+    ("… of it typicality: clean labels with it, less those without", TYPICAL, CLEAN),
+    ("belief of answers alone less TDSM", "confidence", TDSM),
+    ("belief less TDSM of the probe's labels", "probe", TDSM_PROBE),
+    ("TDSM less majority labels", TDSM, "majority"),
+)
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
-Runs = Callable[[str, Crowd | None], Sequence[dict[str, Any]]]  # of an arm and crowd, a seed each
+Runs = Mapping[str, Sequence[dict[str, Any]]]  # the figures of each arm's runs, a seed each
+
+
+class Spread(NamedTuple):
+    """How much a figure differs between seeds, in all arms alike; none where there is one seed."""
+
+    deviation: float
+    freedom: int
+    seeds: int
+
+    @classmethod
+    def of(cls, arms: Sequence[Floats]) -> "Spread":
+        """Pool the deviations of arms' figures (seeds,)."""
+        seeds = len(arms[0])
+        freedom = len(arms) * (seeds - 1)
+        if not freedom:
+            return cls(float("nan"), 0, seeds)
+        return cls(float(np.mean([arm.var(ddof=1) for arm in arms]) ** 0.5), freedom, seeds)
+
+    def half(self, terms: int = 1) -> float:
+        """Return half of the 95 % interval of a mean, or of a difference of two (``terms``)."""
+        if not self.freedom:
+            return float("nan")
+        quantile = float(student.ppf(0.975, self.freedom))
+        return float(quantile * self.deviation * (terms / self.seeds) ** 0.5)
 
 
 def print_judge(photographs: Mapping[str, tuple[float, float, float]]) -> None:
@@ -26,76 +57,68 @@ def print_judge(photographs: Mapping[str, tuple[float, float, float]]) -> None:
         print(f"| {name} | {right:.3f} | {1000 * distance:.1f} | {apart:.3f} |")
 
 
-def print_labels(posteriors: Mapping[str, Sequence[Floats]], truth: Ints) -> None:
-    """Print how right each crowd's votes, aggregated answers and those with a probe (n, 10) are."""
+def print_labels(posteriors: Mapping[str, Posteriors], truth: Ints) -> None:
+    """Print how right each crowd's votes, aggregated answers and those with a probe are."""
     print("\nMost probable label right (mean negative log-likelihood of the truth)\n")
     print("| crowd | majority | aggregated | with the probe |\n|---|---|---|---|")
-    for crowd, (votes, *aggregated) in posteriors.items():
-        cells = [f"{(votes.argmax(1) == truth).mean():.3f}"]
-        for posterior in aggregated:
+    for crowd, each in posteriors.items():
+        cells = [f"{(each.votes.argmax(1) == truth).mean():.3f}"]
+        for posterior in (each.crowd, each.probe):
             likelihood = posterior[np.arange(len(truth)), truth].clip(min=LEAST)
             right = (posterior.argmax(1) == truth).mean()
             cells.append(f"{right:.3f} ({-np.log(likelihood).mean():.2f})")
         print(f"| {crowd} | " + " | ".join(cells) + " |")
 
 
-def print_samples(runs: Runs, crowds: Sequence[Crowd], arms: Sequence[str], count: int) -> None:
-    """Print the share of a run's ``count`` samples recognised, and how much of the gap closes."""
-    for guidance in GUIDANCES:
-        print(f"\nSamples recognised as asked, guidance {guidance:g} (KID × 1000; spread)\n")
-        _head(crowds)
-        for name in (CLEAN, TYPICAL):
-            print(f"| {name} | " + f"{_cell(runs(name, None), guidance, count)} | " * len(crowds))
-        for arm in arms:
-            cells = [_cell(runs(arm, crowd), guidance, count) for crowd in crowds]
-            print(f"| {arm} | " + " | ".join(cells) + " |")
-    for guidance in GUIDANCES:
-        print(f"\nShare of the way from majority to clean, guidance {guidance:g}\n")
-        _head(crowds)
-        clean = _shares(runs(CLEAN, None), guidance)
-        for arm in arms:
-            if arm != BASE:
-                cells = []
-                for crowd in crowds:
-                    found = _shares(runs(arm, crowd), guidance)
-                    base = _shares(runs(BASE, crowd), guidance)
-                    cells.append(_closed(found, base, clean, count))
-                print(f"| {arm} | " + " | ".join(cells) + " |")
+def print_samples(crowd: str, runs: Runs) -> None:
+    """Print what a judge made of the samples of each arm, and differences between arms."""
+    seeds = len(runs[CLEAN])
+    print(f"\n{crowd}; means of {seeds} seeds, 95 % intervals by the deviation pooled over arms\n")
+    columns = [(what, guidance) for what in ("accuracy", "kid") for guidance in GUIDANCES]
+    heads = [f"{_title(what)}, guidance {guidance:g}" for what, guidance in columns]
+    print(f"| conditioned on | {' | '.join(heads)} | spread |")
+    print("|---|" + "---:|" * (len(columns) + 1))
+    for name in runs:
+        cells = [_cell(runs, name, what, guidance) for what, guidance in columns]
+        apart = _figures(runs, name, "spread", GUIDANCES[-1]).mean()
+        print(f"| {name} | {' | '.join(cells)} | {apart:.2f} |")
+    print(f"\n| difference | {' | '.join(heads)} |\n|---|" + "---:|" * len(columns))
+    for title, first, second in DIFFERENCES:
+        if {first, second} <= {*runs}:
+            cells = [_cell(runs, first, what, g, less=second) for what, g in columns]
+            print(f"| {title} | {' | '.join(cells)} |")
+    _print_classifiers(runs)
 
 
-def _head(crowds: Sequence[Crowd]) -> None:
-    print("| conditioned on | " + " | ".join(crowd.name for crowd in crowds) + " |")
-    print("|---|" + "---|" * len(crowds))
+def _print_classifiers(runs: Runs) -> None:
+    """Print how right the classifiers are that correct noisy labels."""
+    names = ("classifier", "kept, actual", "kept, estimated", "error of transitions")
+    rows = {name: of_arm for name, of_arm in runs.items() if names[0] in of_arm[0]}
+    if rows:
+        print("\n| labels corrected by | classifier right | labels kept | as estimated | error |")
+        print("|---|---:|---:|---:|---:|")
+    for arm, of_arm in rows.items():
+        means = [f"{np.mean([run[name] for run in of_arm]):.3f}" for name in names]
+        print(f"| {arm} | {' | '.join(means)} |")
 
 
-def _cell(runs: Sequence[dict[str, Any]], guidance: float, count: int) -> str:
-    shares = _shares(runs, guidance)
-    distance, apart = (
-        np.mean([run[f"{what} {guidance:g}"] for run in runs]) for what in ("kid", "spread")
-    )
-    half = 1.96 * _error(shares, count)
-    return f"{shares.mean():.3f} ± {half:.3f} ({1000 * distance:.0f}; {apart:.2f})"
+def _title(what: str) -> str:
+    return {"accuracy": "recognised", "kid": "KID × 1000"}[what]
 
 
-def _shares(runs: Sequence[dict[str, Any]], guidance: float) -> Floats:
-    return np.array([run[f"accuracy {guidance:g}"] for run in runs])
+def _cell(runs: Runs, name: str, what: str, guidance: float, less: str | None = None) -> str:
+    """Return an arm's mean, or by how much it is above another's, with its interval."""
+    spread = Spread.of([_figures(runs, each, what, guidance) for each in runs])
+    mean = _figures(runs, name, what, guidance).mean()
+    if less is not None:
+        mean -= _figures(runs, less, what, guidance).mean()
+    half = spread.half(2 if less else 1)
+    sign = "+" if less else ""
+    if what == "kid":
+        return f"{1000 * mean:{sign}.0f} ± {1000 * half:.0f}"
+    return f"{mean:{sign}.3f} ± {half:.3f}"
 
 
-def _error(shares: Floats, count: int) -> float:
-    """Return the mean's standard error: the binomial's, or that between seeds where it is more."""
-    mean, seeds = shares.mean(), len(shares)
-    between = shares.std(ddof=1) / seeds**0.5 if seeds > 1 else 0.0
-    return max(float(between), float((mean * (1 - mean) / (count * seeds)) ** 0.5))
-
-
-def _closed(arm: Floats, base: Floats, clean: Floats, count: int) -> str:
-    """Return the share of the gap closed, with its 95 % interval, unless there may be no gap."""
-    dice = np.random.default_rng(0)
-    drawn = [
-        dice.normal(shares.mean(), _error(shares, count), DRAWS) for shares in (arm, base, clean)
-    ]
-    gap = clean.mean() - base.mean()
-    if gap < 2 * np.std(drawn[2] - drawn[1]):
-        return "gap too small"
-    low, high = np.quantile((drawn[0] - drawn[1]) / (drawn[2] - drawn[1]), [0.025, 0.975])
-    return f"{(arm.mean() - base.mean()) / gap:.0%} ({low:.0%} to {high:.0%})"
+def _figures(runs: Runs, name: str, what: str, guidance: float) -> Floats:
+    """Return one figure of an arm's runs (seeds,)."""
+    return np.array([run[f"{what} {guidance:g}"] for run in runs[name]])
