@@ -25,6 +25,7 @@ vendor, batch, license, url, date, importer, and the price of one text |
 | `n_answers` | answers about the picture in all |
 | `license`, `source` | as the import said; `source` is the path that it came from |
 | `generated`, `prompt` | whether a model drew the picture, and from what |
+| `pair` | the probability that the two halves that it shows belong together; 0: it shows none |
 | `width`, `height`, `split`, `snapshot` | in pixels; the snapshot's SHA-256 |"""
 
 

@@ -82,6 +82,7 @@ class ExportRow:
     provenance: tuple[Mapping[str, Any], ...]  # where it and its texts come from, the picture first
     generated: bool
     prompt: str
+    pair: float  # the probability that its two halves belong together; 0: it shows no halves
     width: int  # of the exported picture, in pixels
     height: int
     stored_size: tuple[int, int]  # of the snapshot's picture
@@ -151,6 +152,7 @@ def _row(row: Row, split: str, options: Options, left_out: Counter[str]) -> Expo
         provenance=tuple(row["provenance"]),
         generated=row["generated"],
         prompt=row["prompt"],
+        pair=row.get("pair", 0.0),
         width=width,
         height=height,
         stored_size=(row["width"], row["height"]),

@@ -61,15 +61,15 @@ class Described(MutableMapping[str, Metadata]):
     def _pack(self, metadata: Metadata) -> Packed:
         lists = (tuple(getattr(metadata, name)) for name in LISTS)
         others = (self._of_mapping(getattr(metadata, name)) for name in OTHERS)
-        return (metadata.provenance, metadata.license, *lists, *others)
+        return (metadata.provenance, metadata.license, metadata.is_pair, *lists, *others)
 
     def _of_mapping(self, mapping: dict[Any, Any]) -> Packed:
         items = tuple(mapping.items())
         return self._counts.setdefault(items, items) if isinstance(mapping, Counter) else items
 
     def _unpack(self, packed: Packed) -> Metadata:
-        metadata = Metadata(provenance=packed[0], license=packed[1])
-        for name, values in zip((*LISTS, *OTHERS), packed[2:], strict=True):
+        metadata = Metadata(provenance=packed[0], license=packed[1], is_pair=packed[2])
+        for name, values in zip((*LISTS, *OTHERS), packed[3:], strict=True):
             if values:
                 held = getattr(metadata, name)
                 held.extend(values) if name in LISTS else held.update(dict(values))

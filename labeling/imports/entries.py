@@ -21,6 +21,7 @@ class Kind(StrEnum):
     KEYWORD = "keyword"
     GOLD = "gold"  # the truth of a concept: (name, True or False)
     LICENSE = "license"
+    PAIR = "pair"  # that the picture shows two halves of a pair
     BOX = "box"  # a rectangle of the picture and what it shows (`Box`)
     TEXT = "text"  # a caption or keywords: decided for the source as a whole (`kinds`)
 

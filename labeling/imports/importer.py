@@ -111,7 +111,7 @@ class _BatchImporter:
         self.remarks: dict[str, str] = {}  # by path, of pictures that are still to be counted
         self.goes_on = record.images.exists()
         self.are_pairs = Options.of(record.options).pairs
-        self.pair_concept = pairs.concept_of(record) if self.are_pairs else None
+        self.pair_concept = pairs.concept_of(record)
 
     def import_batch(self, batch: Batch) -> None:
         """Import a batch, and count what became of it once it is committed.
@@ -135,8 +135,7 @@ class _BatchImporter:
                 if not isinstance(batch.results.get(sha256), ImageRejected)
             )
             stored = self._store(batch, metadata)
-            if self.are_pairs:
-                pairs.note([image.image for _, image in stored], self.pair_concept)
+            self._note_pairs(stored, metadata)
             rows_of = self._statements(stored, metadata)
             if self.goes_on:
                 statements.complete(self.record, rows_of)
@@ -153,6 +152,18 @@ class _BatchImporter:
         later = self._put_by(stored, seen, metadata)
         self._count(batch, dict(stored), metadata, later)
         return gone
+
+    def _note_pairs(
+        self, stored: Sequence[tuple[str, StoredImage]], metadata: Mapping[str, Metadata]
+    ) -> None:
+        """Note the pictures that were made of two halves, or that the source says show two."""
+        shown = [
+            image.image
+            for path, image in stored
+            if self.are_pairs or (metadata[path].is_pair and pairs.has_halves(image.image))
+        ]
+        if shown:
+            pairs.note(shown, self.pair_concept)
 
     def _gone(self, batch: Batch) -> set[str]:
         """Return the hashes of what the project has no longer; the rest stays from here on."""

@@ -162,7 +162,12 @@ def expanded(members: Members, options: Options) -> Members:
     """Return the members with the pictures that lie in tables, and of pairs one for both halves."""
     if options.pairs:
         limit = settings.IMAGE_MAX_BYTES
-        return pairs.joined(members, read_limit=limit, encoding=options.encoding)
+        return pairs.joined(
+            members,
+            read_limit=limit,
+            encoding=options.encoding,
+            first_halves=options.first_halves,
+        )
     return lambda: source.distinct(embedded.expand(members(), options))
 
 

@@ -69,6 +69,7 @@ NAMES = {
     Kind.KEYWORD: ("keyword", "keywords"),
     Kind.GOLD: ("text of gold", "texts of gold"),
     Kind.LICENSE: ("license", "licenses"),
+    Kind.PAIR: ("mark of a pair", "marks of pairs"),
     Kind.BOX: ("box", "boxes"),
     Kind.TEXT: ("other text", "other texts"),
 }

@@ -36,6 +36,7 @@ class Metadata:
     of_keywords: dict[int, Provenance] = field(default_factory=dict)
     boxes: dict[Box, str] = field(default_factory=dict)  # with where each was read
     license: str = ""
+    is_pair: bool = False  # whether it shows two halves of a pair
     gold: dict[str, bool] = field(default_factory=dict)  # truths by the names of concepts
     read: Counter[Kind] = field(default_factory=Counter)  # all texts, …
     refused: Counter[Kind] = field(default_factory=Counter)  # … and those that were left out
@@ -104,6 +105,9 @@ class Metadata:
                 return self._add_license(text)
             case Kind.BOX:
                 return self._add_box(text, where)
+            case Kind.PAIR:
+                self.is_pair = True
+                return ""
             case Kind.TEXT:
                 raise ValueError("What the text is was not decided.")
 

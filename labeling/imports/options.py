@@ -52,7 +52,8 @@ class Options:
     columns that hold what is asked for. encoding: of names and of texts that are not UTF-8, as
     Python calls it; empty: such are refused. masks: whether masks are taken as pictures. bits: how
     many are used of pictures of 16 bits whose files do not say so; 0: all. pairs:
-    whether its pictures are halves of pairs (`labeling.imports.pairs`).
+    whether its pictures are halves of pairs (`labeling.imports.pairs`). first_halves: the folder of
+    the first ones; empty: as the folders' names say.
     """
 
     encoding: str = ""
@@ -61,6 +62,7 @@ class Options:
     masks: Masks = Masks.REFUSED
     bits: int = 0
     pairs: bool = False
+    first_halves: str = ""
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Options":
@@ -74,6 +76,7 @@ class Options:
             masks=_masks(values.get("masks", Masks.REFUSED)),
             bits=_bits(values.get("bits", 0)),
             pairs=bool(values.get("pairs", False)),
+            first_halves=str(values.get("first_halves") or ""),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -86,6 +89,7 @@ class Options:
             "masks": masks,
             "bits": self.bits,
             "pairs": self.pairs,
+            "first_halves": self.first_halves,
         }
         return {name: value for name, value in chosen.items() if value}
 

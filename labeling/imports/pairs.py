@@ -1,7 +1,7 @@
 """Pairs of pictures of a folder, each as one picture that holds both halves side by side.
 
-Of two folders with equally named pictures, the first by name holds the first halves:
-`lower/ada.png` belongs with `upper/ada.jpg`, and `lower/ada.txt` describes them. Where there is a
+Of two folders with equally named pictures, `labeling.pair_order` tells which holds the first
+halves: `a/ada.png` belongs with `b/ada.jpg`, and `a/ada.txt` describes them. Where there is a
 `pairs.csv`, its columns `first` and `second` name the pictures, and `caption` may describe them.
 
 The left and the right square of a pair's picture are its halves, each whole, on white where it is
@@ -11,6 +11,7 @@ shown both halves at once and asked whether they belong together.
 
 import io
 import json
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,7 +19,7 @@ from typing import BinaryIO
 
 from PIL import Image, ImageOps
 
-from labeling import images, marks
+from labeling import images, marks, pair_order
 from labeling.decoding import ImageRejected
 from labeling.imports import csv_rows, layouts
 from labeling.imports.members import Member, Rejection, SourceError
@@ -28,6 +29,7 @@ from labeling.marks import Mark
 from labeling.models import Concept, Import, Pair
 from labeling.models import Image as ImageRow
 from labeling.models.projects import name_key
+from labeling.pair_order import OrderError
 
 CONCEPT, PHRASE = "belonging together", "two pictures that belong together"
 TABLE = "pairs.csv"
@@ -42,6 +44,8 @@ FOLDERS = (
     "Pairs lie in two folders of equally named pictures, or a {table} names them; here, pictures "
     "lie in {number:,}: {names}."
 )
+
+SAY_IT = "Name it: --first-halves {0}, or --first-halves {1}."
 
 Found = Iterator[Member | Rejection]
 
@@ -65,13 +69,26 @@ class _Source:
     table: Member | None = None
 
 
-def joined(members: Members, *, read_limit: int, encoding: str = "") -> Members:
+def joined(
+    members: Members, *, read_limit: int, encoding: str = "", first_halves: str = ""
+) -> Members:
     """Return the members of a folder with a picture for each pair in place of its halves.
 
-    read_limit: bytes of a half. What is of no pair is rejected, with the reason. Raises
-    `SourceError`, once they are iterated over, where the folder holds no pairs.
+    read_limit: bytes of a half. first_halves: the folder of two that holds them, where their names
+    do not say it. What is of no pair is rejected, with the reason. Raises `SourceError`, once they
+    are iterated over, where the folder holds no pairs, or it is not clear which halves are first.
     """
-    return lambda: _joined(members(), read_limit, encoding)
+    return lambda: _joined(members(), read_limit, encoding, first_halves)
+
+
+def sides(members: Members, first_halves: str = "") -> tuple[str, str] | None:
+    """Return the folders of the first and of the second halves; None where a table names pairs.
+
+    Raises `SourceError` as `joined` does.
+    """
+    source = _Source({}, {})
+    deque(_gather(members(), source), maxlen=0)
+    return _sides(source, first_halves) if source.table is None else None
 
 
 def concept_of(record: Import) -> Concept | None:
@@ -82,17 +99,25 @@ def concept_of(record: Import) -> Concept | None:
     return concept.merged_into or concept if concept else None
 
 
+def has_halves(image: ImageRow) -> bool:
+    """Return whether a picture is wide enough for two squares of its height."""
+    return image.width >= 2 * image.height
+
+
 def note(stored: Iterable[ImageRow], concept: Concept | None) -> None:
     """Note that images are pairs; those that are noted already stay as they are."""
     rows = [Pair(image=image, concept=concept) for image in stored]
     Pair.objects.bulk_create(rows, ignore_conflicts=True)
 
 
-def _joined(members: Found, read_limit: int, encoding: str) -> Found:
+def _joined(members: Found, read_limit: int, encoding: str, first_halves: str) -> Found:
     source = _Source({}, {})
     yield from _gather(members, source)
     pairs = list[_Halves]()
-    found = _of_folders(source) if source.table is None else _of_table(source, encoding)
+    if source.table is None:
+        found = _of_folders(source, _sides(source, first_halves))
+    else:
+        found = _of_table(source, encoding)
     for each in found:
         if isinstance(each, Rejection):
             yield each
@@ -122,12 +147,21 @@ def _gather(members: Found, source: _Source) -> Found:
             yield Rejection(member.path, NOT_READ)
 
 
-def _of_folders(source: _Source) -> Iterator[_Halves | Rejection]:
-    """Yield the pictures of one name in both folders, and why others are of no pair."""
+def _sides(source: _Source, first_halves: str) -> tuple[str, str]:
+    """Return the folders of the first and of the second halves. Raises `SourceError`."""
     folders = sorted({path.partition("/")[0] for path in source.pictures if "/" in path})
     if len(folders) != 2:
         names = ", ".join(folders[:5]) or "none"
         raise SourceError(FOLDERS.format(table=TABLE, number=len(folders), names=names))
+    one, other = folders
+    try:
+        return pair_order.ordered(one, other, first_halves.strip("/"))
+    except OrderError as error:
+        raise SourceError(f"{error} {SAY_IT.format(one, other)}") from None
+
+
+def _of_folders(source: _Source, folders: tuple[str, str]) -> Iterator[_Halves | Rejection]:
+    """Yield the pictures of one name in both folders, and why others are of no pair."""
     halves: list[dict[str, Member]] = [{}, {}]
     for path, member in source.pictures.items():
         folder, slash, name = path.partition("/")

@@ -47,20 +47,13 @@ export function settingsOf({ seed, second_seed: last, guidance }, model) {
 
 export function about({ kinds, training_images: count, project, current }) {
   const pairs = kinds.includes("translation");
-  const learnt = count
-    ? ngettext(
-        "This model has learnt from %(count)s picture of “%(project)s” and from nothing else.",
-        "This model has learnt from %(count)s pictures of “%(project)s” and from nothing else.",
-        count,
-      )
-    : gettext("This model has learnt from few pictures of “%(project)s” and from nothing else.");
-  const sentences = [fill(learnt, { count: formatNumber(count ?? 0), project })];
+  const sentences = [pairs ? learntFromPairs(project) : learntFrom(count, project)];
   if (!current) sentences.push(gettext("It is not the current model of its recipe."));
   sentences.push(
     pairs
       ? gettext(
-          "Each of them showed two halves that belong together. It draws another half for any " +
-            "picture, but only of such as these does it know what belongs to them.",
+          "It draws another half for any picture, but only of such as theirs does it know what " +
+            "belongs to them.",
         )
       : gettext(
           "It largely recalls what it has seen, and broad words, like “food”, blur. " +
@@ -68,6 +61,24 @@ export function about({ kinds, training_images: count, project, current }) {
         ),
   );
   return sentences.join(" ");
+}
+
+function learntFromPairs(project) {
+  const sentence = gettext(
+    "This model has learnt from the pairs of pictures of “%(project)s” and from nothing else.",
+  );
+  return fill(sentence, { project });
+}
+
+function learntFrom(count, project) {
+  const sentence = count
+    ? ngettext(
+        "This model has learnt from %(count)s picture of “%(project)s” and from nothing else.",
+        "This model has learnt from %(count)s pictures of “%(project)s” and from nothing else.",
+        count,
+      )
+    : gettext("This model has learnt from few pictures of “%(project)s” and from nothing else.");
+  return fill(sentence, { count: formatNumber(count ?? 0), project });
 }
 
 export function newQuestions(count) {

@@ -49,6 +49,7 @@ COLUMNS: dict[str, Any] = {
     "source": "string",
     "generated": "bool",
     "prompt": "string",
+    "pair": "float64",
     "width": "int64",
     "height": "int64",
 }
@@ -106,7 +107,8 @@ RESPONSIBLE_AI = {
     "path that each came from. `provenance_*` are lists side by side of where the picture, first, "
     "and its texts and boxes come from: import, vendor, address, licence and so on; "
     "`caption_provenance` and `box_provenance` are places in them, -1: made here. Where "
-    "`generated` is true, a model drew it from its `prompt`.",
+    "`generated` is true, a model drew it from its `prompt`. Where `pair` is above 0, it shows two "
+    "halves side by side, and that is the probability that they belong together.",
     "rai:dataAnnotationProtocol": "People were shown a picture, or a part of it, and a text, and "
     "said whether the text is true of it. Answers of several people, each weighed by how reliable "
     "that person was on pictures whose truth is known, add up to a probability. Where nobody "
@@ -217,6 +219,7 @@ def _record(row: ExportRow, name: str) -> dict[str, Any]:
         "source": row.source,
         "generated": row.generated,
         "prompt": row.prompt,
+        "pair": row.pair,
         "width": row.width,
         "height": row.height,
     }

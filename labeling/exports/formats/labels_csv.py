@@ -16,7 +16,16 @@ _PICTURE = "file_name", "source", "split"
 _ORIGIN = "import", "vendor", "batch", "license", "url", "date"
 _PLACE = "left", "top", "width", "height"  # of a box, in pixels of the picture as it is exported
 FILES = {
-    "pictures.csv": (*_PICTURE, "width", "height", "n_answers", "generated", "prompt", *_ORIGIN),
+    "pictures.csv": (
+        *_PICTURE,
+        "width",
+        "height",
+        "n_answers",
+        "generated",
+        "prompt",
+        "pair",
+        *_ORIGIN,
+    ),
     "labels.csv": (*_PICTURE, "concept", "probability", "label", "entropy", "answers", "in_part"),
     "captions.csv": (*_PICTURE, "caption", "confidence", "written_by", *_ORIGIN),
     "tags.csv": (*_PICTURE, "tag"),
@@ -44,6 +53,7 @@ class Labels:
             "n_answers": row.answers,
             "generated": "yes" if row.generated else "no",
             "prompt": row.prompt,
+            "pair": row.pair,
             **_origin(row, 0),
             "license": row.license,
         }

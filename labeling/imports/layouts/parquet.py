@@ -114,7 +114,9 @@ def _texts(table: Columnar, options: Options, *, but: str) -> list[str]:
     others = {GOLD_COLUMN, *objects.columns_of(names)}
     if not any(roles[name] in rows.OF_TEXTS or name in others for name in names):
         return []
-    return [name for name in names if roles[name] or name in {*others, *LIMITS}]
+    of_snapshots = rows.OF_SNAPSHOTS if set(names) >= rows.OF_SNAPSHOTS else set()
+    others |= {*of_snapshots, *LIMITS}
+    return [name for name in names if roles[name] or name in others]
 
 
 PARQUET = Layout("Parquet", _read, suffixes=columnar.PARQUET)

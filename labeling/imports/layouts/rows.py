@@ -14,6 +14,7 @@ from labeling.imports.metadata import GOLD_COLUMN
 from labeling.imports.options import DEFAULTS, Column, Options
 
 LANGUAGE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
+OF_SNAPSHOTS = {"pair", "n_answers", "source", "generated"}  # columns of each row of one
 OF_A_TEXT = ("text", "caption", "raw", "sentence", "value")  # where an object holds one
 DIGITS_MAX = 9
 DEPTH_MAX = 3  # of lists within lists
@@ -46,6 +47,7 @@ def read(
     roles = {name: columns.role(name, options.columns) for name in row}
     several = [text for name in row for text in _texts(name, row[name], roles[name], names or {})]
     several += [Text(Kind.GOLD, pair) for pair in _gold(row.get(GOLD_COLUMN))]
+    several += [Text(Kind.PAIR, True)] * _is_pair(row)
     for text in several:
         value = class_number(text.text, reference) if text.kind is Kind.KEYWORD else None
         stated = text.text if value is None else value
@@ -61,6 +63,19 @@ def read(
     known = [name for name in row if name == GOLD_COLUMN or roles[name] in OF_TEXTS]
     if not known and drawn is None:
         yield Refusal(where, Kind.TEXT, unknown(row))
+
+
+def _is_pair(row: Mapping[str, Any]) -> bool:
+    """Whether a row of a snapshot, or of its export, says that a picture shows a pair's halves.
+
+    Others may have a column of the same name that means anything.
+    """
+    if not row.keys() >= OF_SNAPSHOTS:
+        return False
+    try:
+        return 0 < float(row["pair"]) <= 1
+    except (TypeError, ValueError):
+        return False
 
 
 def unknown(names: Mapping[str, Any]) -> str:

@@ -155,6 +155,13 @@ class Command(BaseCommand):
             f"named in its {pairs.TABLE}; people are asked whether they belong together",
         )
         parser.add_argument(
+            "--first-halves",
+            metavar="FOLDER",
+            default="",
+            help="with --pairs: which of the two folders holds the first halves, from which a "
+            "model is to draw the others, where their names (a and b, 1-ink and 2-red) do not say",
+        )
+        parser.add_argument(
             "--no-input", action="store_true", help="ask nothing, not even on a terminal"
         )
 
@@ -214,9 +221,13 @@ class Command(BaseCommand):
             path = Path(source)
             if options.pairs and not path.is_dir():
                 raise SourceError(f"Pairs are read from a folder: unpack {path} into one.")
+            if options.first_halves and not options.pairs:
+                raise SourceError("--first-halves is for --pairs alone.")
             column = options.columns.get(Column.PICTURE, "")
             members = sources.find(path, encoding=options.encoding, column=column)
             index = jobs.read(members, name=source, options=options)
+            if options.pairs:
+                self._describe_sides(members, options)
             record = self._begun(
                 slug,
                 Begun(str(path.resolve()), changes.fingerprint(path, options)),
@@ -231,6 +242,15 @@ class Command(BaseCommand):
         urls.forget(Path(source))
         enqueue_on_commit(fill_due_pools)
         self._close(record, report)
+
+    def _describe_sides(self, members: Members, options: Options) -> None:
+        """Say which halves are the first ones: a model learns to draw the others from them."""
+        if sides := pairs.sides(members, options.first_halves):
+            first, second = sides
+            self.stdout.write(
+                f"The first halves are those in {first}, the second ones those in {second}: the "
+                "other way round with --first-halves."
+            )
 
     def _begun(self, slug: str, begun: Begun, options: Options, declared: dict[str, Any]) -> Import:
         """Return the leased row of the import of a source, in its project, which is made."""
@@ -328,6 +348,7 @@ def _options(values: Mapping[str, Any]) -> Options:
             "masks": values["masks"],
             "bits": values["bits"],
             "pairs": values["pairs"],
+            "first_halves": values["first_halves"],
             "texts": parse_texts(values["texts"]),
             "columns": parse_columns(values["columns"]),
         }

@@ -82,6 +82,7 @@ def row(number: int, split: str, size: tuple[int, int]) -> tuple[dict[str, Any],
         "provenance": [{**NOWHERE, "import": "holiday", "url": f"https://a.example/{number}"}],
         "generated": number % 7 == 6,
         "prompt": f"prompt {number}" if number % 7 == 6 else "",
+        "pair": 0.9 if number % 9 == 4 else 0.0,
         "width": size[0],
         "height": size[1],
     }, data

@@ -1,4 +1,4 @@
-"""Out and in again: each layout that is also read keeps every text, keyword and box."""
+"""Out and in again: each layout that is also read keeps every text, keyword, box and pair."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -8,22 +8,24 @@ from django.core.management import call_command
 
 from labeling import exports
 from labeling.exports import Options
-from labeling.models import BoxStatement, Image, Project, Question
+from labeling.models import BoxStatement, Image, Pair, Project, Question
 from tests.labeling.exports import frozen
 from tests.labeling.exports.frozen import pixels, rows_of, stored_pixels
 
 pytestmark = pytest.mark.django_db
 COUNT = 200
+SIZE = 34, 16  # which has room for two halves
 LAYOUTS = [  # with what they hold beside captions
-    ("imagefolder", {}, {"tags", "boxes"}),
-    ("parquet", {"shard": 70}, {"tags", "boxes"}),
-    ("webdataset", {"shard": 70}, {"tags", "boxes"}),
+    ("imagefolder", {}, {"tags", "boxes", "pairs"}),
+    ("parquet", {"shard": 70}, {"tags", "boxes", "pairs"}),
+    ("webdataset", {"shard": 70}, {"tags", "boxes", "pairs"}),
     ("coco", {}, {"boxes"}),
-    ("croissant", {}, {"tags", "boxes"}),
-    ("folder", {"sidecar": "json", "copy_pictures": True}, {"tags", "boxes"}),
+    ("croissant", {}, {"tags", "boxes", "pairs"}),
+    ("folder", {"sidecar": "json", "copy_pictures": True}, {"tags", "boxes", "pairs"}),
     ("folder", {"copy_pictures": True}, set()),
 ]
-Known = dict[bytes, tuple[list[str], list[str], list[tuple]]]  # by a picture's pixels
+# By a picture's pixels.
+Known = dict[bytes, tuple[list[str], list[str], list[tuple], bool]]
 
 
 @pytest.fixture
@@ -37,11 +39,11 @@ def snapshot(garden, tmp_path, monkeypatch) -> Path:
         return told | {"generated": False, "prompt": ""}, data
 
     monkeypatch.setattr(frozen, "row", row)
-    return frozen.write(tmp_path / "snapshot", COUNT, (16, 16))
+    return frozen.write(tmp_path / "snapshot", COUNT, SIZE)
 
 
 def known(project: Project) -> Known:
-    """Return the captions, the keywords and the boxes of each picture."""
+    """Return the captions, the keywords and the boxes of each picture, and whether it is a pair."""
     captions, boxes = defaultdict(list), defaultdict(list)
     asked = Question.objects.filter(project=project, kind="caption")
     for image, text in asked.values_list("tile__image_id", "text"):
@@ -49,11 +51,12 @@ def known(project: Project) -> Known:
     for row in BoxStatement.objects.filter(tile__image__project=project).select_related("tile"):
         tile = row.tile
         boxes[tile.image_id].append((tile.left, tile.top, tile.width, tile.height, row.label))
+    pairs = set(Pair.objects.filter(image__project=project).values_list("image", flat=True))
     told = {}
     for image in Image.objects.filter(project=project):
         with image.file.open("rb") as file:
             texts = sorted(captions[image.pk]), sorted(image.keywords), sorted(boxes[image.pk])
-            told[pixels(file.read())] = texts
+            told[pixels(file.read())] = (*texts, image.pk in pairs)
     return told
 
 
@@ -65,11 +68,12 @@ def expected(row: dict, holds: set[str]) -> tuple:
         sorted(each["text"] for each in row["captions"]),
         sorted(keywords),
         sorted((b["left"], b["top"], b["width"], b["height"], b["label"]) for b in boxes),
+        "pairs" in holds and row["pair"] > 0,
     )
 
 
 @pytest.mark.parametrize(("format", "options", "holds"), LAYOUTS)
-def test_every_text_keyword_and_box_comes_back(snapshot, tmp_path, format, options, holds):
+def test_every_text_keyword_box_and_pair_comes_back(snapshot, tmp_path, format, options, holds):
     out = tmp_path / "out"
     chosen = Options(captions="all", **options)
     exports.export(folder=snapshot, format=format, out=out, options=chosen)

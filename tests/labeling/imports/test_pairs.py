@@ -1,13 +1,16 @@
 """Pairs of pictures: imported as one picture each, asked about, and frozen with their fit."""
 
+import io
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from PIL import Image as PillowImage
 
 from labeling import snapshots
 from labeling.imports.pairs import CONCEPT
-from labeling.models import Import, Pair, Question
+from labeling.models import Import, Pair, Project, Question
+from labeling.pair_order import OrderError, ordered
 from tests.labeling.garden import rows
 from tests.labeling.imports.sources import fill, refused, take
 from tests.pictures import encoded, jpeg, patchwork, png
@@ -39,6 +42,52 @@ def test_two_folders_of_equally_named_pictures_are_pairs(box):
     assert sorted(Pair.objects.values_list("image__source", flat=True)) == ["x.png", "y.png"]
     assert set(Pair.objects.values_list("concept__name", flat=True)) == {CONCEPT}
     assert "imported 0, already there 2" in take(box, pairs=True)
+
+
+def test_which_folder_holds_the_first_halves_is_said_or_asked_for(box):
+    fill(box, **{"sketch/x.png": plain("red"), "colours/x.png": plain("blue")})
+    error = refused(box, pairs=True)
+    assert "holds the first halves" in error and "--first-halves sketch" in error
+    assert not Import.objects.exists()
+    assert "no folder “ink” with halves" in refused(box, pairs=True, first_halves="ink")
+    out = take(box, pairs=True, first_halves="sketch")
+    assert "The first halves are those in sketch, the second ones those in colours" in out
+    with Pair.objects.get().image.file.open("rb") as file:
+        assert PillowImage.open(file).convert("RGB").getpixel((0, 0)) == (255, 0, 0)
+    assert "for --pairs alone" in refused(box, first_halves="sketch")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("a", "b"), ("1-sketch", "2-colours"), ("2", "10"), ("Input", "Output"), ("x", "y")],
+)
+def test_names_of_folders_that_have_an_order_say_it(one, other):
+    assert ordered(one, other) == ordered(other, one) == (one, other)
+    assert ordered(one, other, first=other) == (other, one)
+
+
+@pytest.mark.parametrize(("one", "other"), [("lower", "upper"), ("01", "1"), ("a", "c"), ("", "b")])
+def test_names_without_an_order_say_nothing(one, other):
+    with pytest.raises(OrderError, match="Say which"):
+        ordered(one, other)
+
+
+def test_a_snapshot_taken_in_again_has_its_pairs(box, tmp_path):
+    letters(box)
+    fill(box, **{"a/x.txt": "a red thing on a wall"})
+    take(box, pairs=True)
+    snapshot = snapshots.freeze(project=Project.objects.get())
+    out = io.StringIO()
+    call_command("import_images", snapshot.folder, project="again", no_input=True, stdout=out)
+    assert "2 marks of pairs: 2 attached, 0 refused" in out.getvalue()
+    assert Pair.objects.filter(image__project__slug="again").count() == 2
+
+
+def test_a_strangers_column_called_pair_makes_no_pairs(box):
+    wide = encoded(PillowImage.new("RGB", (68, 32)), "PNG")
+    fill(box, **{"x.png": wide, "metadata.csv": "file_name,text,pair\nx.png,a dog by a lake,1\n"})
+    take(box)
+    assert not Pair.objects.exists()
 
 
 def test_a_snapshot_holds_both_halves_with_the_confidence_that_they_fit(box):

@@ -1,8 +1,8 @@
 """Read a plain folder of pairs: two folders of equally named pictures, or a ``pairs.csv``.
 
-``lower/ada.png`` belongs with ``upper/ada.jpg``: of the two folders, the first by name holds the
-first halves. ``pairs.csv`` has the columns ``first`` and ``second``, and ``caption`` where there
-are texts; its paths start from its own folder. ``lower/ada.txt`` may hold the text of a pair.
+``a/ada.png`` belongs with ``b/ada.jpg``; ``labeling.pair_order`` tells which folder holds the first
+halves. ``pairs.csv`` has the columns ``first`` and ``second``, and ``caption`` where there
+are texts; its paths start from its own folder. ``a/ada.txt`` may hold the text of a pair.
 """
 
 import csv
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from labeling import pair_order
 from training.engine.data import folders
 from training.engine.data.rows import Row, Snapshot
 from training.engine.files import TrainingError
@@ -39,7 +40,7 @@ def read_pairs(folder: Path) -> Snapshot:
     counts once; which are held out for judges depends on the content of their first halves alone.
     """
     listed = (folder / TABLE).is_file()
-    pairs = list(_of_table(folder / TABLE) if listed else _of_folders(*_halves(folder)))
+    pairs = list(_of_table(folder / TABLE) if listed else _of_folders(*_sides(folder)))
     if not pairs:
         raise TrainingError(f"{folder} holds no pairs: write some into {TABLE}.")
     by_content = {row.content: row for row in map(_row, pairs)}
@@ -61,6 +62,18 @@ def _halves(folder: Path) -> list[Path]:
     except OSError:
         return []
     return [path for path in inside if path.is_dir() and folders.holds_pictures(path)]
+
+
+def _sides(folder: Path) -> tuple[Path, Path]:
+    """Return the folders of the first and of the second halves."""
+    one, other = (path.name for path in _halves(folder))
+    try:
+        first, second = pair_order.ordered(one, other)
+    except pair_order.OrderError as error:
+        raise TrainingError(
+            f"In {folder}: {error} Rename them, to 1-{one} and 2-{other} say, or write a {TABLE}."
+        ) from None
+    return folder / first, folder / second
 
 
 def _of_folders(first: Path, second: Path) -> Iterator[_Pair]:

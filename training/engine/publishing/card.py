@@ -73,6 +73,11 @@ class Facts:
         return USES.get(self.recipe, SAMPLES)
 
     @property
+    def nouns(self) -> str:
+        """What its examples are called."""
+        return "pairs" if self.recipe == "pairs" else "pictures"
+
+    @property
     def draws(self) -> bool:
         """Whether it is a model that draws."""
         return self.recipe != "clip"
@@ -116,10 +121,12 @@ def _licenses(snapshot: Snapshot) -> Counter[str]:
     """Return the licences of the pictures to learn from, but for those that models drew."""
     licenses: Counter[str] = Counter()
     path = snapshot.folder / "train" / "metadata.jsonl"
+    learnt = {row.path.name for row in snapshot.train}
     if path.is_file():
         for _, line in numbered_lines(path):
             row = json.loads(line)
-            if row.get("generated") is not True:
+            is_learnt = Path(str(row.get("file_name"))).name in learnt
+            if is_learnt and row.get("generated") is not True:
                 license = row.get("license")
                 licenses[license if isinstance(license, str) else ""] += 1
     return licenses
@@ -212,26 +219,28 @@ def _origin(facts: Facts) -> str:
 def _data(facts: Facts) -> str:
     snapshot, about = facts.snapshot, _about(facts)
     described = sum(bool(row.captions) for row in snapshot.train)
+    nouns = facts.nouns
     values = {
-        "Pictures to learn from": _count(len(snapshot.train)),
+        f"{nouns.capitalize()} to learn from": _count(len(snapshot.train)),
         "… with captions": _count(described),
-        "Pictures held out, for the judges": _count(len(snapshot.test)),
+        f"{nouns.capitalize()} held out, for the judges": _count(len(snapshot.test)),
         "Concepts": _count(len(snapshot.concepts)),
         "People’s verdicts on drawings": learnt_from_drawings(facts.config),
         "Attribution": about.get("attribution"),
     }
-    parts = [_table(("", ""), _rows(values)), _license_table(facts.licenses)]
+    parts = [_table(("", ""), _rows(values)), _license_table(facts)]
     return _section("What it was trained on", "\n\n".join(filter(None, parts)))
 
 
-def _license_table(licenses: Counter[str]) -> str:
+def _license_table(facts: Facts) -> str:
+    licenses = facts.licenses
     if not licenses:
-        return "No licence is stated: the data is a folder of pictures."
+        return f"No licence is stated: the data is a folder of {facts.nouns}."
     most = licenses.most_common(LICENSES_MAX)
     rows = [(plain(name) or "none is stated", _count(number)) for name, number in most]
     if rest := licenses.total() - sum(number for _, number in most):
         rows.append(("others", _count(rest)))
-    return _table(("Licence of pictures", "Pictures"), rows)
+    return _table((f"Licence of {facts.nouns}", facts.nouns.capitalize()), rows)
 
 
 def _worth(facts: Facts) -> str:
@@ -269,7 +278,7 @@ def _limits(facts: Facts) -> str:
             "between two pictures of the data."
         )
     base = f", going out from `{_base(facts)}`" if _base(facts) else ""
-    lines.append(f"It was fitted to {_count(len(facts.snapshot.train))} pictures{base}.")
+    lines.append(f"It was fitted to {_count(len(facts.snapshot.train))} {facts.nouns}{base}.")
     if facts.draws:
         lines.append(
             "Its pictures say in their files that a model drew them. The mark can be stripped."

@@ -62,6 +62,8 @@ def test_a_run_says_what_it_was_watched_by_and_shows_it(run: Path) -> None:
     assert "Beside the true halves" in page
     assert "80 pairs to learn from, 20 held out" in page
     assert "nearest training pictures" not in page
+    card = (run / "model" / "README.md").read_text()
+    assert "| Pairs to learn from | 80 |" in card and "fitted to 80 pairs" in card
 
 
 def test_one_seed_is_one_picture_whatever_is_drawn_beside_it(
