@@ -47,6 +47,7 @@ FEATURES: dict[str, Any] = {
     ],
     "pair": _NUMBER,
     "shows_prompt": _NUMBER,
+    "fits_prompt": _NUMBER,
 }
 SIZES = (  # the hub's categories: up to how many rows each goes
     (1_000, "n<1K"),

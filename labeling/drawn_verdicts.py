@@ -1,22 +1,30 @@
-"""What people and reviewers say of drawings: whether a generated picture shows its prompt.
+"""What people, reviewers and a CLIP say of drawings: whether a picture shows its prompt.
 
-It is what their answers say, at even odds before them: neither how common a concept is among real
-pictures nor what a model predicted of the drawing counts, since models learn from it.
+What people say is what their answers say, at even odds before them: neither how common a concept is
+among real pictures nor what a model predicted counts. That is apart, since models learn from both.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from django.db.models import Q
 
 from labeling.aggregation import online
 from labeling.models import Concept, Image, Question
 
-LEAST = 0.0001  # 0 says that nobody has judged a drawing
+LEAST = 0.0001  # 0 says that nobody has judged a drawing, or no CLIP has seen it
 _JUDGED = Q(answers_count__gt=0) | Q(verdict__isnull=False)
 
 
-def of_images(images: Iterable[Image], concepts: Sequence[Concept]) -> dict[int, float]:
-    """Return P(it shows its prompt), in (0, 1], of each judged drawing among images, by image id.
+class Verdict(NamedTuple):
+    """Probabilities in (0, 1] that a drawing shows its prompt; 0 is unknown."""
+
+    shows_prompt: float = 0.0  # by people
+    fits_prompt: float = 0.0  # by the project's CLIP
+
+
+def of_images(images: Iterable[Image], concepts: Sequence[Concept]) -> dict[int, Verdict]:
+    """Return what is said of each drawing among images that people have judged, by image id.
 
     concepts: those that a prompt may name.
     """
@@ -26,18 +34,22 @@ def of_images(images: Iterable[Image], concepts: Sequence[Concept]) -> dict[int,
     by_id = {concept.pk: concept for concept in concepts}
     judged = Question.objects.filter(_JUDGED, tile__image__in=prompts, grid=1).order_by("pk")
     verdicts = {}
-    for image, text, concept, probability, prior, verdict in judged.values_list(
-        "tile__image", "text", "concept", "probability", "prior", "verdict"
-    ):
-        named = by_id[concept].is_named_by(prompts[image]) if concept in by_id else False
-        if named or (concept is None and text == prompts[image]):
-            verdicts[image] = _at_even_odds(probability, prior, verdict)
+    for question in judged.select_related("tile"):
+        prompt, concept = prompts[question.tile.image_id], by_id.get(question.concept_id or 0)
+        is_of_prompt = concept.is_named_by(prompt) if concept else question.text == prompt
+        if is_of_prompt:
+            verdicts[question.tile.image_id] = _verdict(question)
     return verdicts
 
 
-def _at_even_odds(probability: float, prior: float, verdict: bool | None) -> float:
+def _verdict(question: Question) -> Verdict:
+    predicted = question.model_probability
+    return Verdict(_by_people(question), 0.0 if predicted is None else max(predicted, LEAST))
+
+
+def _by_people(question: Question) -> float:
     """Return a posterior without its prior, or the truth where it is known."""
-    if verdict is not None:
-        return 1.0 if verdict else LEAST
-    evidence = online.log_odds(probability) - online.log_odds(prior)
+    if question.verdict is not None:
+        return 1.0 if question.verdict else LEAST
+    evidence = online.log_odds(question.probability) - online.log_odds(question.prior)
     return max(online.probability(evidence), LEAST)

@@ -15,7 +15,8 @@ to show, as `labeling.box_beliefs` believes it; one that shows two things is lis
 one picture.
 
 `shows_prompt` is how surely a picture that a model drew shows its prompt, by people alone; 0 where
-no model drew it, or nobody has judged it.
+no model drew it, or nobody has judged it. `fits_prompt` is what the project's CLIP says of a judged
+one; 0 where none does.
 
 `provenance` lists where the image and its texts come from, the image first; each caption and box
 has the place of its own in that list, -1 where somebody wrote it, or spoke of it, here.
@@ -36,6 +37,7 @@ from django.db.models.lookups import LessThan
 from labeling import box_beliefs, drawn_verdicts, image_beliefs, images, provenance
 from labeling.batches import batched
 from labeling.box_beliefs import BoxLabel
+from labeling.drawn_verdicts import Verdict
 from labeling.image_beliefs import ImageBeliefs
 from labeling.imports import statements
 from labeling.models import Concept, Image, Import, Pair, Project, Question, TextSource
@@ -92,7 +94,8 @@ def build(
                 for each in labels.get(image.pk, ())
             ]
             row["pair"] = pairs.fit(image, believed, number)
-            row["shows_prompt"] = round(verdicts.get(image.pk, 0.0), DIGITS)
+            said = verdicts.get(image.pk, Verdict())._asdict()
+            row |= {name: round(value, DIGITS) for name, value in said.items()}
             yield SnapshotRow(split_of(image), row, image)
 
 

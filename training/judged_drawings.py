@@ -10,6 +10,8 @@ def preferences(project: Project) -> Preferences:
     """Return the pairs of drawings of the same prompt of which people prefer one."""
     concepts = list(project.concepts.filter(merged_into=None))
     drawn = list(project.images.filter(visible(), generated=True).exclude(prompt=""))
-    shows = drawn_verdicts.of_images(drawn, concepts)
-    judged = [image for image in drawn if image.pk in shows]
-    return find_preferences([i.prompt for i in judged], [shows[i.pk] for i in judged])
+    said = drawn_verdicts.of_images(drawn, concepts)
+    judged = [image for image in drawn if image.pk in said]
+    return find_preferences(
+        [image.prompt for image in judged], [said[image.pk].shows_prompt for image in judged]
+    )

@@ -241,9 +241,9 @@ def _prompt_sets(wanted: Wanted) -> list[PromptSet]:
     data = wanted.data
     prompts = fixed_prompts(data)
     return [
-        replace(fixed(wanted.judged, range(4)), name="judged"),
-        replace(fixed(wanted.others, range(2)), name="others"),
-        replace(of_held_out(data, 0, 6), name="held out", seeds=tuple(range(4))),
+        replace(fixed(wanted.judged, range(3)), name="judged"),
+        replace(fixed(wanted.others, range(1)), name="others"),
+        replace(of_held_out(data, 0, 6), name="held out", seeds=tuple(range(2))),
         replace(of_unseen_pairs(data, prompts, range(6)), name="unseen pairs"),
     ]
 

@@ -50,15 +50,15 @@ def enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preferences, "ENOUGH", 1)
 
 
-def rows_of(snapshot: Snapshot) -> dict[str, float]:
+def rows_of(snapshot: Snapshot, column: str = "shows_prompt") -> dict[str, float]:
     """Return how surely each drawing shows its prompt, by its source."""
     rows = [
         row
         for split in snapshot_folder.SPLITS
         for row in snapshot_folder.read_rows(Path(snapshot.folder), split)
     ]
-    assert all(row["shows_prompt"] == 0 for row in rows if not row["generated"])
-    return {row["source"]: row["shows_prompt"] for row in rows if row["generated"]}
+    assert all(row[column] == 0 for row in rows if not row["generated"])
+    return {row["source"]: row[column] for row in rows if row["generated"]}
 
 
 def test_a_snapshot_says_what_people_alone_made_of_a_drawing(judged: Project) -> None:
@@ -71,6 +71,13 @@ def test_a_snapshot_says_what_people_alone_made_of_a_drawing(judged: Project) ->
     assert frozen == pytest.approx(
         {"1": 0.9, "2": 0.031, "3": 0, "4": 0.0001, "5": 1, "6": 0.9}, abs=0.003
     )
+
+
+def test_what_the_clip_says_of_a_judged_drawing_stands_beside_it(judged: Project) -> None:
+    drawn(judged, 3, "two owls", model_probability=0.7, answers_count=1)
+    drawn(judged, 4, "two owls", model_probability=0.7)
+    snapshot = snapshots.freeze(project=judged, include_generated=True)
+    assert rows_of(snapshot, "fits_prompt") == {"1": 0, "2": 0, "3": 0.7, "4": 0}
 
 
 def test_people_prefer_the_one_that_shows_its_prompt(judged: Project) -> None:

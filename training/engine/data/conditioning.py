@@ -18,6 +18,7 @@ CHANCE = 0.5  # probability that a text which nobody judged is true
 TAG_PROBABILITY = 0.9  # of a keyword that no annotator judged
 MAX_TAGS = 16
 CAPTION_SHARE, TAG_SHARE, LABEL_SHARE = 0.5, 0.3, 0.2  # how often each kind of text is used
+RATINGS = ("shows_prompt", "fits_prompt")  # of drawings; nobody has the second without the first
 SUREST = 0.9  # the quantile of confidence that samples are asked for
 
 Floats = NDArray[np.float32]
@@ -64,12 +65,13 @@ def above_chance(probability: float, chance: float = CHANCE) -> float:
 
 
 def gather_texts(
-    rows: Sequence[Row], concepts: Sequence[str], *, rated: bool = False
+    rows: Sequence[Row], concepts: Sequence[str], *, rated: int = 0
 ) -> ConditioningTexts:
     """Gather the rows' captions, tags and concepts as texts, and people's judgements as ratings.
 
     A picture that a model generated, and people judged, keeps its prompt as text whether it shows
-    that or not: the rating says how well it does. ``rated``: rate the others, if there is none.
+    that or not: the rating says how well it does. So many first
+    `RATINGS` as ``rated`` are there even if no drawing has any.
     """
     names = sorted({name for row in rows for name in row.concepts} | set(concepts))
     labels = expected_labels(rows, names)
@@ -117,16 +119,16 @@ def _choices(row: Row, label_confidence: float, numbers: dict[str, int]) -> list
     return choices
 
 
-def _ratings(rows: Sequence[Row], rated: bool) -> dict[str, Floats]:
-    """Return how well generated pictures show their prompts, where people judged any; 1 if real."""
-    if not rated and all(row.shows_prompt is None for row in rows):
-        return {}
-    defaults = [np.nan if row.prompt else 1.0 for row in rows]
-    ratings = [
-        default if row.shows_prompt is None else row.shows_prompt
-        for row, default in zip(rows, defaults, strict=True)
-    ]
-    return {"shows_prompt": np.array(ratings, np.float32)}
+def _ratings(rows: Sequence[Row], rated: int) -> dict[str, Floats]:
+    """Return how well drawings show their prompts, by people and by a CLIP; 1 of real pictures."""
+    ratings: dict[str, Floats] = {}
+    for place, name in enumerate(RATINGS):
+        values = [getattr(row, name) for row in rows]
+        if place < rated or any(value is not None for value in values):
+            defaults = [np.nan if row.prompt else 1.0 for row in rows]
+            known = [d if v is None else v for v, d in zip(values, defaults, strict=True)]
+            ratings[name] = np.array(known, np.float32)
+    return ratings
 
 
 def _padded(

@@ -18,6 +18,7 @@ class Row:
     generated: bool = False  # whether a model drew it
     prompt: str = ""  # what a model generated it from
     shows_prompt: float | None = None  # the probability of it, by people; None: nobody judged it
+    fits_prompt: float | None = None  # the same by the project's CLIP; None: no CLIP has seen it
     pair: float = 0.0  # the probability that two halves belong together; 0: it is one picture
     second: Path | None = None  # the second half, where each half has a file of its own
 

@@ -109,7 +109,10 @@ def _row(folder: Path, value: Mapping[str, Any]) -> Row:
     tags, in_part = _texts(value["tags"], "tags"), _texts(value.get("in_part", []), "in_part")
     generated = value.get("generated") is True
     prompt = str(value.get("prompt", "")).strip() if generated else ""
-    shown = _probability(value.get("shows_prompt", 0.0)) if prompt else 0.0
+    shown, fitting = (
+        _probability(value.get(name, 0.0)) if prompt else 0.0
+        for name in ("shows_prompt", "fits_prompt")
+    )
     return Row(
         path=folder / name,
         captions=captions,
@@ -118,6 +121,7 @@ def _row(folder: Path, value: Mapping[str, Any]) -> Row:
         generated=generated,
         prompt=prompt,
         shows_prompt=shown or None,  # 0: nobody judged it
+        fits_prompt=fitting or None,
         pair=_probability(value.get("pair", 0.0)),
     )
 

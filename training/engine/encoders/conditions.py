@@ -47,11 +47,11 @@ class Conditions:
         cache: Path,
         *,
         altered: int = 0,
-        rated: bool = False,
+        rated: int = 0,
     ) -> None:
         """Embed the rows' texts; the last ``altered`` rows show something else than their files.
 
-        ``rated``: rate real pictures as such even if nobody has judged a drawing.
+        ``rated``: so many ratings of drawings, at least, even if nobody has judged any.
         """
         texts = gather_texts(rows, concepts, rated=rated)
         embeddings, ratings = _embed(texts, encoder, cache), dict(texts.ratings)

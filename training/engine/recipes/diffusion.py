@@ -123,6 +123,7 @@ class DiffusionTraining:
             if start
             else load_text_encoder(source.encoder or default_spec())
         )
+        known = start.prompt_encoder.ratings_of_drawings if start else 0
         pixels = pack(rows, config.size, source.cache, digest(rows))
         drawings = pack(drawn, config.size, source.cache, digest(drawn)) if drawn else pixels[:0]
         new_rows, new_pixels = (
@@ -135,7 +136,7 @@ class DiffusionTraining:
             self.encoder,
             source.cache,
             altered=len(new_rows),
-            rated=start is not None,
+            rated=known,
         )
         self.rows, self.drawn, self.recoloured = len(rows), len(drawn), len(new_rows)
         self.space = start.space if start else self._latent_space(rows, pixels, new_pixels, source)
@@ -148,7 +149,7 @@ class DiffusionTraining:
         self.network = network.to(device())
         self.preferences: PreferenceLoss | None = None
         if start:
-            take_weights(self.network, start.network.state_dict())
+            take_weights(self.network, start.network.state_dict(), known)
             self.preferences = self._preferences(drawn)
         self.phases = (Phase("flow", self.network, self.loss),)
 
@@ -181,11 +182,14 @@ class DiffusionTraining:
         preferences = preferences_of(drawn)
         if not preferences.enough:
             return None
-        rows = torch.arange(self.rows, self.rows + self.drawn, device=device())
-        latents = self.dataset.batch(rows, torch.zeros(len(rows), device=device()))
         prompts = PromptEncoder.trained_with(self.encoder, self.conditions).encode(
             [row.prompt for row in drawn]
         )
+
+        def latents(drawings: Tensor) -> Tensor:
+            unchanged = torch.zeros(len(drawings), device=drawings.device)
+            return self.dataset.batch(self.rows + drawings, unchanged)
+
         return PreferenceLoss(self.network, preferences, latents, prompts, self.errors)
 
     def loss(self, count: int) -> Tensor:

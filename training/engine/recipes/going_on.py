@@ -26,16 +26,18 @@ def own_options(folder: Path, recipe: str, kind: type[Config]) -> dict[str, Any]
     return {name: value for name, value in known.items() if name in own}
 
 
-def take_weights(network: nn.Module, weights: dict[str, Tensor]) -> None:
+def take_weights(network: nn.Module, weights: dict[str, Tensor], known: int) -> None:
     """Load a finished model's weights; a rating that it did not know of changes nothing at first.
 
-    Raise ``TrainingError`` where the network is another.
+    ``known`` is after how many of its ratings new ones stand. Raise ``TrainingError`` where the
+    network is another.
     """
     wanted = network.state_dict()
     own = {name: value for name, value in weights.items() if name != "space"}
-    if RATED in own and RATED in wanted and own[RATED].shape != wanted[RATED].shape:
-        own[RATED] = _with_rating(own[RATED])
     own |= {name: value for name, value in wanted.items() if name == "space"}
+    if RATED in own and RATED in wanted:
+        more = (wanted[RATED].shape[1] - own[RATED].shape[1]) // 2
+        own[RATED] = _with_ratings(own[RATED], known, more)
     try:
         network.load_state_dict(own)
     except RuntimeError:
@@ -45,9 +47,12 @@ def take_weights(network: nn.Module, weights: dict[str, Tensor]) -> None:
         ) from None
 
 
-def _with_rating(weight: Tensor) -> Tensor:
-    """Return weights (W, 1 + 2R) with two columns more: of a first rating, which says nothing."""
+def _with_ratings(weight: Tensor, known: int, more: int) -> Tensor:
+    """Return weights (W, 1 + 2R) for so many ``more`` ratings, after the first ``known`` ones."""
     ratings = weight.shape[1] // 2
-    nothing = torch.zeros_like(weight[:, :1])
-    confidence, known, rated = weight[:, :1], weight[:, 1 : 1 + ratings], weight[:, 1 + ratings :]
-    return torch.cat([confidence, nothing, known, nothing, rated], dim=1)
+    nothing = weight.new_zeros(len(weight), max(0, more))
+    is_known, rated = weight[:, 1 : 1 + ratings], weight[:, 1 + ratings :]
+    parts = [weight[:, :1]]
+    for part in (is_known, rated):
+        parts += [part[:, :known], nothing, part[:, known:]]
+    return torch.cat(parts, dim=1)

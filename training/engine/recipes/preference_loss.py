@@ -39,11 +39,11 @@ class PreferenceLoss:
         self,
         network: nn.Module,
         preferences: Preferences,
-        latents: Tensor,
+        latents: Callable[[Tensor], Tensor],
         prompts: Condition,
         errors: Errors,
     ) -> None:
-        """Take the drawings' latents (d, …) and what each was asked for."""
+        """Take what each of d drawings was asked for, and the way from numbers to latents."""
         self.reference = deepcopy(network).eval().requires_grad_(False)
         self.latents, self.prompts, self.errors = latents, prompts, errors
         self.better, self.worse = _indices(preferences.better), _indices(preferences.worse)
@@ -58,10 +58,11 @@ class PreferenceLoss:
         """Return the weighted mean loss of some pairs, beside a batch of ``count`` pictures."""
         pairs = torch.multinomial(self.weights, max(1, count // SHARE), replacement=True)
         t = sample_times(len(pairs))
-        noise = torch.randn_like(self.latents[self.better[pairs]])
         rows = torch.cat([self.better[pairs], self.worse[pairs]])  # (2 · pairs,)
+        x0 = self.latents(rows)  # (2 · pairs, …)
+        noise = torch.randn_like(x0[: len(pairs)])
         condition = Condition(*(part[rows] for part in self.prompts))
-        batch = self.latents[rows], torch.cat([noise, noise]), torch.cat([t, t]), condition
+        batch = x0, torch.cat([noise, noise]), torch.cat([t, t]), condition
         with torch.no_grad():
             before = self.errors(self.reference, *batch)
         better, worse = (self.errors(network, *batch) - before).chunk(2)  # (pairs,) each

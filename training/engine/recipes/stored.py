@@ -36,6 +36,11 @@ class PromptEncoder:
         """Return the encoder of prompts for a network that was trained with these conditions."""
         return cls(encoder, conditions.sampling_confidence, len(conditions.ratings))
 
+    @property
+    def ratings_of_drawings(self) -> int:
+        """How many of the ratings are of drawings; an encoder that sees pictures adds its own."""
+        return max(0, self.ratings - bool(self.encoder.clip))
+
     def encode(self, prompts: Sequence[str], confidence: float | None = None) -> Condition:
         """Return one condition per prompt (n, …); each distinct prompt is embedded once."""
         indices = {prompt: index for index, prompt in enumerate(dict.fromkeys(prompts))}

@@ -78,3 +78,19 @@ def test_drawn_pictures_are_rated_by_what_people_said() -> None:
 
 def test_without_judged_drawings_nothing_is_rated() -> None:
     assert gather_texts([row((("a cat", 0.9),))], []).ratings == {}
+
+
+def test_what_a_clip_says_of_a_judged_drawing_is_a_rating_of_its_own() -> None:
+    said = {"prompt": "a cat", "shows_prompt": 0.3}
+    drawings = [
+        Row(Path("y.png"), (), (), {}, **said),
+        Row(Path("z.png"), (), (), {}, **said, fits_prompt=0.8),
+    ]  # type: ignore[arg-type]
+    ratings = gather_texts([row((("a cat", 0.9),)), *drawings], []).ratings
+    assert list(ratings) == ["shows_prompt", "fits_prompt"]
+    np.testing.assert_allclose(ratings["fits_prompt"], [1, np.nan, 0.8])
+
+
+def test_a_rating_that_an_earlier_model_knew_stays() -> None:
+    ratings = gather_texts([row((("a cat", 0.9),))], [], rated=1).ratings
+    assert {name: values.tolist() for name, values in ratings.items()} == {"shows_prompt": [1]}

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn import ModuleDict
 
 from training.engine.data.rows import Drawings, Row, Snapshot
+from training.engine.encoders.conditions import Condition
 from training.engine.files import TrainingError
 from training.engine.loop.loop import Loop
+from training.engine.networks.condition import ConditionEmbedder
 from training.engine.recipes import configure
 from training.engine.recipes.base import Source
 from training.engine.recipes.diffusion import DiffusionTraining, load
@@ -59,7 +62,7 @@ def gap(training: DiffusionTraining) -> float:
     torch.manual_seed(9)
     rows = torch.cat([preferences.better, preferences.worse])
     condition = type(preferences.prompts)(*(part[rows] for part in preferences.prompts))
-    x0 = preferences.latents[rows]
+    x0 = preferences.latents(rows)
     t, noise = torch.rand(len(rows)), torch.randn_like(x0)
     with torch.no_grad():
         better, worse = (
@@ -106,6 +109,19 @@ def test_a_new_rating_changes_no_picture_at_first(
     assert (drawn[0] == drawn[1]).all()
 
 
+def test_new_ratings_stand_before_the_one_of_an_encoder_that_sees_pictures() -> None:
+    before, after = (ModuleDict({"condition_embedder": ConditionEmbedder(4, 8, n)}) for n in (1, 3))
+    take_weights(after, before.state_dict(), known=0)
+    text, confidence = torch.randn(5, 4), torch.rand(5)
+    fit = torch.rand(5, 1)
+    people = torch.rand(5, 2)
+    one, other = (
+        net["condition_embedder"](Condition(text, confidence, ratings))
+        for net, ratings in ((before, fit), (after, torch.cat([people, fit], 1)))
+    )
+    torch.testing.assert_close(one, other)
+
+
 def test_few_pairs_teach_as_rated_pictures_alone(
     judged: Snapshot, cache: Path, start: Path
 ) -> None:
@@ -149,4 +165,4 @@ def test_a_model_that_is_gone_or_another_is_refused_with_a_sentence(
         own_options(start, "gan", kind)
     weights = load(start).network.state_dict()
     with pytest.raises(TrainingError, match="leave out the options"):
-        take_weights(torch.nn.Linear(2, 2), weights)
+        take_weights(torch.nn.Linear(2, 2), weights, 0)
