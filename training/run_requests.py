@@ -50,6 +50,8 @@ def create(**request: Unpack[RunRequest]) -> Run:
         raise RunError(f"The seed must be from 0 to {SEED_LIMIT - 1}, not {seed}.")
     project = _project(request)
     if clip := request.get("clip"):
+        if goes_on(recipe, request["preset"]):
+            raise RunError("It reads texts as the model does that it goes on from: name no CLIP.")
         _check_clip(clip, recipe, project)
     anyway = request.pop("anyway", False)
     if goes_on(recipe, request["preset"]):

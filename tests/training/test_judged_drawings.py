@@ -115,6 +115,10 @@ def test_a_person_is_told_what_is_missing(
     with pytest.raises(runs.RunError, match=r"in 1 case; 100 are needed"):
         run_requests.create(**request)
     assert run_requests.create(**request, anyway=True).start is None
+    (tmp_path / "clip").mkdir()
+    clip = make_model(snapshot, tmp_path / "clip", recipe="clip")
+    with pytest.raises(runs.RunError, match="name no CLIP"):
+        run_requests.create(**request, anyway=True, clip=clip)
 
 
 def test_a_run_goes_on_from_the_model_that_is_current_as_it_starts(

@@ -17,6 +17,7 @@ from training.engine.data.snapshot import read_snapshot
 from training.engine.evaluation.near_copies import NEAR_COPY
 from training.engine.files import TrainingError, read_json, write_bytes
 from training.engine.latents.neighbours import Neighbours
+from training.engine.learnt import learnt_from_drawings
 from training.engine.recipes import data_of
 from training.engine.report import metrics_table, page, plots
 from training.engine.report.page import Comparison, Strip
@@ -104,6 +105,7 @@ def _facts(folder: Path, config: dict[str, Any], snapshot: Snapshot | None) -> d
             f"{len(snapshot.train):,} {noun} to learn from, {len(snapshot.test):,} held out; "
             f"{captioned:,} with captions, {len(snapshot.concepts):,} concepts"
         )
+    facts["People’s verdicts on drawings"] = learnt_from_drawings(config)
     facts |= _hashes(config, snapshot)
     facts["Steps"] = f"{config.get('steps', '')}"
     facts["Seconds of training"] = f"{progress.metrics(folder).get('training_seconds', '')}"
