@@ -16,6 +16,7 @@ DIFFERENCES = (  # an arm's less another's, by name
     ("belief less clean labels", "probe", CLEAN),
     ("… of it the labels: less clean labels of the same typicality", "probe", TYPICAL),
     ("… of it typicality: clean labels with it, less those without", TYPICAL, CLEAN),
+    ("belief less TDSM", "probe", TDSM),
     ("belief of answers alone less TDSM", "confidence", TDSM),
     ("belief less TDSM of the probe's labels", "probe", TDSM_PROBE),
     ("TDSM less majority labels", TDSM, "majority"),
@@ -73,7 +74,8 @@ def print_labels(posteriors: Mapping[str, Posteriors], truth: Ints) -> None:
 def print_samples(crowd: str, runs: Runs) -> None:
     """Print what a judge made of the samples of each arm, and differences between arms."""
     seeds = len(runs[CLEAN])
-    print(f"\n{crowd}; means of {seeds} seeds, 95 % intervals by the deviation pooled over arms\n")
+    interval = ", ± 95 % interval by the deviation pooled over arms" if seeds > 1 else ""
+    print(f"\n{crowd}; {seeds} {'seeds' if seeds > 1 else 'seed'}{interval}\n")
     columns = [(what, guidance) for what in ("accuracy", "kid") for guidance in GUIDANCES]
     heads = [f"{_title(what)}, guidance {guidance:g}" for what, guidance in columns]
     print(f"| conditioned on | {' | '.join(heads)} | spread |")
@@ -112,11 +114,10 @@ def _cell(runs: Runs, name: str, what: str, guidance: float, less: str | None = 
     mean = _figures(runs, name, what, guidance).mean()
     if less is not None:
         mean -= _figures(runs, less, what, guidance).mean()
-    half = spread.half(2 if less else 1)
-    sign = "+" if less else ""
-    if what == "kid":
-        return f"{1000 * mean:{sign}.0f} ± {1000 * half:.0f}"
-    return f"{mean:{sign}.3f} ± {half:.3f}"
+    factor, digits = (1000, 0) if what == "kid" else (1, 3)
+    cell = f"{factor * mean:{'+' if less else ''}.{digits}f}"
+    half = factor * spread.half(2 if less else 1)
+    return f"{cell} ± {half:.{digits}f}" if spread.freedom else cell
 
 
 def _figures(runs: Runs, name: str, what: str, guidance: float) -> Floats:
