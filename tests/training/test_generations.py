@@ -71,7 +71,7 @@ def test_no_prompt_is_the_models_own_guess(client: Client, model: Model) -> None
         ({"kind": "interpolation", "second_prompt": "a\0b"}, "second_prompt"),
         ({"kind": "interpolation", "second_prompt": "x" * 501}, "second_prompt"),
         ({"kind": "interpolation", "second_seed": -1}, "second_seed"),
-        ({"kind": "inpainting", "example": 1}, "completes no pictures"),
+        ({"kind": "inpainting", "example": 1}, "the recipe autoregressive"),
         ({"prompt": "x" * 501}, "prompt"),
         ({"prompt": ["a"]}, "prompt"),
         ({"prompt": "two\nlines"}, "one line"),
@@ -79,7 +79,7 @@ def test_no_prompt_is_the_models_own_guess(client: Client, model: Model) -> None
         ({"model": 10**30}, "model"),
         ({"model": 4711}, "model"),
         ({"model": True}, "model"),
-        ({"project": "moon"}, "no model that draws yet"),
+        ({"project": "moon"}, "no model that draws this yet"),
         ({"project": "a b"}, "project"),
     ],
 )

@@ -111,6 +111,8 @@ def test_each_kind_of_request_finds_the_model_that_is_for_it(
     assert words["status"] == 400 and "nothing from words alone" in str(words["detail"])
     refused = give(client, model, plain())
     assert refused["status"] == 400 and "draws no other halves" in str(refused["detail"])
+    refused = request(client, kind="inpainting", model=model.pk, example=1)
+    assert refused["status"] == 400 and "completes no pictures" in str(refused["detail"])
 
 
 def test_nobody_is_asked_whether_another_half_shows_its_text(

@@ -19,7 +19,7 @@ from training.generation_requests import FROM_IMAGE, Kind
 from training.models import SEED_LIMIT, Model
 
 FORM_BYTES_MAX = generation_requests.SOURCE_IMAGE_BYTES + 64 * 1024
-NO_MODEL = "There is no model that draws yet: train one, for example with the recipe {recipe}."
+NO_MODEL = "There is no model that draws this yet: train one, for example with the recipe {recipe}."
 
 
 class SourceImageParser(MultiPartParser):
