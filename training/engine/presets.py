@@ -48,8 +48,8 @@ OWN_OPTIONS = {
     "cond_drop_prob flip_prob jitter guidance temperature top_k top_p",
     "lora": "base size rank layers cond_drop_prob keep_keywords keyword_dropout caption_variants "
     "min_snr_gamma guidance sampling_steps sampler",
-    "pairs": "size components width depth expansion dropout noise flip_prob cond_drop_prob "
-    "text_drop_prob jitter time_mean time_clamp guidance sampling_steps sampler",
+    "pairs": "size components width depth expansion dropout noise warps flip_prob "
+    "cond_drop_prob text_drop_prob jitter time_mean time_clamp guidance sampling_steps sampler",
 }
 OPTIONS = {
     recipe: frozenset(f"{LOOP_OPTIONS} {names}".split()) for recipe, names in OWN_OPTIONS.items()
@@ -300,6 +300,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "components": 32,
                 "width": 64,
                 "depth": 2,
+                "warps": 0,
                 "sampling_steps": 8,
                 "samples": 2,
                 "judge_steps": 0,

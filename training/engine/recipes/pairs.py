@@ -19,6 +19,7 @@ from labeling.marks import COMPOSITE
 from training.engine.data.conditioning import above_chance, surest
 from training.engine.data.pairs import pack_halves, text_of, watched
 from training.engine.data.pictures import DRAWN, Pixels, png, resized, tiled
+from training.engine.data.warps import with_warped
 from training.engine.device import device
 from training.engine.encoders.conditions import Conditions
 from training.engine.encoders.specs import default_spec, load_text_encoder
@@ -41,7 +42,7 @@ class PairsConfig(Config):
         **Config.CHOICES,
         "sampler": tuple(SAMPLERS),
     }
-    FROM_ZERO: ClassVar[tuple[str, ...]] = (*Config.FROM_ZERO, "depth")
+    FROM_ZERO: ClassVar[tuple[str, ...]] = (*Config.FROM_ZERO, "depth", "warps")
     SIGNED: ClassVar[tuple[str, ...]] = ("time_mean",)
     SAMPLING: ClassVar[tuple[str, ...]] = ("guidance", "sampling_steps", "sampler")
 
@@ -53,6 +54,7 @@ class PairsConfig(Config):
     expansion: int = 3
     dropout: float = 0.0
     noise: float = 0.1  # on the latents of first halves, at most: inputs vary
+    warps: int = 4  # copies of each pair, at most, whose halves are warped alike
     flip_prob: float = 0.0  # that both halves are mirrored
     cond_drop_prob: float = 0.1  # that nothing is known, for classifier-free guidance
     text_drop_prob: float = 0.5  # that a text is dropped alone: most inputs come without
@@ -78,8 +80,10 @@ class PairsTraining:
         rows, cache = list(source.snapshot.train), source.cache
         self.encoder = replace(load_text_encoder(source.encoder or default_spec()), clip=None)
         halves = pack_halves(rows, config.size, cache)
-        self.first, self.first_data = _latents(halves[:, FIRST], config, source.seed)
-        self.second, self.second_data = _latents(halves[:, SECOND], config, source.seed)
+        every = with_warped(halves, config.warps, source.seed)
+        self.first, self.first_data = _latents(every[:, FIRST], config, source.seed)
+        self.second, self.second_data = _latents(every[:, SECOND], config, source.seed)
+        self.count = len(every)  # of the pairs, then of their copies, in the same order
         self.conditions = Conditions(rows, (), self.encoder, cache)
         self.fit = torch.tensor([above_chance(row.pair) for row in rows]).to(device())  # (n,)
         shown = watched(source.snapshot)
@@ -103,16 +107,17 @@ class PairsTraining:
     def sample_batch(self, count: int) -> tuple[Tensor, PairCondition]:
         """Return latents of second halves (B, K), and what is known of each."""
         at, config = device(), self.config
-        rows = torch.randint(len(self.fit), (count,), device=at)
+        rows = torch.randint(self.count, (count,), device=at)
+        pairs = rows % len(self.fit)
         mirrored = (torch.rand(count, device=at) < config.flip_prob).float()
         first = self.first_data.batch(rows, mirrored)
         first = first + config.noise * torch.rand(count, 1, device=at) * torch.randn_like(first)
         known = (torch.rand(count, device=at) >= config.cond_drop_prob).float()
         text = self.conditions.sample(
-            rows, cond_drop_prob=config.text_drop_prob, jitter=config.jitter
+            pairs, cond_drop_prob=config.text_drop_prob, jitter=config.jitter
         )
         text = text._replace(confidence=text.confidence * known)
-        condition = PairCondition(text, first, self.fit[rows] * known)
+        condition = PairCondition(text, first, self.fit[pairs] * known)
         return self.second_data.batch(rows, mirrored), condition
 
     def sample_grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:

@@ -15,6 +15,7 @@ from tests.pictures import encoded, patchwork
 from tests.training.engine.recipes.test_generators import far, near
 from tests.training.engine.runs import COLOURS, square, write_run
 from training.__main__ import main
+from training.engine.data import warps
 from training.engine.data.pairs import of_pairs
 from training.engine.data.pictures import Pixels, load_whole
 from training.engine.data.snapshot import read_snapshot
@@ -255,3 +256,19 @@ def test_a_snapshot_without_what_a_recipe_learns_from_is_refused(
     assert main(["fit", str(run)]) == 1
     expected = "holds pairs alone" if recipe == "diffusion" else "holds no pairs"
     assert expected in capsys.readouterr().err
+
+
+def test_both_halves_are_warped_alike_and_many_pairs_need_no_copies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    random = np.random.default_rng(0)
+    one = random.integers(0, 256, (3, 1, 16, 16, 3), np.uint8)
+    halves = np.concatenate([one, 255 - one], 1)
+    pairs = warps.with_warped(halves, 2, seed=0)
+    assert (pairs[:3] == halves).all() and len(pairs) == 9
+    first, second = pairs[3:, 0].astype(int), pairs[3:, 1].astype(int)
+    assert np.abs(first + second - 255).max() <= 1, "each is still the other's negative"
+    assert far(first[:3].astype(np.uint8), one[:, 0])
+    assert (pairs == warps.with_warped(halves, 2, seed=0)).all()
+    monkeypatch.setattr(warps, "PAIRS_MAX", 5)
+    assert (warps.with_warped(halves, 2, seed=0) == halves).all()
