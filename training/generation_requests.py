@@ -7,11 +7,12 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from labeling import captions, decoding
-from training import generators
+from training import generation_drafts, generators
 from training.models import SEED_LIMIT, Generation, Model
 
 COUNT_LIMIT = 16  # samples of one request
@@ -42,7 +43,7 @@ class GenerationRequest(TypedDict, total=False):
     An interpolation's second prompt and seed are its first where they are None. `source_image`
     holds the bytes of the file whose lower half is inpainted, or whose other half is drawn.
     `visitor` is the key of an anonymous person's session. `in_comparison` allows a person more at a
-    time.
+    time. A `draft` is drawn in one call, and takes the place of the person's last one.
     """
 
     model: Model
@@ -57,6 +58,7 @@ class GenerationRequest(TypedDict, total=False):
     requested_by: AbstractBaseUser | None
     visitor: str
     in_comparison: bool
+    draft: bool
 
 
 def create(**request: Unpack[GenerationRequest]) -> Generation:
@@ -71,6 +73,9 @@ def create(**request: Unpack[GenerationRequest]) -> Generation:
     check_model(generation.model, generation.kind)
     if generation.is_interpolation:
         _set_second_end(generation, request)
+    if generation.draft:
+        _check_draft(generation)
+        generation_drafts.give_up(_of_same_person(generation))
     _check_queue(generation, COMPARISON_LIMIT if request.get("in_comparison") else REQUESTER_LIMIT)
     if generation.kind in FROM_IMAGE:
         generation.source_image = _store_source_image(generation, request.get("source_image"))
@@ -149,6 +154,7 @@ def _unsaved(request: GenerationRequest) -> Generation:
         guidance=request.get("guidance"),
         requested_by_id=person.pk if person else None,
         visitor=request.get("visitor", ""),
+        draft=request.get("draft", False),
     )
 
 
@@ -183,12 +189,25 @@ def _check_queue(generation: Generation, limit: int) -> None:
         raise QueueFullError(sentence % {"total": total})
     if not (generation.requested_by_id or generation.visitor):
         return
-    own = unfinished.filter(requested_by=generation.requested_by_id, visitor=generation.visitor)
-    if own.count() >= limit:
+    if _of_same_person(generation).filter(state__in=UNFINISHED).count() >= limit:
         raise QueueFullError(
             _("%(limit)s of your drawings are waiting already: wait for them, or cancel one.")
             % {"limit": limit}
         )
+
+
+def _of_same_person(generation: Generation) -> QuerySet[Generation]:
+    return Generation.objects.filter(
+        requested_by=generation.requested_by_id, visitor=generation.visitor
+    )
+
+
+def _check_draft(generation: Generation) -> None:
+    if generation.kind != Kind.SAMPLES or generation.guidance is not None:
+        raise GenerationError(_("A draft is of one prompt, at the model's own guidance."))
+    if not generators.draws_in_one_call(generation.model):
+        sentence = _("Model %(number)s draws in many steps: it makes no drafts.")
+        raise GenerationError(sentence % {"number": generation.model.pk})
 
 
 def _store_source_image(generation: Generation, data: bytes | None) -> str:

@@ -85,6 +85,8 @@ def _message(generation: Generation, out: Path) -> dict[str, Any]:
         "prompts": [generation.prompt] * count,
         "seeds": [(generation.seed + i) % SEED_LIMIT for i in range(count)],
     }
+    if generation.draft:
+        message["steps"] = 1
     if generation.is_interpolation:
         message["prompts"] = [generation.prompt, generation.second_prompt]
         message["seeds"] = [generation.seed, generation.second_seed]

@@ -5,7 +5,9 @@ may take part in. Whoever takes part in a private project sees its accepted mode
 at a project's pages sees all its models.
 """
 
+import json
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from django.db.models import Case, Q, QuerySet, When
@@ -47,6 +49,21 @@ def draws(recipe: str) -> bool:
 def kinds(recipe: str) -> list[str]:
     """Return the kinds of requests that models of the recipe can be sent."""
     return [kind.value for kind, recipes in KINDS.items() if recipe in recipes]
+
+
+def draws_in_one_call(model: Model) -> bool:
+    """Return whether the model draws with one call of a network, as fast as somebody types."""
+    return generates(model.recipe) and has_student(model.folder)
+
+
+@lru_cache(maxsize=256)  # a finished model's config never changes
+def has_student(folder: str) -> bool:
+    """Return whether a model's folder holds a student, which draws in one call."""
+    try:
+        network = json.loads(Path(folder, "config.json").read_bytes())["network"]
+        return bool(network.get("one_call_steps", 0) > 0)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
 
 
 def has_files(model: Model) -> bool:

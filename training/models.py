@@ -228,6 +228,9 @@ class Generation(Leased):
         null=True, blank=True, help_text="At an interpolation's end."
     )
     guidance = models.FloatField(null=True, blank=True, help_text="Empty: the model's own.")
+    draft = models.BooleanField(
+        default=False, help_text="Drawn in one call, while somebody types; deleted soon."
+    )
     source_image = models.FileField(
         upload_to="source-images",
         blank=True,

@@ -18,6 +18,7 @@ STAGES = {
     "prepare": "preparing pictures and texts",
     "autoencoder": "learning how to draw details (the autoencoder)",
     "train": "learning",
+    "one call": "learning how to draw in one step",
     "evaluate": "measuring what it has learnt",
     "done": "done",
 }

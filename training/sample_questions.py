@@ -38,6 +38,8 @@ def ask(*, generation: Generation) -> int:
         raise GenerationError(
             f"This generation is {generation.state}: there is nothing to ask about yet."
         )
+    if generation.draft:
+        raise GenerationError("This is a draft: draw its pictures first.")
     with_prompts = list(_with_prompts(generation))
     if not with_prompts:
         raise GenerationError("These were drawn from no prompt: there is nothing to ask.")

@@ -199,6 +199,7 @@ def _drawings(comparison: Comparison, model: Model, prompt: str) -> Drawings:
         seed=comparison.seed,
         count__gte=comparison.count,
         guidance=None,
+        draft=False,
     ).order_by("-created_at")
     done = same.filter(state=State.SUCCEEDED).first()
     generation = done or same.first()

@@ -15,6 +15,7 @@ from labeling.enqueue import enqueue_on_commit
 from labeling.models import Project
 from training import (
     feedback,
+    generation_drafts,
     generation_requests,
     generations,
     machine_lock,
@@ -181,6 +182,8 @@ def sweep() -> None:
     with _isolated("Sweeping up runs"):
         runs.sweep()
         enqueue_queued_runs()
+    with _isolated("Sweeping up drafts"):
+        generation_drafts.sweep()
     with _isolated("Sweeping up generations"):
         for generation_id in generations.sweep():
             enqueue_on_commit(generate, str(generation_id))

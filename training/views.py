@@ -118,6 +118,7 @@ def _for_page(model: Model) -> dict[str, Any]:
         "project": model.project.name,
         "training_images": counts.get("train"),
         "suggestions": [] if translates else model.suggestions,
+        "drafts": generators.draws_in_one_call(model),
         "kinds": kinds,
         "examples": len(examples.paths(model)) if set(kinds) & set(FROM_IMAGE) else 0,
     }

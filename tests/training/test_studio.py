@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.training.studio import make_model
+from tests.training.studio import make_model, make_quick
 from training import generation_requests, generations, sampler_client, tasks
 from training.models import Generation, Model
 
@@ -59,6 +59,28 @@ def test_a_person_draws_with_the_keyboard(studio: Page) -> None:
     assert pictures.first.evaluate("image => image.clientWidth") == 192  # 3 × 64
     expect(studio.get_by_alt_text("The nearest training picture")).to_have_count(4)
     assert studio.url.endswith(f"prompt=a+blue+square&count=4&seed=0#{generation.pk}")
+
+
+def test_while_somebody_types_a_draft_is_drawn(
+    live_server: LiveServer, model: Model, page: Page
+) -> None:
+    make_quick(model)
+    page.goto(f"{live_server.url}/draw/")
+    with page.expect_response(re.compile("/generations/$")):
+        page.get_by_label("Prompt").press_sequentially("a blue")
+    assert draw_last().draft
+    status = page.get_by_role("status")
+    expect(status).to_contain_text("A draft, while you type")
+    expect(page.get_by_alt_text(re.compile("^“a blue”, picture"))).to_have_count(4)
+    expect(page.get_by_role("button", name="Draw others")).to_be_hidden()
+    page.keyboard.press("Enter")
+    expect(status).to_have_text("Waiting for a worker …")
+    assert not draw_last().draft
+    expect(page.get_by_role("button", name="Draw others")).to_be_visible()
+    page.get_by_label("Draw while I type").uncheck()
+    page.get_by_label("Prompt").press_sequentially(" square")
+    page.wait_for_timeout(600)  # twice as long as it waits for the next key
+    assert Generation.objects.filter(draft=True).count() == 1
 
 
 def test_its_address_brings_a_drawing_and_its_settings_back(studio: Page) -> None:

@@ -97,6 +97,11 @@ class GenerationRequestSerializer(Body):
         default=None,
         help_text="null: the model's own.",
     )
+    draft = serializers.BooleanField(
+        default=False,
+        help_text="Samples in one call of a network, of a model that can. "
+        "It takes the place of your last draft, and is deleted within hours.",
+    )
     example = serializers.IntegerField(
         min_value=1,
         required=False,

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema, extend_schema_view, inline_serializer
 from rest_framework import serializers
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import APIException, PermissionDenied
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -51,6 +51,13 @@ class GenerationThrottle(ByAddress, UserRateThrottle):
 
     scope = "generate"
     rate = "30/minute"
+
+
+class DraftThrottle(ByAddress, UserRateThrottle):
+    """Each user or address may request more drafts a minute: one costs a fraction of a second."""
+
+    scope = "draft"
+    rate = "120/minute"
 
 
 class SampleSerializer(serializers.ModelSerializer[Sample]):
@@ -103,6 +110,7 @@ class GenerationSerializer(serializers.ModelSerializer[Generation]):
             "seed",
             "second_seed",
             "guidance",
+            "draft",
             "source_image_url",
             "state",
             "progress",
@@ -139,15 +147,21 @@ class Generations(APIView):
 
     def get_throttles(self) -> list[BaseThrottle]:
         throttles = super().get_throttles()
-        return [*throttles, GenerationThrottle()] if self.request.method == "POST" else throttles
+        if self.request.method != "POST":
+            return throttles
+        return [*throttles, DraftThrottle() if _is_draft(self.request) else GenerationThrottle()]
 
     @extend_schema(
         operation_id="generations_list",
         responses={200: GenerationSerializer(many=True), **errors(401)},
     )
     def get(self, request: Request) -> Response:
-        """Your own last generations, the newest first."""
-        own = _own(request).prefetch_related("samples__generation__samples")[:HISTORY_MAX]
+        """Your own last generations, the newest first, without drafts."""
+        own = (
+            _own(request)
+            .filter(draft=False)
+            .prefetch_related("samples__generation__samples")[:HISTORY_MAX]
+        )
         return Response(GenerationSerializer(own, many=True, context={"request": request}).data)
 
     @extend_schema(
@@ -233,6 +247,15 @@ class Ask(APIView):
         except ValueError as error:
             raise ConflictError(str(error)) from None
         return Response({"questions": new_questions})
+
+
+def _is_draft(request: Request) -> bool:
+    """Return whether a body asks for a draft; whatever cannot be read does not."""
+    try:
+        data = request.data
+    except APIException:
+        return False
+    return isinstance(data, dict) and data.get("draft") is True
 
 
 def _own(request: Request) -> QuerySet[Generation]:

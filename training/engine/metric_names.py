@@ -33,6 +33,11 @@ class Metric(NamedTuple):
 
 METRICS = {
     "r_precision": Metric("how well pictures fit their words", "R-precision", "share"),
+    "r_precision_one_call": Metric(
+        "how well pictures that it draws in one call fit their words",
+        "R-precision, one call",
+        "share",
+    ),
     "r_precision_held_out": Metric(
         "how well pictures fit captions it never saw", "R-precision, held out", "share"
     ),

@@ -27,7 +27,6 @@ from training.engine.files import (
     write_bytes,
     write_json,
 )
-from training.engine.latents.fit_autoencoder import OnStep
 from training.engine.latents.neighbours import Neighbours
 from training.engine.loop import checkpoints, distributed
 from training.engine.loop.loop import Loop
@@ -37,7 +36,7 @@ from training.engine.loop.tracking import Tracking
 from training.engine.progress import samples
 from training.engine.publishing.card import write_card
 from training.engine.recipes import RECIPES, data_of, load_generator
-from training.engine.recipes.base import Source, Training
+from training.engine.recipes.base import OnStage, Source, Training
 from training.engine.recipes.stored import WEIGHTS
 from training.engine.report.report import machine, write_report
 
@@ -89,8 +88,8 @@ def fit(folder: Path) -> None:
         distributed.leave_together()
         if not leading:
             return
-        progress.stage("evaluate")
         save_model(folder, loop, _describe(config, loop, snapshot, prompts), config, snapshot)  # 6
+        progress.stage("evaluate")
         metrics = evaluate(folder / "model", snapshot, cache=config.cache, judge=config.encoder)
         metrics |= {"steps": loop.step, "training_seconds": round(loop.elapsed, 1)}
         write_json(folder / "metrics.json", metrics)  # 7
@@ -112,7 +111,7 @@ def _prompts(config: RunConfig, snapshot: Snapshot) -> tuple[str, ...]:
     return config.settings.prompts or fixed_prompts(snapshot)
 
 
-def prepare(config: RunConfig, snapshot: Snapshot, on_step: OnStep) -> Training:
+def prepare(config: RunConfig, snapshot: Snapshot, on_step: OnStage) -> Training:
     """Return the recipe with its data at hand, before its first step."""
     recipe = RECIPES[config.recipe]
     encoder, init = config.encoder, config.init

@@ -50,6 +50,7 @@ class Migration(migrations.Migration):
                 ('seed', models.PositiveIntegerField(default=0, help_text='Of the first sample; each further one adds 1.')),
                 ('second_seed', models.PositiveIntegerField(blank=True, help_text="At an interpolation's end.", null=True)),
                 ('guidance', models.FloatField(blank=True, help_text="Empty: the model's own.", null=True)),
+                ('draft', models.BooleanField(default=False, help_text='Drawn in one call, while somebody types; deleted soon.')),
                 ('source_image', models.FileField(blank=True, help_text='Whose lower half is inpainted, or whose other half is drawn.', max_length=200, upload_to='source-images')),
                 ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='queued', max_length=9)),
                 ('progress', models.FloatField(default=0.0, help_text='Share that is done, 0 to 1.')),

@@ -3,6 +3,7 @@
 import { ApiError, Client } from "../shared/client.js";
 import { fill as fillIn, gettext } from "../shared/translate.js";
 import { generationId, read, write } from "./address.js";
+import { Drafts } from "./drafts.js";
 import { Gallery } from "./gallery.js";
 import { Generations } from "./generations.js";
 import { GenerationHistory } from "./history.js";
@@ -23,6 +24,7 @@ const models = JSON.parse(document.getElementById("models").textContent);
 const csrf = document.querySelector('meta[name="csrf-token"]').content;
 const generations = new Generations(new Client({ csrf }));
 const gallery = new Gallery(part("samples"), part("sample"));
+const drafts = new Drafts(generations, showDraft);
 const past = new GenerationHistory(part("history"), part("history-list"), open);
 let followedId = null; // of the generation that is on the screen, or on its way there
 let shown = null; // the generation whose samples are on the screen
@@ -57,8 +59,9 @@ function fill(values) {
 }
 
 function setModel() {
-  const { kinds, suggestions } = model();
+  const { kinds, suggestions, drafts: makesDrafts } = model();
   part("about").textContent = about(model());
+  part("drafts").hidden = !makesDrafts;
   part("kinds").hidden = kinds.length < 2;
   for (const label of page.querySelectorAll("[data-kind]")) {
     label.hidden = !kinds.includes(label.dataset.kind);
@@ -108,6 +111,7 @@ function suggestion(phrase) {
 }
 
 async function draw() {
+  drafts.stop();
   if (!validate()) return;
   const request = settings();
   setStatus(gettext("Sending …"), { busy: true });
@@ -184,16 +188,37 @@ function setStatus(text, { busy = false, problem = false, generation = null } = 
   part("output").toggleAttribute("aria-busy", busy);
 }
 
+/** Have what is typed drawn at once, where the model can and somebody wants it. */
+function askDraft() {
+  drafts.stop();
+  const request = settings();
+  const isWanted = model().drafts && fields.drafts.checked && request.kind === "samples";
+  if (isWanted && request.prompt && request.guidance === null && form.checkValidity()) {
+    drafts.ask(request);
+  }
+}
+
+/** Show a draft in the place of the last one, once its pictures are there: nothing flickers. */
+async function showDraft(generation) {
+  await Promise.allSettled(generation.samples.map(({ url }) => loaded(url)));
+  if (!drafts.isLast(generation)) return;
+  followedId = null; // of another one that may still be on its way
+  present(generation);
+  setStatus(gettext("A draft, while you type: press Draw for the finished pictures."));
+  for (const name of ["ask", "others"]) part(name)?.toggleAttribute("hidden", true);
+}
+
+function loaded(url) {
+  const image = new Image();
+  image.src = url;
+  return image.decode();
+}
+
 function show(generation) {
   shown = generation;
+  present(generation);
   setStatus("");
-  const name = models.find(({ id }) => id === generation.model)?.name;
-  part("title").textContent = title(generation);
-  part("settings").textContent = settingsOf(generation, name);
-  part("strip-note").hidden = generation.kind !== "interpolation";
-  part("translation-note").hidden = generation.kind !== "translation";
-  part("result").hidden = false;
-  gallery.show(generation);
+  part("others").hidden = false;
   if (part("output").getBoundingClientRect().top > innerHeight / 2) part("output").scrollIntoView();
   if (FROM_IMAGE.includes(fields.kind.value)) setKind();
   const ask = part("ask");
@@ -201,6 +226,17 @@ function show(generation) {
   const hasPrompt = generation.prompt || generation.second_prompt;
   ask.hidden = !hasPrompt || generation.kind === "translation";
   setAsked(ask, generation.samples.some(({ asked }) => asked));
+}
+
+/** Put a generation's pictures on the screen. */
+function present(generation) {
+  const name = models.find(({ id }) => id === generation.model)?.name;
+  part("title").textContent = title(generation);
+  part("settings").textContent = settingsOf(generation, name);
+  part("strip-note").hidden = generation.kind !== "interpolation";
+  part("translation-note").hidden = generation.kind !== "translation";
+  part("result").hidden = false;
+  gallery.show(generation);
 }
 
 function setAsked(button, done) {
@@ -252,6 +288,10 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   if (fields.kind.value === "samples" && !fields.prompt.value.trim()) fields.prompt.focus();
   else draw();
+});
+
+form.addEventListener("input", ({ target }) => {
+  if (["prompt", "count", "seed", "model", "drafts"].includes(target.name)) askDraft();
 });
 
 form.addEventListener("change", ({ target }) => {

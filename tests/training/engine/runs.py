@@ -130,4 +130,4 @@ def finish(process: subprocess.Popen[str]) -> str:
     return out
 
 
-LONG = {"steps": 400, "checkpoint_steps": 50, "grid_steps": 200}
+LONG = {"steps": 400, "checkpoint_steps": 50, "grid_steps": 200, "one_call_steps": 10}

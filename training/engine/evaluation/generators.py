@@ -3,6 +3,8 @@
 - ``r_precision``: how often, of all fixed prompts, a picture's own suits it best;
   ``r_precision_held_out``: of 99 other held-out captions, or as many as there are;
   ``r_precision_unseen_pairs``: of things in colours that no training picture shows them in;
+  ``r_precision_one_call``: of all fixed prompts, as ``r_precision``, where a student of many steps
+  draws in one;
 - ``unseen_colour``: of eight colours, the one asked for (``@pixels`` by the pixels alone);
 - ``cosine`` of a picture and its held-out caption, ``clip_score`` = 100 · max(cosine, 0);
 - ``attributes``: how often a classifier, taught by training pictures, sees the concept asked for;
@@ -17,6 +19,7 @@
   picture more real than the one generated for its caption.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +35,12 @@ from training.engine.evaluation import (
     prompt_sets,
     unseen_pairs,
 )
+from training.engine.evaluation.judges import Judge
 from training.engine.evaluation.model_config import evaluation_settings
+from training.engine.evaluation.prompt_sets import PromptSet
 from training.engine.latents.neighbours import Neighbours
 from training.engine.recipes import load_generator
+from training.engine.recipes.base import ImageGenerator
 
 
 def evaluate_generator(
@@ -65,4 +71,16 @@ def evaluate_generator(
         ),
         **concepts.measure(known_concepts, known_concepts.sample(generator), judge, snapshot),
         **own_scores.measure(generator, held_out, of_held_out, cache),
+        **_in_one_call(config, fixed, generator, judge),
     }
+
+
+def _in_one_call(
+    config: dict[str, Any], fixed: PromptSet, generator: ImageGenerator, judge: Judge
+) -> dict[str, float]:
+    """Return the R-precision of fixed prompts that a student draws, if there is one."""
+    if not (fixed.has_several_texts and config["network"].get("one_call_steps")):
+        return {}
+    pictures = fixed.sample(generator, steps=1)
+    in_one_call = replace(fixed, name="_one_call")
+    return prompt_fit.r_precision(in_one_call, judge.embed_pictures(pictures), judge)

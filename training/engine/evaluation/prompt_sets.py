@@ -36,13 +36,16 @@ class PromptSet:
         """Return the distinct prompts."""
         return list(dict.fromkeys(self.prompts))
 
-    def sample(self, generator: ImageGenerator) -> Pixels:
-        """Sample uint8 pictures (prompts · seeds, s, s, 3), the seeds of a prompt side by side."""
+    def sample(self, generator: ImageGenerator, steps: int | None = None) -> Pixels:
+        """Sample uint8 pictures (prompts · seeds, s, s, 3), the seeds of a prompt side by side.
+
+        ``steps`` None is as many as the model makes.
+        """
         pairs = [(prompt, seed) for prompt in self.prompts for seed in self.seeds]
         parts = [np.zeros((0, generator.size, generator.size, 3), np.uint8)]
         for start in range(0, len(pairs), BATCH):
             prompts, seeds = zip(*pairs[start : start + BATCH], strict=True)
-            parts.append(generator.sample(prompts, seeds))
+            parts.append(generator.sample(prompts, seeds, steps=steps))
         return np.concatenate(parts)
 
     @property

@@ -32,7 +32,8 @@ class ProgressWriter:
         self._losses: list[float] = []
         self._phases: dict[str, float] = {}
         self._since = time.monotonic()
-        self._begun = time.monotonic(), 0  # when, and at which step, the autoencoder's fit began
+        self._begun = time.monotonic(), 0  # when, and at which step, what else is fitted began
+        self._before: dict[str, Any] = {}  # what the next stage begins with
         self._ended = threading.Event()
 
     @contextmanager
@@ -48,21 +49,23 @@ class ProgressWriter:
             thread.join()
 
     def stage(self, name: str) -> None:
-        """Begin a stage: prepare, autoencoder, train, evaluate or done."""
+        """Begin a stage: prepare, autoencoder, train, one call, evaluate or done."""
         self._track()
-        self.fields |= {"stage": name, "seconds_left": None}
+        self.fields |= self._before | {"stage": name, "seconds_left": None}
+        self._before = {}
         self.write()
 
     def start_training(self, loop: Loop) -> None:
         """Begin the stage train at the loop's step."""
-        self.fields |= {"step": loop.step, "steps": self.steps, "images_per_second": None}
+        self._before = {"step": loop.step, "steps": self.steps, "images_per_second": None}
         self.stage("train")
 
-    def fitting(self, done: int, steps: int, batch: int) -> None:
-        """Record a step of the autoencoder, which is fitted before the network is trained."""
-        if self.fields["stage"] != "autoencoder":
-            self._begun = time.monotonic(), done
-            self.stage("autoencoder")
+    def fitting(self, stage: str, done: int, steps: int, batch: int) -> None:
+        """Record a step of what is fitted before the network is trained, or after it."""
+        if self.fields["stage"] != stage:
+            self._begun, before = (time.monotonic(), done), dict(self.fields)
+            self.stage(stage)
+            self._before = before
         seconds, since = time.monotonic() - self._begun[0], done - self._begun[1]
         self.fields |= {"step": done, "steps": steps}
         if since:

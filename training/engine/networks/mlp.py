@@ -10,22 +10,23 @@ from training.engine.encoders.conditions import Condition
 from training.engine.networks.condition import ConditionEmbedder
 
 FREQUENCIES = 16
+NARROWING = 4  # how much narrower than the network what modulates its blocks is
 CHANGES = 4  # numbers that say how a picture was changed: mirrored, moved across, down, scaled
 
 
 class Block(nn.Module):
-    def __init__(self, width: int, expansion: int, dropout: float) -> None:
+    def __init__(self, width: int, condition_width: int, expansion: int, dropout: float) -> None:
         super().__init__()
         self.dropout = nn.Dropout(dropout)
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
-        self.modulation = nn.Linear(width, 3 * width)
+        self.modulation = nn.Linear(condition_width, 3 * width)
         self.fc1 = nn.Linear(width, expansion * width)
         self.fc2 = nn.Linear(expansion * width, width)
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
 
-    def forward(self, x: Tensor, c: Tensor) -> Tensor:  # (B, C), (B, C)
-        shift, scale, gate = self.modulation(c).chunk(3, dim=-1)  # (B, C) each
+    def forward(self, x: Tensor, c: Tensor) -> Tensor:  # (B, W), (B, C)
+        shift, scale, gate = self.modulation(c).chunk(3, dim=-1)  # (B, W) each
         hidden = self.norm(x) * (1 + scale) + shift
         out: Tensor = x + gate * self.fc2(self.dropout(silu(self.fc1(hidden))))
         return out
@@ -52,8 +53,11 @@ class ConditionalMLP(nn.Module):
         self.in_proj = nn.Linear(components, width)
         self.condition_embedder = ConditionEmbedder(text_width, width, ratings)
         self.time_proj = nn.Linear(2 * FREQUENCIES + CHANGES, width)
-        self.cond_proj = nn.Linear(width, width)
-        self.blocks = nn.ModuleList(Block(width, expansion, dropout) for _ in range(depth))
+        condition_width = width // NARROWING
+        self.cond_proj = nn.Linear(width, condition_width)
+        self.blocks = nn.ModuleList(
+            Block(width, condition_width, expansion, dropout) for _ in range(depth)
+        )
         self.norm = nn.LayerNorm(width)
         self.out_proj = nn.Linear(width, components)
         nn.init.zeros_(self.out_proj.weight)
@@ -62,10 +66,10 @@ class ConditionalMLP(nn.Module):
     def forward(
         self, x: Tensor, t: Tensor, condition: Condition, change: Tensor | None = None
     ) -> Tensor:
-        change = x.new_zeros(len(x), CHANGES) if change is None else change
+        change = x.new_zeros(x.shape[0], CHANGES) if change is None else change
         time = self.time_proj(torch.cat([fourier_features(t), change], dim=1))
         c = silu(self.cond_proj(silu(self.condition_embedder(condition) + time)))  # (B, C)
-        hidden = self.in_proj(x)  # (B, C)
+        hidden = self.in_proj(x)  # (B, W)
         for block in self.blocks:
             hidden = block(hidden, c)
         out: Tensor = self.out_proj(self.norm(hidden))  # (B, K)

@@ -55,7 +55,7 @@ class PairMLP(nn.Module):
         self.time_proj = nn.Linear(2 * FREQUENCIES + 1, width)
         self.first_proj = nn.Linear(first_components, width)
         self.cond_proj = nn.Linear(width, width)
-        self.blocks = nn.ModuleList(Block(width, expansion, dropout) for _ in range(depth))
+        self.blocks = nn.ModuleList(Block(width, width, expansion, dropout) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
         self.out_proj = nn.Linear(width, components)
         nn.init.zeros_(self.out_proj.weight)

@@ -36,10 +36,11 @@ def write_onnx(
     Raises ``TrainingError`` where the model draws in many calls, or a package is missing.
     """
     generator = load_generator(folder)
-    if not isinstance(generator, DrawsInOneCall):
+    if not (isinstance(generator, DrawsInOneCall) and generator.draws_in_one_call):
         recipe = read_json(folder / "config.json")["recipe"]
         raise TrainingError(
-            f"A model of {recipe} draws a picture in many calls: ONNX holds those that draw in one."
+            f"This model of {recipe} draws a picture in many calls: ONNX holds those that draw in "
+            "one, which are those of gan and, with the option one_call_steps, of diffusion."
         )
     call = generator.one_call(guidance)
     program = _exported(call)

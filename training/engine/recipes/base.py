@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
 
@@ -10,10 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.engine.data.pictures import DRAWN, Pixels, png, tiled
-from training.engine.data.rows import Snapshot
+from training.engine.data.rows import Row, Snapshot
 from training.engine.encoders.text import Spec
 from training.engine.files import TrainingError
-from training.engine.latents.fit_autoencoder import OnStep, no_report
+from training.engine.latents.fit_autoencoder import Task
+from training.engine.latents.fit_autoencoder import fit as fit_autoencoder
+from training.engine.latents.spaces import AutoencoderSpace
 from training.engine.sampling.progress import OnProgress
 from training.engine.values import is_number, is_text
 
@@ -91,14 +94,21 @@ def _checked(config: Config, name: str, value: Any, default: Any) -> Any:
     raise TrainingError(f"The option {name} must be {expected}, not {value!r}.")
 
 
+OnStage = Callable[[str, int, int, int], None]
+
+
+def no_report(stage: str, done: int, steps: int, pictures: int) -> None:
+    """Tell nobody."""
+
+
 @dataclass(frozen=True)
 class Source:
     """What a training starts from: the data, the seed and pretrained models.
 
     ``init`` is the model folder of an earlier clip run, whose weights another clip run continues
     from; ``start`` is the one that a diffusion run goes on from. ``on_step`` is told of the steps
-    of what is fitted before the first step of the loop: how many are done, of how many, and the
-    pictures in each.
+    of what is fitted before the first step of the loop, or after its last: the stage, how many are
+    done, of how many, and the pictures in each.
     """
 
     snapshot: Snapshot
@@ -107,7 +117,13 @@ class Source:
     encoder: Spec | None = None
     init: Path | None = None
     start: Path | None = None
-    on_step: OnStep = no_report
+    on_step: OnStage = no_report
+
+    def autoencoder(self, rows: Sequence[Row], pixels: Pixels, steps: int) -> AutoencoderSpace:
+        """Return the latents of pictures (n, s, s, 3), by an autoencoder fitted now or before."""
+        on_step = partial(self.on_step, "autoencoder")
+        fitted = fit_autoencoder(Task(rows, pixels, self.cache, steps, on_step))
+        return AutoencoderSpace(fitted, pixels.shape[1])
 
 
 class Phase(NamedTuple):
@@ -222,7 +238,11 @@ class OneCall(NamedTuple):
 
 @runtime_checkable
 class DrawsInOneCall(Protocol):
-    """A model of images whose drawing is one call of a network."""
+    """A model of images that may draw with one call of a network."""
+
+    @property
+    def draws_in_one_call(self) -> bool:
+        """Whether it does."""
 
     def one_call(self, guidance: float | None = None) -> OneCall:
         """Return the call at a guidance; None is the model's own."""

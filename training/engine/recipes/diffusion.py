@@ -6,11 +6,13 @@ x_t = t·x₀ + (1 − t)·ε; the network predicts x₀, the loss is on the vel
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.engine.data.moving import MOVES
@@ -23,12 +25,9 @@ from training.engine.device import device
 from training.engine.encoders.conditions import Condition, Conditions
 from training.engine.encoders.specs import default_spec, load_text_encoder
 from training.engine.files import TrainingError, under
-from training.engine.latents.fit_autoencoder import Task
-from training.engine.latents.fit_autoencoder import fit as fit_autoencoder
 from training.engine.latents.pca import fit
 from training.engine.latents.spaces import (
     AutoencoderDataset,
-    AutoencoderSpace,
     LatentDataset,
     LatentSpace,
     LinearDataset,
@@ -42,10 +41,24 @@ from training.engine.latents.spaces import (
 )
 from training.engine.networks.dit import HEAD_WIDTH, DiT
 from training.engine.networks.mlp import ConditionalMLP
-from training.engine.recipes.base import Config, Phase, Source, replace_options, sample_grid
+from training.engine.recipes.base import (
+    Config,
+    OneCall,
+    Phase,
+    Source,
+    replace_options,
+    sample_grid,
+)
 from training.engine.recipes.going_on import take_weights
 from training.engine.recipes.preference_loss import PreferenceLoss
-from training.engine.recipes.stored import PromptEncoder, read_model, read_weights, write_model
+from training.engine.recipes.stored import (
+    PromptEncoder,
+    one_call,
+    read_model,
+    read_weights,
+    write_model,
+)
+from training.engine.sampling.distillation import Distillation, distil
 from training.engine.sampling.progress import OnProgress
 from training.engine.sampling.samplers import (
     SAMPLERS,
@@ -68,7 +81,7 @@ class DiffusionConfig(Config):
         "space": ("components", "autoencoder"),
         "sampler": tuple(SAMPLERS),
     }
-    FROM_ZERO: ClassVar[tuple[str, ...]] = (*Config.FROM_ZERO, "depth")
+    FROM_ZERO: ClassVar[tuple[str, ...]] = (*Config.FROM_ZERO, "depth", "one_call_steps")
     SIGNED: ClassVar[tuple[str, ...]] = ("time_mean",)
     SAMPLING: ClassVar[tuple[str, ...]] = ("guidance", "sampling_steps", "sampler")
 
@@ -93,6 +106,7 @@ class DiffusionConfig(Config):
     guidance: float = 2.0
     sampling_steps: int = 20
     sampler: str = "ancestral"
+    one_call_steps: int = 0  # of a student that draws with one call; of an mlp
 
     def __post_init__(self) -> None:
         if not 0 < self.time_clamp <= 1:
@@ -103,6 +117,8 @@ class DiffusionConfig(Config):
             check_size(self.space, self.size)
         if self.move_prob and (self.network == "dit" or self.space != "autoencoder"):
             raise TrainingError("The option move_prob needs the space autoencoder.")
+        if self.one_call_steps and self.network == "dit":
+            raise TrainingError("The option one_call_steps needs the network mlp.")
         if self.network == "dit" and self.size % self.patch:
             raise TrainingError("The option size must be a multiple of patch.")
         if self.network == "dit" and self.width % (HEAD_WIDTH if self.width > HEAD_WIDTH else 4):
@@ -115,7 +131,7 @@ class DiffusionTraining:
     """A network in training, with the latents, texts and confidences of one snapshot."""
 
     def __init__(self, config: DiffusionConfig, source: Source) -> None:
-        self.config = config
+        self.config, self.seed, self.on_step = config, source.seed, source.on_step
         start = load(source.start) if source.start else None
         rows, drawn = list(source.snapshot.train), source.snapshot.drawings.rows
         self.encoder = (
@@ -159,9 +175,7 @@ class DiffusionTraining:
         if self.config.network == "dit":
             return PixelSpace(self.config.size)
         if self.config.space == "autoencoder":
-            steps = self.config.autoencoder_steps
-            task = Task(rows, pixels, source.cache, steps, source.on_step)
-            return AutoencoderSpace(fit_autoencoder(task), self.config.size)
+            return source.autoencoder(rows, pixels, self.config.autoencoder_steps)
         described = _described(self.conditions.has_text[: self.rows])
         return LinearSpace(
             fit(pixels, self.config.components, source.seed, rows=described, extra=recoloured)
@@ -252,8 +266,31 @@ class DiffusionTraining:
         return sample_grid(self.model(network), prompts, self.config.samples)
 
     def save(self, network: nn.Module, folder: Path, about: dict[str, Any]) -> None:
-        """Write the model folder."""
-        self.model(network).save(folder, about)
+        """Write the model folder, with a student where one is asked for."""
+        student = self._distil(network) if self.config.one_call_steps else None
+        replace(self.model(network), student=student).save(folder, about)
+
+    def _distil(self, teacher: nn.Module) -> nn.Module:
+        return distil(
+            teacher,
+            Distillation(
+                steps=self.config.one_call_steps,
+                batch=self.config.batch,
+                guidance=self.config.guidance,
+                seed=self.seed,
+                shape=self.space.shape,
+                weight=self.dataset.weight,
+                sample_condition=self._prompts,
+                on_step=partial(self.on_step, "one call"),
+            ),
+        )
+
+    def _prompts(self, count: int) -> Condition:
+        """Return random conditions as a person would ask for them: the best ratings, no drops."""
+        described = self.rows + self.drawn + self.recoloured
+        rows = torch.randint(described, (count,), device=device())
+        condition = self.conditions.sample(rows, cond_drop_prob=0.0, jitter=self.config.jitter)
+        return condition._replace(ratings=torch.ones_like(condition.ratings))
 
     def model(self, network: nn.Module) -> "Model":
         """Return the model that ``network`` makes with the rest of the training."""
@@ -295,6 +332,7 @@ class Model:
     network: nn.Module
     space: LatentSpace
     prompt_encoder: PromptEncoder
+    student: nn.Module | None = None  # draws with one call
 
     @property
     def size(self) -> int:
@@ -314,7 +352,10 @@ class Model:
         steps: int | None = None,
         on_progress: OnProgress | None = None,
     ) -> Pixels:
-        """Return uint8 (n, s, s, 3), one picture per prompt and seed; "" is no prompt."""
+        """Return uint8 (n, s, s, 3), one picture per prompt and seed; "" is no prompt.
+
+        Where there is a student, it draws what is asked for in one step, at its own guidance.
+        """
         sample_noise = seeded_noise(seeds, self.space.shape, device())
         condition = self.prompt_encoder.encode(prompts, confidence)
         return self._sample(condition, sample_noise, guidance, steps, on_progress)
@@ -352,23 +393,65 @@ class Model:
         steps: int | None,
         on_progress: OnProgress | None,
     ) -> Pixels:
+        steps = steps or self.config.sampling_steps
+        if steps == 1 and self.student:
+            student = self.student.to(device()).eval()
+            return self.space.pictures(_in_one_call(student, sample_noise(), condition))
         network = self.network.to(device()).eval()
         bf16 = device().type == "cuda" and self.config.precision != "float32"
         predict = guided(network, condition, self.guidance if guidance is None else guidance)
         sampler = SAMPLERS[self.config.sampler]
         with torch.autocast(device().type, torch.bfloat16, enabled=bf16):
-            latents = sampler(
-                _reporting(predict, on_progress), sample_noise, steps or self.config.sampling_steps
-            )
+            latents = sampler(_reporting(predict, on_progress), sample_noise, steps)
         return self.space.pictures(latents)
+
+    @property
+    def draws_in_one_call(self) -> bool:
+        return self.student is not None
+
+    def one_call(self, guidance: float | None = None) -> OneCall:
+        """Return the student and the decoding of its pictures as one network.
+
+        Raises ``TrainingError`` at another guidance than its own.
+        """
+        assert self.student is not None
+        if guidance not in (None, self.guidance):
+            raise TrainingError(f"This model draws in one call at guidance {self.guidance} only.")
+        return one_call(
+            StudentPictures(self.student, self.space),
+            self.prompt_encoder,
+            self.space.shape,
+            {"recipe": "diffusion", "size": str(self.size), "guidance": str(self.guidance)},
+        )
+
+    def embedded(self, prompts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Return the inputs of `one_call`, but for noise, that stand for prompts."""
+        return self.prompt_encoder.arrays(prompts)
 
     def save(self, folder: Path, about: dict[str, Any]) -> None:
         """Write the model folder."""
         tensors = model_tensors(self.network, self.space)
+        if self.student:
+            weights = self.student.state_dict()
+            tensors |= {f"student.{k}": v for k, v in weights.items() if k != "space"}
         components = self.config.components
         if isinstance(self.space, LinearSpace):
             (components,) = self.space.shape
         write_model(folder, about, self.config, self.prompt_encoder, tensors, components=components)
+
+
+class StudentPictures(nn.Module):
+    """Noise (n, K) and a condition to uint8 (n, s, s, 3), as `Model.sample` draws in one step."""
+
+    def __init__(self, student: nn.Module, space: LatentSpace) -> None:
+        super().__init__()
+        self.student, self.space = student, space
+
+    def forward(
+        self, noise: Tensor, text: Tensor, confidence: Tensor, ratings: Tensor | None = None
+    ) -> Tensor:
+        condition = Condition(text, confidence, text[:, :0] if ratings is None else ratings)
+        return self.space.pixels(_in_one_call(self.student, noise, condition))
 
 
 def load(folder: Path) -> Model:
@@ -380,13 +463,23 @@ def load(folder: Path) -> Model:
             raise ValueError(config.depth)
         kind = "pixels" if config.network == "dit" else config.space
         space = load_space(kind, config.size, config.components, tensors)
-        with torch.device("meta"):
+
+        def network(prefix: str) -> nn.Module:
             width, ratings = prompt_encoder.encoder.width, prompt_encoder.ratings
-            network = build_network(config, space.shape[0], width, ratings)
-        network.load_state_dict(under("network.", tensors), assign=True)
-        return Model(config, network.requires_grad_(False), space, prompt_encoder)
+            with torch.device("meta"):
+                built = build_network(config, space.shape[0], width, ratings)
+            built.load_state_dict(under(prefix, tensors), assign=True)
+            return built.requires_grad_(False)
+
+        student = network("student.") if config.one_call_steps else None
+        return Model(config, network("network."), space, prompt_encoder, student)
 
     return read_weights(folder, build)
+
+
+def _in_one_call(student: nn.Module, noise: Tensor, condition: Condition) -> Tensor:
+    latents: Tensor = student(noise, noise.new_zeros(noise.shape[0]), condition)
+    return latents
 
 
 def _reporting(predict: Predict, on_progress: OnProgress | None) -> Predict:

@@ -23,12 +23,9 @@ from training.engine.device import device
 from training.engine.encoders.conditions import Condition, Conditions
 from training.engine.encoders.specs import default_spec, load_text_encoder
 from training.engine.files import TrainingError, under
-from training.engine.latents.fit_autoencoder import Task
-from training.engine.latents.fit_autoencoder import fit as fit_autoencoder
 from training.engine.latents.pca import fit
 from training.engine.latents.spaces import (
     AutoencoderDataset,
-    AutoencoderSpace,
     LatentDataset,
     LatentSpace,
     LinearDataset,
@@ -56,7 +53,13 @@ from training.engine.recipes.base import (
     replace_options,
     sample_grid,
 )
-from training.engine.recipes.stored import PromptEncoder, read_model, read_weights, write_model
+from training.engine.recipes.stored import (
+    PromptEncoder,
+    one_call,
+    read_model,
+    read_weights,
+    write_model,
+)
 from training.engine.sampling.progress import OnProgress
 from training.engine.sampling.samplers import seeded_noise, slerp
 
@@ -256,8 +259,7 @@ def _latent_dataset(
     if config.space == "pixels":
         return PixelSpace(config.size), PixelDataset(pixels)
     if config.space == "autoencoder":
-        task = Task(rows, pixels, source.cache, config.autoencoder_steps, source.on_step)
-        space = AutoencoderSpace(fit_autoencoder(task), config.size)
+        space = source.autoencoder(rows, pixels, config.autoencoder_steps)
         return space, AutoencoderDataset(space, pixels)
     pca = fit(pixels, config.components, source.seed)
     return LinearSpace(pca), LinearDataset(pca, pixels)
@@ -365,33 +367,23 @@ class Model:
             on_progress(0.0)
         return self.space.pictures(generator(self.config.truncation * noise, condition, guidance))
 
+    @property
+    def draws_in_one_call(self) -> bool:
+        return True
+
     def one_call(self, guidance: float | None = None) -> OneCall:
         """Return the generator and the decoding of its pictures as one network."""
         guidance = self.guidance if guidance is None else guidance
-        encoder, ratings = self.prompt_encoder.encoder, self.prompt_encoder.ratings
-        inputs = {
-            "noise": torch.zeros(2, self.config.noise),
-            "text": torch.zeros(2, encoder.width),
-            "confidence": torch.zeros(2),
-        }
-        if ratings:
-            inputs["ratings"] = torch.ones(2, ratings)
-        facts = {
-            "recipe": "gan",
-            "size": str(self.size),
-            "guidance": str(guidance),
-            "noise": "standard normal",
-            "text": f"unit embeddings by {encoder.identity}",
-            "confidence": f"0 is no prompt; prompts at {self.prompt_encoder.sampling_confidence}",
-        }
-        return OneCall(GeneratedPictures(self, guidance), inputs, facts)
+        return one_call(
+            GeneratedPictures(self, guidance),
+            self.prompt_encoder,
+            (self.config.noise,),
+            {"recipe": "gan", "size": str(self.size), "guidance": str(guidance)},
+        )
 
     def embedded(self, prompts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Return the inputs of `one_call`, but for noise, that stand for prompts."""
-        condition = self.prompt_encoder.encode(prompts)._asdict()
-        if not self.prompt_encoder.ratings:
-            del condition["ratings"]
-        return {name: part.cpu().numpy() for name, part in condition.items()}
+        return self.prompt_encoder.arrays(prompts)
 
     def save(self, folder: Path, about: dict[str, Any]) -> None:
         """Write the model folder."""

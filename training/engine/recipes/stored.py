@@ -5,17 +5,19 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.engine.device import device
 from training.engine.encoders.conditions import Condition, Conditions, prompt_condition
 from training.engine.encoders.specs import load_text_encoder
 from training.engine.encoders.text import TextEncoder
 from training.engine.files import TrainingError, read_json, write_json, write_tensors
-from training.engine.recipes.base import Config, replace_options
+from training.engine.recipes.base import Config, OneCall, replace_options
 
 WEIGHTS = "model.safetensors"
 
@@ -49,6 +51,13 @@ class PromptEncoder:
         rows = [indices[prompt] for prompt in prompts]
         return Condition(*(part[rows] for part in distinct))
 
+    def arrays(self, prompts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Return what `encode` does, by name, for a network outside of torch."""
+        condition = self.encode(prompts)._asdict()
+        if not self.ratings:
+            del condition["ratings"]
+        return {name: part.cpu().numpy() for name, part in condition.items()}
+
     def interpolate(self, prompts: tuple[str, str], count: int) -> tuple[Condition, Tensor]:
         """Return conditions (count, …) on the line between two prompts, and weights (count,)."""
         ends = self.encode(prompts)
@@ -59,6 +68,25 @@ class PromptEncoder:
             ends.ratings[:1].expand(count, -1),
         )
         return condition, weights
+
+
+def one_call(
+    module: nn.Module, encoder: PromptEncoder, noise: Sequence[int], facts: dict[str, str]
+) -> OneCall:
+    """Return the call of ``module``, which takes noise (n, …) of that shape and a condition."""
+    inputs = {
+        "noise": torch.zeros(2, *noise),
+        "text": torch.zeros(2, encoder.encoder.width),
+        "confidence": torch.zeros(2),
+    }
+    if encoder.ratings:
+        inputs["ratings"] = torch.ones(2, encoder.ratings)
+    facts = facts | {
+        "noise": "standard normal",
+        "text": f"unit embeddings by {encoder.encoder.identity}",
+        "confidence": f"0 is no prompt; prompts at {encoder.sampling_confidence}",
+    }
+    return OneCall(module, inputs, facts)
 
 
 def write_model(

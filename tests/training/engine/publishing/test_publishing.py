@@ -140,6 +140,27 @@ def test_onnxruntime_draws_what_torch_draws(run: Path, prompts: Path, tmp_path: 
     assert (facts["recipe"], facts["guidance"]) == ("gan", "1.5")
 
 
+def test_a_student_of_a_flow_is_exported_at_its_own_guidance(
+    tmp_path: Path, snapshot_folder: Path, cache: Path
+) -> None:
+    options = {"steps": 10, "grid_steps": 0, "one_call_steps": 4}
+    run = write_run(tmp_path / "run", snapshot_folder, cache, options=options)
+    assert main(["fit", str(run)]) == 0
+    assert '"stage": "one call"' in (run / "progress.jsonl").read_text()
+    assert "r_precision_one_call@lsa-linear" in json.loads((run / "metrics.json").read_text())
+    generator = load_generator(run / "model")
+    out = tmp_path / "flow.onnx"
+    onnx.write_onnx(run / "model", out, prompts=PROMPTS)
+    embedded = dict(np.load(out.with_suffix(".npz")))
+    embedded.pop("prompts")
+    noise = seeded_noise([3, 4, 5], generator.space.shape, torch.device("cpu"))().numpy()
+    (drawn,) = onnxruntime.InferenceSession(str(out)).run(None, {"noise": noise, **embedded})
+    expected = generator.sample(PROMPTS, [3, 4, 5], steps=1)
+    assert np.abs(drawn.astype(int) - expected.astype(int)).max() <= 1
+    with pytest.raises(TrainingError, match=r"at guidance 2\.0 only"):
+        onnx.write_onnx(run / "model", out, guidance=4.0)
+
+
 def test_a_model_that_draws_in_many_calls_is_not_exported(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from tests.training.engine.runs import write_run
 from training.__main__ import main
 from training.engine.files import TrainingError
 from training.engine.recipes import RECIPES, load_generator
-from training.engine.recipes.base import ImageGenerator
+from training.engine.recipes.base import DrawsInOneCall, ImageGenerator
 
 # To learn long enough that prompts and seeds make a difference.
 OPTIONS = {
@@ -23,7 +23,12 @@ RUNS = {
     **{name: (name, options) for name, options in OPTIONS.items() if RECIPES[name].generative},
     "autoencoder": (
         "diffusion",
-        {**OPTIONS["diffusion"], "space": "autoencoder", "autoencoder_steps": 40},
+        {
+            **OPTIONS["diffusion"],
+            "space": "autoencoder",
+            "autoencoder_steps": 40,
+            "one_call_steps": 40,
+        },
     ),
 }
 
@@ -70,6 +75,17 @@ def test_one_seed_is_one_picture(generator: ImageGenerator) -> None:
 
 def test_a_prompt_makes_a_difference(generator: ImageGenerator) -> None:
     assert far(generator.sample(["a red square"], [7]), generator.sample(["a blue square"], [7]))
+
+
+def test_a_student_draws_the_same_kind_of_picture_in_one_call(generator: ImageGenerator) -> None:
+    if not (isinstance(generator, DrawsInOneCall) and generator.draws_in_one_call):
+        pytest.skip("draws in many calls")
+    red, blue = (
+        generator.sample([f"a {colour} square"] * 4, [0, 1, 2, 3], steps=1).astype(float)
+        for colour in ("red", "blue")
+    )
+    finished = generator.sample(["a red square"] * 4, [0, 1, 2, 3]).astype(float)
+    assert np.abs(red - finished).mean() < np.abs(blue - finished).mean()
 
 
 def test_belief_nought_is_the_unconditional_model(generator: ImageGenerator) -> None:
