@@ -98,6 +98,8 @@ def measure(folder: Path, times: int) -> None:
     size = about["network"].get("size", "–")
     kinds: list[dict[str, Any]] = [{"kind": "samples", "count": 4}]
     kinds.append({"kind": "interpolation", "count": 8, "second_prompt": "a cat", "second_seed": 99})
+    if about["network"].get("one_call_steps"):
+        kinds.append({"kind": "samples", "count": 4, "draft": True})
     for kind in kinds:
         with ExitStack() as stack:
             port = stack.enter_context(_web())
@@ -107,11 +109,16 @@ def measure(folder: Path, times: int) -> None:
             stack.enter_context(_busy())
             beside = [_seconds(port, model, n + 50, kind) for n in range(times)]
         print(
-            f"| {about['recipe']} | {size} | {kind['kind']}, {kind['count']} | {cold:.1f} "
+            f"| {about['recipe']} | {size} | {_words(kind)} | {cold:.1f} "
             f"| {statistics.median(warm):.2f}, {max(warm):.2f} "
             f"| {statistics.median(beside):.2f}, {max(beside):.2f} |",
             flush=True,
         )
+
+
+def _words(kind: dict[str, Any]) -> str:
+    what = "a draft" if kind.get("draft") else kind["kind"]
+    return f"{what}, {kind['count']}"
 
 
 def _make_model(folder: Path, recipe: str) -> int:

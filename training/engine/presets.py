@@ -41,7 +41,7 @@ OWN_OPTIONS = {
     "clip": "size tower text tune zoom shift light",
     "diffusion": "network space size components autoencoder_steps patch width depth expansion "
     "dropout cond_drop_prob flip_prob hue_prob move_prob jitter time_mean time_clamp "
-    "guidance sampling_steps sampler",
+    "guidance sampling_steps sampler one_call_steps",
     "gan": "space size components autoencoder_steps noise width depth expansion group penalty "
     "contrast cond_drop_prob flip_prob jitter guidance truncation",
     "autoregressive": "size tokens patch codes levels width depth heads dropout token_dropout "

@@ -48,7 +48,7 @@ def test_a_clip_run_ends_with_a_model_and_metrics(contrasted: Path) -> None:
 
 def test_progress_tells_the_stages_in_order(drawn: Path) -> None:
     stages = [line["stage"] for line in lines(drawn)]
-    assert list(dict.fromkeys(stages)) == ["prepare", "train", "evaluate", "done"]
+    assert list(dict.fromkeys(stages)) == ["prepare", "train", "one call", "evaluate", "done"]
     times = [line["time"] for line in lines(drawn)]
     assert max(b - a for a, b in pairwise(times)) < 10
 
