@@ -10,11 +10,11 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema, extend_schema_view, inline_serializer
 from rest_framework import serializers
-from rest_framework.exceptions import APIException, PermissionDenied
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import BaseThrottle, UserRateThrottle
+from rest_framework.throttling import UserRateThrottle
 
 from labeling.access import Capability
 from labeling.api import views
@@ -145,12 +145,6 @@ class Generations(APIView):
         """Return the fields of a request that is posted."""
         return request.data
 
-    def get_throttles(self) -> list[BaseThrottle]:
-        throttles = super().get_throttles()
-        if self.request.method != "POST":
-            return throttles
-        return [*throttles, DraftThrottle() if _is_draft(self.request) else GenerationThrottle()]
-
     @extend_schema(
         operation_id="generations_list",
         responses={200: GenerationSerializer(many=True), **errors(401)},
@@ -175,6 +169,7 @@ class Generations(APIView):
         data = self.body(request)
         serializer = GenerationRequestSerializer(data=data, context={"request": request})
         serializer.is_valid(raise_exception=True)
+        self._check_rate(request, serializer.validated_data["draft"])
         user = request.user if request.user.is_authenticated else None
         visitor = "" if user else _visitor_key(request)
         try:
@@ -187,6 +182,11 @@ class Generations(APIView):
             raise InvalidError(str(error)) from None
         response = GenerationSerializer(generation, context={"request": request})
         return made("generation", generation.pk, data=response.data)
+
+    def _check_rate(self, request: Request, draft: bool) -> None:
+        throttle = DraftThrottle() if draft else GenerationThrottle()
+        if not throttle.allow_request(request, self):
+            self.throttled(request, throttle.wait() or 1.0)
 
 
 @extend_schema_view(
@@ -247,15 +247,6 @@ class Ask(APIView):
         except ValueError as error:
             raise ConflictError(str(error)) from None
         return Response({"questions": new_questions})
-
-
-def _is_draft(request: Request) -> bool:
-    """Return whether a body asks for a draft; whatever cannot be read does not."""
-    try:
-        data = request.data
-    except APIException:
-        return False
-    return isinstance(data, dict) and data.get("draft") is True
 
 
 def _own(request: Request) -> QuerySet[Generation]:

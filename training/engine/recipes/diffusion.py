@@ -28,6 +28,7 @@ from training.engine.files import TrainingError, under
 from training.engine.latents.pca import fit
 from training.engine.latents.spaces import (
     AutoencoderDataset,
+    AutoencoderSpace,
     LatentDataset,
     LatentSpace,
     LinearDataset,
