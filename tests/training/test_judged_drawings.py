@@ -112,7 +112,7 @@ def test_a_person_is_told_what_is_missing(
     with pytest.raises(runs.RunError, match="no current diffusion model to go on from"):
         run_requests.create(**request, anyway=True)
     make_model(snapshot, tmp_path, recipe="diffusion")
-    with pytest.raises(runs.RunError, match=r"in 1 case; 100 are needed"):
+    with pytest.raises(runs.RunError, match=r"in 1 case; 50 are needed"):
         run_requests.create(**request)
     assert run_requests.create(**request, anyway=True).start is None
     (tmp_path / "clip").mkdir()

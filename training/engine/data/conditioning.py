@@ -69,9 +69,9 @@ def gather_texts(
 ) -> ConditioningTexts:
     """Gather the rows' captions, tags and concepts as texts, and people's judgements as ratings.
 
-    A picture that a model generated, and people judged, keeps its prompt as text whether it shows
-    that or not: the rating says how well it does. So many first
-    `RATINGS` as ``rated`` are there even if no drawing has any.
+    A judged drawing's text is its prompt, which is believed as people say that it shows it: one
+    that does not show it teaches the unconditional model, from which guidance leads away. So many
+    first `RATINGS` as ``rated`` are there even if no drawing has any.
     """
     names = sorted({name for row in rows for name in row.concepts} | set(concepts))
     labels = expected_labels(rows, names)
@@ -107,7 +107,7 @@ def normalized_above(
 
 def _choices(row: Row, label_confidence: float, numbers: dict[str, int]) -> list[_Choice]:
     """Return the texts of a row; number those that are new."""
-    captions = row.captions if row.shows_prompt is None else [(row.prompt, TAG_PROBABILITY)]
+    captions = row.captions if row.shows_prompt is None else [(row.prompt, row.shows_prompt)]
     tags = [(tag, row.concepts.get(tag, TAG_PROBABILITY)) for tag in row.tags[:MAX_TAGS]]
     choices = [
         _Choice(numbers.setdefault(text, len(numbers)), above_chance(p), share / len(kind))

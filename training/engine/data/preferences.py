@@ -14,7 +14,7 @@ from training.engine.data.rows import Row
 
 LEAST = 0.5  # the probability that the one shows the prompt and the other does not, at least
 PAIRS_MAX = 32  # of a prompt, the surest ones
-ENOUGH = 100  # pairs without a common drawing, from which on preferences are learnt
+ENOUGH = 50  # pairs without a common drawing, from which on preferences are learnt
 
 
 def _none() -> NDArray[np.int64]:
