@@ -97,6 +97,7 @@ def _run(options: argparse.Namespace) -> None:
                     snapshot,
                     cache=cache,
                     answers=options.answers,
+                    standing=options.standing,
                     judge=_judge(options),
                 )
             write_json(options.out, verdict)
@@ -125,7 +126,9 @@ def _run(options: argparse.Namespace) -> None:
         case "predict":
             from training.engine.evaluation.predictions import predict
 
-            number = predict(options.model, options.questions, options.out, _outputs(options))
+            asked, out, outputs = options.questions, options.out, _outputs(options)
+            with _cache(options) as cache:
+                number = predict(options.model, asked, out, cache=cache, outputs=outputs)
             print(f"{number} predictions in {options.out}")
         case "predict-concepts":
             from training.engine.evaluation.log_odds import predict_concepts
@@ -267,6 +270,11 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument(
         "--answers", type=Path, help="people's answers about both models' pictures"
     )
+    compare.add_argument(
+        "--standing",
+        type=Path,
+        help="what the frozen encoder predicts while there is no clip model",
+    )
     _add_judge_options(compare)
     report = commands.add_parser("report", help="a run as one HTML page")
     report.add_argument("run", type=Path)
@@ -288,6 +296,7 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("model", type=Path)
     predict.add_argument("questions", type=Path)
     predict.add_argument("out", type=Path)
+    predict.add_argument("--cache", type=Path, help="folder of what was seen before")
     predict.add_argument("--subjects", type=Path, help="tiles and concepts to embed")
     predict.add_argument("--features", type=Path, help="where their embeddings go")
     predict.add_argument("--log-odds", type=Path, help="where the log-odds of all pairs go (.npy)")

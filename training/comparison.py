@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db.models import QuerySet, Sum
 
 from labeling.models import Question
-from training import processes
+from training import processes, standing_predictions, zero_shot
 from training.engine import progress
 from training.models import Model, Sample
 
@@ -28,6 +28,7 @@ class ComparisonError(ValueError):
 def compare(model: Model, baseline: Model | None) -> dict[str, Any]:
     """Return the verdict of `python -m training compare`, as its module describes it.
 
+    A first CLIP is also compared with what the frozen encoder predicts, where that has predicted.
     Raises ComparisonError, ChildError, or OSError.
     """
     snapshot = model.run.snapshot
@@ -44,6 +45,10 @@ def compare(model: Model, baseline: Model | None) -> dict[str, Any]:
         answers.write_text(json.dumps(by_people), encoding="utf-8")
         arguments = ["compare", model.folder, baseline.folder if baseline else "-", snapshot.folder]
         arguments += ["--out", str(out), "--answers", str(answers), "--cache", str(cache)]
+        if model.recipe == "clip" and baseline is None and zero_shot.predicts(model.project):
+            pairs = standing_predictions.of_held_out(model.project)
+            (Path(name) / "standing.json").write_text(json.dumps(pairs), encoding="utf-8")
+            arguments += ["--standing", str(Path(name) / "standing.json")]
         log = Path(model.run.folder) / "compare.txt"
         processes.call([*arguments, *_judge_options()], log=log, time_limit=TIME_LIMIT)
         verdict = progress.read_json(out)

@@ -11,7 +11,15 @@ from django.db.models import Q, QuerySet
 
 from labeling.inference import intake
 from labeling.models import Project
-from training import generations, generators, predictions, prompts, sample_questions, sampling
+from training import (
+    generations,
+    generators,
+    predictions,
+    prompts,
+    sample_questions,
+    sampling,
+    server_paths,
+)
 from training.models import Model
 from training.sampling import GeneratedImage
 
@@ -44,7 +52,7 @@ def give(model: Model) -> dict[str, Any]:
             feedback = predictions.update(model)
     except Exception as error:  # the model itself is none the worse for it
         logger.exception("%s gave nothing back.", model)
-        feedback = {"error": str(error) or type(error).__name__}
+        feedback = {"error": server_paths.hidden(str(error)) or type(error).__name__}
     model.feedback = feedback
     model.save(update_fields=["feedback"])
     return feedback

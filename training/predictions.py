@@ -73,6 +73,7 @@ def _predict(model: Model, folder: Path, *, time_limit: float) -> None:
     """Have a child process read the questions and subjects, and write what it predicts."""
     arguments = ["predict", model.folder]
     arguments += [str(folder / "questions.jsonl"), str(folder / "predictions.jsonl")]
+    arguments += ["--cache", str(Path(settings.CACHE_ROOT) / "training")]
     arguments += ["--subjects", str(folder / "subjects.jsonl")]
     arguments += ["--features", str(folder / "features.safetensors")]
     arguments += ["--log-odds", str(folder / "log_odds.npy")]
@@ -124,11 +125,15 @@ class LocalFiles:
         self._image_id, self._path = 0, ""
 
     def place(self, tile: Tile) -> dict[str, Any]:
-        """Return the image's local path, and the tile's box in its pixels."""
+        """Return the image's local path, and the tile's box in its pixels; None: all of it.
+
+        Wholes have the keys of the snapshots' pictures, by which what was seen of them is kept.
+        """
         if tile.image_id != self._image_id:
             path = local_files.fetch(str(tile.image.file.name), cache="images")
             self._image_id, self._path = tile.image_id, str(path.resolve())
-        return {"image": self._path, "box": [tile.left, tile.top, tile.width, tile.height]}
+        box = None if tile.grid == 1 else [tile.left, tile.top, tile.width, tile.height]
+        return {"image": self._path, "box": box}
 
 
 def _training_files(snapshot: Snapshot | None) -> set[str] | None:

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from labeling import audit, webhooks
 from labeling.models import Event, HookEvent
-from training import comparison, generators, processes
+from training import comparison, generators, processes, server_paths, zero_shot
 from training.engine.metric_names import PEOPLE
 from training.models import Model, Promotion
 
@@ -48,9 +48,12 @@ def due() -> Iterator[Model]:
 
 
 def is_due(model: Model) -> bool:
-    """Return whether a model was never reviewed, or has many new answers about its samples."""
+    """Return whether a model was never reviewed, or has many new answers about its samples.
+
+    A first CLIP waits until the frozen encoder has predicted: it is compared with that.
+    """
     if model.reviewed_at is None:
-        return True
+        return model.recipe != "clip" or not zero_shot.is_awaited(model.project)
     return generators.generates(model.recipe) and _has_new_answers(model)
 
 
@@ -62,7 +65,11 @@ def review(model: Model) -> None:
         verdict = comparison.compare(model, baseline)
     except (processes.ChildError, comparison.ComparisonError, OSError) as error:
         logger.warning("%s could not be judged: %s", model, error)
-        verdict = {"promoted": False, "why": f"It could not be judged: {error}", "judges": []}
+        verdict = {
+            "promoted": False,
+            "why": f"It could not be judged: {server_paths.hidden(str(error))}",
+            "judges": [],
+        }
     verdict |= {"baseline": baseline.pk if baseline else None, "answers": answers}
     try:
         with transaction.atomic():

@@ -6,7 +6,7 @@ from typing import Any
 from labeling.numbers import count
 from training import generators
 from training.engine import metric_names
-from training.engine.metric_names import PEOPLE
+from training.engine.metric_names import ENCODER, PEOPLE
 from training.models import Model, Promotion
 
 SAYS = {
@@ -79,6 +79,12 @@ def baseline(model: Model) -> Model | None:
     return Model.objects.filter(pk=(model.verdict or {}).get("baseline") or 0).first()
 
 
+def beside_encoder(model: Model) -> bool:
+    """Return whether the verdict compares with what the frozen encoder predicts."""
+    judges = (model.verdict or {}).get("judges", [])
+    return any(isinstance(judge, dict) and judge.get("rival") == ENCODER for judge in judges)
+
+
 def same_prompts(model: Model) -> bool:
     """Return whether both models drew the same prompts from the same seeds."""
     has_baseline = bool((model.verdict or {}).get("baseline"))
@@ -119,10 +125,11 @@ def _figure(judge: dict[str, Any]) -> Figure:
     values = [judge.get(key) for key in ("difference", "low", "high", "margin")]
     numbers = None if any(value is None for value in values) else tuple(map(float, values))  # type: ignore[arg-type]
     difference = metric_names.difference(name, *numbers[:3]) if numbers else "–"
+    current = metric_names.figure(name, judge.get("current"))
     return Figure(
         name=metric_names.words(name),
         new=metric_names.figure(name, judge.get("new")),
-        current=metric_names.figure(name, judge.get("current")),
+        current=f"{current}, the image encoder" if judge.get("rival") == ENCODER else current,
         difference=difference,
         n=_n(name, judge.get("n")),
         says=SAYS.get(str(judge.get("says")), str(judge.get("says", ""))),

@@ -14,15 +14,16 @@ from typing import Any
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from labeling import json_lines
 from labeling import predictions as stored_predictions
 from labeling.batches import batched
+from labeling.images import lookalikes
 from labeling.inference import intake
 from labeling.models import Concept, Project, Question, Tile
 from labeling.models.questions import LIKELY_CAPTION
-from training import predictions, processes
+from training import predictions, processes, server_paths
 from training.models import Model
 
 ENCODER = "efficientnet-lite0"
@@ -35,13 +36,17 @@ RETRY_AFTER = 3600.0  # seconds, where it failed
 
 def due() -> list[Project]:
     """Return the open projects without a CLIP that have unpredicted pictures or concepts."""
-    clips = Model.objects.filter(recipe="clip", current=True).values("project")
-    projects = Project.objects.filter(Q(features="") | Q(encoder=ENCODER), state=Project.State.OPEN)
     return [
         project
-        for project in projects.exclude(pk__in=clips).order_by("pk")
+        for project in _without_clip().order_by("pk")
         if not cache.get(_rest_key(project)) and _has_unpredicted(project)
     ]
+
+
+def is_awaited(project: Project) -> bool:
+    """Return whether a project's first predictions are still due, or under way."""
+    unseen = _without_clip().filter(pk=project.pk, features="")
+    return unseen.exists() and not failure(project) and _has_unpredicted(project)
 
 
 def predicts(project: Project) -> bool:
@@ -60,22 +65,26 @@ def predict(project: Project) -> int:
 
     1. Have a child process see the tiles, and predict them from what it has seen and from texts.
     2. Store that, unless a CLIP has predicted meanwhile.
+    3. Mark the near-duplicates among new pictures that the encoder shows.
 
     Where it fails, `failure` says why, and it is tried again after RETRY_AFTER seconds. Raises
     ChildError, OSError or ValueError.
     """
     if project not in due():
         return 0
-    started = time.monotonic()
+    started, known = time.monotonic(), stored_predictions.tile_ids(project)
     try:
         count = _predict(project)
     except Exception as error:
         cache.set(_rest_key(project), True, RETRY_AFTER)
-        cache.set(_failure_key(project), str(error) or type(error).__name__, None)
+        reason = server_paths.hidden(str(error)) or type(error).__name__
+        cache.set(_failure_key(project), reason, None)
         raise
+    cache.delete(_failure_key(project))
+    if count:
+        lookalikes.mark(project, known=known)
     took = time.monotonic() - started
     cache.set(_rest_key(project), True, max(REST, REST_SHARE * took))
-    cache.delete(_failure_key(project))
     return count
 
 
@@ -100,6 +109,13 @@ def _predict(project: Project) -> int:
             encoder=ENCODER,
             expected=expected,
         )
+
+
+def _without_clip() -> QuerySet[Project]:
+    """Return the open projects that the frozen encoder predicts, or will."""
+    clips = Model.objects.filter(recipe="clip", current=True).values("project")
+    projects = Project.objects.filter(Q(features="") | Q(encoder=ENCODER), state=Project.State.OPEN)
+    return projects.exclude(pk__in=clips)
 
 
 def _has_unpredicted(project: Project) -> bool:
@@ -128,10 +144,7 @@ def _tile_lines(project: Project) -> Iterator[dict[str, Any]]:
         for tile in batch:
             keywords = tile.image.keywords if tile.grid == 1 and not tile.image.generated else []
             texts = [*captions[tile.pk], *keywords]
-            place = files.place(tile)
-            if tile.grid == 1:  # known by the same key as the snapshots' pictures
-                place["box"] = None
-            yield {"tile": tile.pk, **place, "texts": texts}
+            yield {"tile": tile.pk, **files.place(tile), "texts": texts}
 
 
 def _captions(tiles: Sequence[Tile]) -> dict[int, list[str]]:

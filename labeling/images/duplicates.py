@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from labeling.batches import batched
+from labeling.images import windows
 from labeling.models import Image as ImageRow
 from labeling.models import Project, RemovedImage
 
@@ -187,10 +188,11 @@ def _relink_family(family: Sequence[ImageRow]) -> None:
 def _repeats(row: ImageRow, other: ImageRow) -> bool:
     """Whether two stored images are near-duplicates; not where a file cannot be read."""
     bits = ((row.perceptual_hash ^ other.perceptual_hash) % 2**64).bit_count()
-    if bits > MAX_DISTANCE:
-        return False
     try:
-        return look_alike(thumbnail(_data(row.pk, {})), thumbnail(_data(other.pk, {})))
+        data = _data(row.pk, {}), _data(other.pk, {})
+        if bits <= MAX_DISTANCE and look_alike(*map(thumbnail, data)):
+            return True
+        return windows.show_the_same(*map(windows.cut, data))
     except OSError:
         return False
 

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from django.core.cache import cache
+from django.db.models import Q
 from safetensors.numpy import load_file, save_file
 
-from labeling import features, images, pools
+from labeling import features, images, pools, snapshot_rows
 from labeling import predictions as stored_predictions
 from labeling.inference import intake
 from labeling.models import Concept, Project, Question, Recomputation
 from tests.labeling.field import disbelieved
 from tests.training.engine.runs import square
 from tests.training.engine.tiny_encoder import TinyEncoder, tiny_encoder
-from training import feedback, processes, tasks, zero_shot
+from training import comparison, feedback, processes, promotion, tasks, zero_shot
 from training.__main__ import main
 from training.engine.encoders import efficientnet
 from training.project_pages import notices
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pytest_django.fixtures import SettingsWrapper
 
     from training.models import Model
@@ -146,6 +147,44 @@ def test_a_clip_has_the_last_word(predicted: Project, model: Model) -> None:
     type(model).objects.filter(pk=model.pk).update(project=predicted, recipe="clip", current=True)
     assert zero_shot.due() == []
     assert zero_shot.predict(predicted) == 0
+
+
+def test_a_first_clip_waits_until_the_frozen_encoder_has_predicted(
+    squares: Project, model: Model, tiny_encoder: TinyEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    type(model).objects.filter(pk=model.pk).update(project=squares, recipe="clip", current=False)
+    model.refresh_from_db()
+    assert not promotion.is_due(model)
+    tasks.predict_zero_shot(squares.pk)
+    assert promotion.is_due(model)
+    intake.withdraw(project=squares)
+    rested()
+    monkeypatch.setattr(zero_shot, "failure", lambda project: "The weights are missing.")
+    assert promotion.is_due(model)  # nobody waits for what cannot come
+
+
+def test_a_first_clip_is_compared_with_what_stands_predicted(
+    predicted: Project, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of held-out pictures that somebody has spoken of; the rest is believed by it alone."""
+    monkeypatch.setattr(snapshot_rows, "in_split", lambda split: Q(source__startswith="red"))
+    reds = Question.objects.filter(tile__image__source__startswith="red", concept__name="red")
+    answered, ruled = reds.order_by("pk")[:2]
+    Question.objects.filter(pk=answered.pk).update(answers_count=3)
+    Question.objects.filter(pk=ruled.pk).update(verdict=True)
+    type(model).objects.filter(pk=model.pk).update(project=predicted, recipe="clip", current=False)
+    model.refresh_from_db()
+    read: dict[str, dict[str, float]] = {}
+
+    def call(arguments: list[str], **options: object) -> None:
+        read.update(json.loads(Path(arguments[arguments.index("--standing") + 1]).read_text()))
+        Path(arguments[arguments.index("--out") + 1]).write_text('{"promoted": false}')
+
+    monkeypatch.setattr(processes, "call", call)
+    assert comparison.compare(model, None) == {"promoted": False}
+    names = {snapshot_rows.file_name(question.tile.image) for question in (answered, ruled)}
+    assert set(read) == names
+    assert all(set(pairs) == {"red"} and pairs["red"] > 0.5 for pairs in read.values())
 
 
 def test_what_a_clip_predicted_meanwhile_stays(predicted: Project, tmp_path: Path) -> None:

@@ -37,7 +37,9 @@ class FigureSerializer(serializers.Serializer[Any]):
 
     name = serializers.CharField(help_text="What was measured, and by whom.")
     new = serializers.CharField()
-    current = serializers.CharField(help_text="The baseline's, or what chance would reach.")
+    current = serializers.CharField(
+        help_text="The baseline's, the image encoder's, or what chance would reach."
+    )
     difference = serializers.CharField(help_text="With its 5th to 95th percentile.")
     n = serializers.CharField(help_text="On how many prompts, pictures or answers it rests.")
     says = serializers.CharField()

@@ -17,6 +17,7 @@ REAL = {  # ends of names of metrics of real pictures, and what is said beside t
 BESIDE = ("low", "high", "chance", *REAL)  # ends of names
 NOT_MERIT = ("steps", "training_seconds")
 PEOPLE = "people"  # the judge of verdicts who are no model
+ENCODER = "encoder"  # what a first CLIP is compared with where it has predicted already
 POINTS = 100  # of a share
 NEARLY_NOTHING = 1e-9  # what rounding leaves of a difference of zero
 SKEWED = 0.25  # of an interval's width: from there on ± would mislead

@@ -101,6 +101,7 @@ def _context(row: Model) -> dict[str, Any]:
         "standing": verdicts.standing(row),
         "sentence": verdicts.sentence(row),
         "figures": [(figure, bar(figure)) for figure in verdicts.figures(row)],
+        "beside_encoder": verdicts.beside_encoder(row),
         "same_prompts": verdicts.same_prompts(row),
         "answers": (row.verdict or {}).get("answers", 0),
         "baseline": verdicts.baseline(row),

@@ -21,6 +21,7 @@ from training.engine.files import TrainingError
 
 Pixels = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
+Tile = tuple[Path, Box | None]  # a picture's file, and the part of it; None: all of it
 
 DRAWN = Mark(system=SYSTEM)  # by a model that is not named: it is still in training, say
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from labeling.english import with_article
 from training.engine.data.colours import PROTOTYPES
 from training.engine.data.rows import Row, Snapshot
 
@@ -20,7 +21,6 @@ FAVOURITES = (
 )
 COUNT = 10
 LIKELY = 0.8  # the probability from which a concept stands for a picture without captions
-LATIN = re.compile(r"[a-z\u00c0-\u024f]", re.IGNORECASE)
 ARTICLES = ("a", "an", "the")
 
 
@@ -36,7 +36,7 @@ def fixed_prompts(snapshot: Snapshot) -> tuple[str, ...]:
             c for c in snapshot.concepts if any(r.concepts.get(c, 0) >= 0.5 for r in snapshot.train)
         ]
         captions = [text for row in snapshot.train for text, _ in row.captions[:1]]
-        prompts += [_with_article(concept) for concept in shown] + captions
+        prompts += [with_article(concept) for concept in shown] + captions
     distinct: dict[str, str] = {}
     for prompt in prompts:
         distinct.setdefault(prompt.lower(), prompt)
@@ -120,7 +120,7 @@ def unseen_pairs(snapshot: Snapshot, prompts: Sequence[str]) -> tuple[tuple[str,
 
 def coloured(colour: str, thing: str) -> str:
     """Return the prompt for a thing in a colour."""
-    return f"{_article(colour)} {colour} {thing}"
+    return f"{with_article(colour)} {thing}"
 
 
 def named_colour(row: Row) -> str | None:
@@ -132,12 +132,3 @@ def named_colour(row: Row) -> str | None:
 
 def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
-
-
-def _with_article(concept: str) -> str:
-    """Return a concept with its English article; one in another script as it is."""
-    return f"{_article(concept)} {concept}" if LATIN.match(concept) else concept
-
-
-def _article(word: str) -> str:
-    return "an" if word[:1].lower() in "aeiou" else "a"

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from training.engine.data.pictures import Pixels
-from training.engine.data.rows import Row
+from training.engine.data.pictures import Pixels, Tile
 from training.engine.device import device
 
 IMAGE_BATCH, TEXT_BATCH = 128, 256
@@ -22,7 +21,8 @@ class Clip:
 
     ``encode_images`` takes uint8 pictures (n, size, size, 3), ``encode_texts`` n texts; both
     return unit rows (n, width). ``identity`` names the weights, for caches and model folders.
-    ``encode_rows`` takes a snapshot's rows and a cache folder instead, where much is known there.
+    ``encode_tiles`` takes tiles and a cache folder instead, where much is known there; it raises
+    ``TrainingError`` where a picture cannot be read.
     """
 
     identity: str
@@ -30,7 +30,7 @@ class Clip:
     width: int
     encode_images: Callable[[Pixels], Tensor]
     encode_texts: Callable[[Sequence[str]], Tensor]
-    encode_rows: Callable[[Sequence[Row], Path], Tensor] | None = None
+    encode_tiles: Callable[[Sequence[Tile], Path], Tensor] | None = None
 
 
 def image_encoder(

@@ -83,8 +83,8 @@ def encode_pictures(rows: Sequence[Row], clip: Clip, cache: Path) -> Tensor:
     """
     if not rows:
         return torch.zeros(0, clip.width)
-    if clip.encode_rows:
-        return clip.encode_rows(rows, cache)
+    if clip.encode_tiles:
+        return clip.encode_tiles([(row.path, None) for row in rows], cache)
     return clip.encode_images(pack(rows, clip.size, cache, digest(rows)))
 
 

@@ -1,6 +1,6 @@
 """A CLIP on frozen encoders: what they see and read is computed once, a head learns to match it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from training.engine.data.pictures import Pixels
+from training.engine.data.pictures import Pixels, Tile
 from training.engine.data.rows import Row
 from training.engine.device import device
 from training.engine.encoders import efficientnet
@@ -18,7 +18,7 @@ from training.engine.encoders.clip import Clip
 from training.engine.encoders.efficientnet import load_efficientnet
 from training.engine.encoders.embeddings import embed_texts
 from training.engine.encoders.text import WIDTH, TextEncoder
-from training.engine.encoders.tile_features import see
+from training.engine.encoders.tile_features import BLOCK, see
 from training.engine.encoders.towers import Towers
 from training.engine.files import TrainingError
 
@@ -52,17 +52,25 @@ class FrozenClip:
         self.network = Towers(Head(), nn.Identity())
 
     def images(self, rows: Sequence[Row], cache: Path) -> Tensor:
+        parts = self._seen([(row.path, None) for row in rows], cache)
+        return torch.cat([torch.zeros(0, efficientnet.WIDTH), *parts])
+
+    def _seen(self, tiles: Sequence[Tile], cache: Path) -> Iterator[Tensor]:
+        """Yield what the image encoder sees of tiles, block by block: roots (m, 1280).
+
+        Raises ``TrainingError`` where a picture cannot be read.
+        """
         cache.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=cache) as folder:
-            pictures = [(row.path, None) for row in rows]
-            seen = see(pictures, self.eyes, cache, Path(folder) / "seen.npy")
-            unreadable = np.flatnonzero(~np.isin(np.arange(len(rows)), seen.usable))
+            seen = see(tiles, self.eyes, cache, Path(folder) / "seen.npy")
+            unreadable = np.flatnonzero(~np.isin(np.arange(len(tiles)), seen.usable))
             if len(unreadable):
                 raise TrainingError(
-                    f"The picture {rows[unreadable[0]].path} cannot be read: replace it, or leave "
+                    f"The picture {tiles[unreadable[0]][0]} cannot be read: replace it, or leave "
                     "it out."
                 )
-            return torch.from_numpy(seen.roots.astype(np.float32))
+            for start in range(0, len(tiles), BLOCK):
+                yield seen.rows(np.arange(start, min(start + BLOCK, len(tiles))))
 
     def texts(self, texts: list[str], cache: Path) -> Tensor:
         return embed_texts(texts, self.encoder, cache)
@@ -80,13 +88,17 @@ class FrozenClip:
         def encode_images(pixels: Pixels) -> Tensor:
             return embedded(efficientnet.pooled_features(eyes, pixels).sqrt())
 
+        def encode_tiles(tiles: Sequence[Tile], cache: Path) -> Tensor:
+            parts = [embedded(roots) for roots in self._seen(tiles, cache)]
+            return torch.cat([torch.zeros(0, WIDTH), *parts])
+
         return Clip(
             identity=identity,
             size=efficientnet.SIZE,
             width=WIDTH,
             encode_images=encode_images,
             encode_texts=self.encoder.encode,
-            encode_rows=lambda rows, cache: embedded(self.images(rows, cache)),
+            encode_tiles=encode_tiles,
         )
 
     def as_config(self) -> dict[str, Any]:

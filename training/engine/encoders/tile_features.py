@@ -12,7 +12,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.engine.data.pictures import Box, Pixels, load
+from training.engine.data.pictures import Pixels, Tile, load
 from training.engine.encoders import efficientnet
 from training.engine.encoders.efficientnet import EfficientNet
 from training.engine.encoders.embeddings import cached
@@ -21,8 +21,6 @@ from training.engine.files import TrainingError
 BLOCK = 2048  # tiles whose features are held, and kept, at once
 FOLDS = 5
 DECODERS = 2  # threads
-
-Tile = tuple[Path, Box | None]
 
 
 @dataclass(frozen=True)

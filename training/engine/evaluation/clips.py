@@ -59,6 +59,7 @@ def retrieval(clip: Clip, snapshot: Snapshot, cache: Path) -> Retrieval | None:
 class ConceptPrediction(NamedTuple):
     """Of one concept: what is known of k held-out pictures, and what the model makes of them."""
 
+    name: str
     rows: Tensor  # (k,) numbers of the pictures
     shown: Tensor  # (k,) bool: whether they show it
     z_score: Tensor  # (k,) how many deviations better than usual its name suits them
@@ -90,7 +91,8 @@ def concept_predictions(
         if 0 < int(shown.sum()) < len(shown):
             probability = calibration.probability(images[known], name, text, "concept")
             z = calibration.z_scores(images[known], text)
-            predictions.append(ConceptPrediction(known.nonzero()[:, 0], shown, z, probability))
+            rows = known.nonzero()[:, 0]
+            predictions.append(ConceptPrediction(name, rows, shown, z, probability))
     return predictions
 
 

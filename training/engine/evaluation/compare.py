@@ -1,14 +1,15 @@
 """Whether a new model is good enough to take the place of the current one.
 
     python -m training compare NEW CURRENT SNAPSHOT --out FILE [--answers FILE] [--cache DIR]
-                               [--clip-model NAME --clip-pretrained WEIGHTS]
+                               [--standing FILE] [--clip-model NAME --clip-pretrained WEIGHTS]
 
 NEW and CURRENT are model folders, both of generators, of ``clip`` models or of pairs; CURRENT is
 ``-`` where there is none. Generators sample the same prompts with the same seeds, and one judge,
 which conditioned neither, looks at both. FILE gets, whole or not at all:
 
     {"promoted": bool, "why": one sentence,
-     "judges": [{"name", "new", "current", "difference", "low", "high", "margin", "n", "says"}, …],
+     "judges": [{"name", "new", "current", "difference", "low", "high", "margin", "n", "says",
+                 "rival"}, …],
      "prompts": [str, …], "seeds": [int, …]}
 
 Numbers are floats or null; ``n`` says of how many prompts, pictures or answers. ``why`` is plain
@@ -20,6 +21,10 @@ because a few answers cannot show that a model is no worse.
 
 Without a current model a new one must generate different pictures for different seeds or prompts,
 and be better than chance where that can be measured: ``current`` is then what chance would reach.
+
+``--standing`` is what the frozen encoder predicts while there is no ``clip`` model: JSON {file:
+{concept: p}} of held-out pictures and concepts that somebody has spoken of. A first ``clip`` model
+must foresee these no worse; ``rival`` is then "encoder", and else empty.
 
 ``--answers`` is JSON {"new": [p, …], "current": [p, …]}: for pictures that people were asked
 about, the probability that they show what was asked; used where both have 20 or more.
@@ -34,6 +39,7 @@ import numpy as np
 from training.engine.data.rows import Snapshot
 from training.engine.encoders.text import Spec
 from training.engine.evaluation import compare_clips, intervals, judges, translators
+from training.engine.evaluation.compare_clips import Standing
 from training.engine.evaluation.compare_generators import GeneratorComparison
 from training.engine.evaluation.model_config import evaluation_settings, read_model_config
 from training.engine.evaluation.verdict import Judgement, verdict
@@ -43,7 +49,10 @@ from training.engine.recipes import data_of
 
 MARGIN = 0.05  # of shares of answers
 _KINDS = {"clip": "clip model", "pairs": "model of pairs"}  # of recipes that are no generators
-_JUDGES = {"clip model": compare_clips.judge, "model of pairs": translators.judge}
+UNPROVEN = (
+    "No held-out picture that people have answered about shows whether it predicts as well as the"
+    " image encoder, so that goes on predicting."
+)
 FEWEST_ANSWERS = 20  # about pictures of either model
 
 
@@ -54,6 +63,7 @@ def compare(
     *,
     cache: Path,
     answers: Path | None = None,
+    standing: Path | None = None,
     judge: Spec | None = None,
 ) -> dict[str, Any]:
     """Return the verdict, ready for JSON; raise ``TrainingError`` where there can be none.
@@ -67,8 +77,14 @@ def compare(
         raise TrainingError(f"{new} and {current} cannot be compared: they are a {both}.")
     snapshot = data_of(configs[0]["recipe"], snapshot)
     from_people = _people(answers) if answers and current else []
-    if judge_kind := _JUDGES.get(kinds.pop()):
-        judgements = judge_kind(new, current, snapshot, cache)
+    kind = kinds.pop()
+    if kind == _KINDS["pairs"]:
+        judgements = translators.judge(new, current, snapshot, cache)
+        return verdict([*judgements, *from_people], has_current=current is not None)
+    if kind == _KINDS["clip"]:
+        if standing and not current:
+            return _compare_first_clip(new, Standing.read(standing), snapshot, cache)
+        judgements = compare_clips.judge(new, current, snapshot, cache)
         return verdict([*judgements, *from_people], has_current=current is not None)
     settings = evaluation_settings(new, configs[0])
     conditioners = [config.get("clip") or {} for config in configs]
@@ -77,6 +93,17 @@ def compare(
     )
     comparison = GeneratorComparison(settings, snapshot, chosen)
     return _compare_generators(comparison, new, current, from_people)
+
+
+def _compare_first_clip(
+    new: Path, standing: Standing, snapshot: Snapshot, cache: Path
+) -> dict[str, Any]:
+    """Return the verdict on a model that would take the place of the frozen encoder."""
+    judgements = compare_clips.judge(new, None, snapshot, cache, standing)
+    decision = verdict(judgements, has_current=False)
+    if not any(judgement.rival for judgement in judgements):
+        decision |= {"promoted": False, "why": UNPROVEN}
+    return decision
 
 
 def _compare_generators(

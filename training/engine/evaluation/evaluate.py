@@ -56,12 +56,12 @@ def write_evaluation(
     snapshot = data_of(recipe_of(folder), read_snapshot(snapshot_folder))
     figures = evaluate(folder, snapshot, cache=cache, judge=judge)
     if (folder / "calibration.json").exists():
-        write_bytes(folder / "predictions.jsonl", _predictions(folder, snapshot).encode())
+        write_bytes(folder / "predictions.jsonl", _predictions(folder, snapshot, cache).encode())
     write_json(folder / "evaluation.json", figures)
     return json.dumps(figures, indent=1)
 
 
-def _predictions(folder: Path, snapshot: Snapshot) -> str:
+def _predictions(folder: Path, snapshot: Snapshot, cache: Path) -> str:
     """Return a line of JSON for each picture and concept: file name, concept, probability."""
     questions = [
         Question(f"{row.path.name} {name}", (row.path, None), name, "concept")
@@ -69,7 +69,7 @@ def _predictions(folder: Path, snapshot: Snapshot) -> str:
         for name in row.concepts
     ]
     clip = load_clip(folder)
-    embeddings = embed_tiles(clip, [question.tile for question in questions])
+    embeddings = embed_tiles(clip, [question.tile for question in questions], cache)
     predicted = probabilities(clip, Calibration.load(folder), questions, embeddings)
     lines = [
         json.dumps({"file_name": q.tile[0].name, "concept": q.text, "p": round(p, 5)}) + "\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from training.engine.data.pictures import Box, load_all
+from training.engine.data.pictures import Box, Tile, load_all
 from training.engine.encoders.clip import Clip
 from training.engine.encoders.clip_models import load_clip
 from training.engine.evaluation import log_odds
@@ -16,7 +16,6 @@ from training.engine.evaluation.calibration import Calibration
 from training.engine.evaluation.questions import (
     Question,
     Subjects,
-    Tile,
     read_questions,
     read_subjects,
 )
@@ -46,7 +45,9 @@ class Outputs:
     log_odds: Path
 
 
-def predict(folder: Path, questions: Path, out: Path, outputs: Outputs | None = None) -> int:
+def predict(
+    folder: Path, questions: Path, out: Path, *, cache: Path, outputs: Outputs | None = None
+) -> int:
     """Write a line ``{"id", "p"}`` with the probability for each question; return how many.
 
     With ``outputs``, write the features of its subjects too, as safetensors: `tiles` (T,) ids,
@@ -58,7 +59,7 @@ def predict(folder: Path, questions: Path, out: Path, outputs: Outputs | None = 
     to_embed = read_subjects(outputs.subjects) if outputs else Subjects({}, {}, [])
     clip, calibration = load_clip(folder), Calibration.load(folder)
     tiles = [question.tile for question in to_answer] + list(to_embed.tiles.values())
-    embeddings = embed_tiles(clip, tiles)
+    embeddings = embed_tiles(clip, tiles, cache)
     predicted = probabilities(clip, calibration, to_answer, embeddings)
     lines = [
         json.dumps({"id": question.id, "p": round(p, 5)}) + "\n"
@@ -104,15 +105,26 @@ def probabilities(
     return p.tolist()
 
 
-def embed_tiles(clip: Clip, tiles: Sequence[Tile]) -> TileEmbeddings:
-    """Embed each tile once, and decode each picture once, however often they are named."""
+def embed_tiles(clip: Clip, tiles: Sequence[Tile], cache: Path) -> TileEmbeddings:
+    """Embed each tile once, and decode each picture once, however often they are named.
+
+    What a frozen encoder has seen before, by anybody who shares the cache, is not looked at again.
+    """
     boxes: dict[Path, dict[Box | None, None]] = {}
     for path, box in tiles:
         boxes.setdefault(path, {})[box] = None
     sources = [(path, list(of_picture)) for path, of_picture in boxes.items()]
     distinct = [(path, box) for path, of_picture in sources for box in of_picture]
     rows = {tile: row for row, tile in enumerate(distinct)}
-    embeddings = torch.empty(len(distinct), clip.width, dtype=torch.float16)
+    if clip.encode_tiles:
+        return TileEmbeddings(rows, clip.encode_tiles(distinct, cache).half())
+    return TileEmbeddings(rows, _encode_all(clip, sources))
+
+
+def _encode_all(clip: Clip, sources: Sequence[tuple[Path, Sequence[Box | None]]]) -> Tensor:
+    """Return the embeddings (t, E) of the boxes of pictures, in float16, in their order."""
+    count = sum(len(boxes) for _, boxes in sources)
+    embeddings = torch.empty(count, clip.width, dtype=torch.float16)
     filled, batch = 0, []
     for number, pixels in enumerate(load_all(sources, clip.size), 1):
         batch.append(torch.from_numpy(pixels))
@@ -120,4 +132,4 @@ def embed_tiles(clip: Clip, tiles: Sequence[Tile]) -> TileEmbeddings:
             encoded = clip.encode_images(torch.cat(batch).numpy())
             embeddings[filled : filled + len(encoded)] = encoded
             filled, batch = filled + len(encoded), []
-    return TileEmbeddings(rows, embeddings)
+    return embeddings

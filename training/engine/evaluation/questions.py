@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.engine.data.json_lines import numbered_lines
-from training.engine.data.pictures import Box
+from training.engine.data.pictures import Box, Tile
 from training.engine.files import TrainingError
-
-Tile = tuple[Path, Box | None]  # a picture's file, and the part of it; None: all of it
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from training.engine import metric_names
 from training.engine.evaluation import intervals
 from training.engine.evaluation.intervals import Estimate, Values
-from training.engine.metric_names import PEOPLE
+from training.engine.metric_names import ENCODER, PEOPLE
 
 
 class Judgement(NamedTuple):
@@ -19,6 +19,7 @@ class Judgement(NamedTuple):
     difference: Estimate
     margin: float  # by how much a model may be worse and still be called no worse
     n: int  # of prompts, pictures or answers that it rests on
+    rival: str = ""  # ENCODER: its predictions; else the current model, or chance without one
 
     @property
     def says(self) -> str:
@@ -60,14 +61,17 @@ class Judgement(NamedTuple):
             "margin": self.margin,
         }
         finite = {key: float(v) if math.isfinite(v) else None for key, v in numbers.items()}
-        return {"name": self.name, **finite, "n": self.n, "says": self.says}
+        words = {"n": self.n, "says": self.says, "rival": self.rival}
+        return {"name": self.name, **finite, **words}
 
 
-def paired(name: str, new: Values, current: Values, margin: float, up: bool = True) -> Judgement:
+def paired(
+    name: str, new: Values, current: Values, margin: float, up: bool = True, rival: str = ""
+) -> Judgement:
     """Judge values (n,) of the same prompts or pictures; ``up``: whether more is better."""
     difference = intervals.mean(new - current if up else current - new)
     values = float(new.mean()), float(current.mean())
-    return Judgement(name, *values, difference, margin, len(new))
+    return Judgement(name, *values, difference, margin, len(new), rival)
 
 
 def verdict(
@@ -79,9 +83,14 @@ def verdict(
 ) -> dict[str, Any]:
     """Return whether the new model is promoted, why, and what each judge says, for JSON.
 
-    Without a current model the new one must be better than chance by every judge.
+    Without a current model the new one must be better than chance by every judge, and no worse than
+    the frozen encoder where that has predicted already.
     """
-    blocking = [j for j in judgements if j.blocks or (not has_current and j.says != "better")]
+    blocking = [
+        each
+        for each in judgements
+        if each.blocks or (not has_current and each.rival != ENCODER and each.says != "better")
+    ]
     return {
         "promoted": not blocking,
         "why": _refusal(blocking, has_current) if blocking else _approval(judgements, has_current),
@@ -94,25 +103,44 @@ def verdict(
 def _refusal(blocking: Sequence[Judgement], has_current: bool) -> str:
     judgement = next((j for j in blocking if j.says == "worse"), blocking[0])
     plain = metric_names.plain(judgement.name)
+    margin = metric_names.size(judgement.name, judgement.margin)
+    allowed = f"; it may be worse by {margin} at most" if judgement.margin else ""
+    if judgement.rival == ENCODER:
+        if judgement.says == "worse":
+            return f"Worse than the image encoder {judgement.gain}, so that goes on predicting."
+        figures = f"{judgement.figures}{allowed}"
+        return f"Not shown to be as good as the image encoder on {plain}: {figures}."
     if not has_current:
         return f"Not shown to be better than chance on {plain}: {judgement.figures}."
     if judgement.says == "worse":
         return f"Worse {judgement.gain}."
-    margin = metric_names.size(judgement.name, judgement.margin)
-    allowed = f"; it may be worse by {margin} at most" if judgement.margin else ""
     return f"Too close to call on {plain}: {judgement.figures}{allowed}."
 
 
 def _approval(judgements: Sequence[Judgement], has_current: bool) -> str:
     if not judgements:
         return "Nothing is held out to judge it by, so nothing finds it worse."
-    better = [judgement.gain for judgement in judgements if judgement.says == "better"]
     if not has_current:
-        return f"Better than chance {_listed(better)}."
+        return _first_approval(judgements)
+    better = [judgement.gain for judgement in judgements if judgement.says == "better"]
     if not better:
         return "No worse than the current model on anything that was measured."
     elsewhere = ", no worse elsewhere" if len(better) < len(judgements) else ""
     return f"Better {_listed(better)}{elsewhere}."
+
+
+def _first_approval(judgements: Sequence[Judgement]) -> str:
+    """Return what a first model is better than: chance, and the frozen encoder if that predicts."""
+    by_chance = [judgement.gain for judgement in judgements if judgement.rival != ENCODER]
+    parts = [f"better than chance {_listed(by_chance)}"] if by_chance else []
+    for judgement in judgements:
+        if judgement.rival == ENCODER:
+            plain = metric_names.plain(judgement.name)
+            better = f"better than the image encoder {judgement.gain}"
+            no_worse = f"no worse than the image encoder on {plain}"
+            parts.append(better if judgement.says == "better" else no_worse)
+    sentence = ", and ".join(parts)
+    return f"{sentence[0].upper()}{sentence[1:]}."
 
 
 def _listed(parts: Sequence[str]) -> str:

@@ -21,10 +21,11 @@ from torch.nn.functional import normalize, pad
 
 from labeling.aggregation.model_weight import match_prevalence
 from training.engine.data.json_lines import numbered_lines
+from training.engine.data.pictures import Tile
 from training.engine.encoders import efficientnet
 from training.engine.encoders.efficientnet import load_efficientnet
 from training.engine.encoders.text import TextEncoder
-from training.engine.encoders.tile_features import BLOCK, Tile, TileFeatures, see
+from training.engine.encoders.tile_features import BLOCK, TileFeatures, see
 from training.engine.evaluation import zero_shot_scores
 from training.engine.evaluation.log_odds import LARGEST
 from training.engine.evaluation.questions import box_of

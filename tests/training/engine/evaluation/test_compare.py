@@ -162,9 +162,56 @@ def test_a_clip_model_is_held_against_another_by_held_out_pictures(
     assert 0 < chance["concept_log_loss"] < math.log(2)
 
 
+def test_a_first_clip_model_must_not_fall_behind_what_the_frozen_encoder_predicts(
+    contrasted: Path, snapshot_folder: Path, snapshot: Snapshot, tmp_path: Path
+) -> None:
+    standing, cache = tmp_path / "standing.json", tmp_path / "cache"
+
+    def decide(*, knows: float) -> Verdict:
+        """Return the verdict beside an encoder that gives each truth this probability."""
+        pairs = {
+            row.path.name: {n: knows if p > 0.5 else 1 - knows for n, p in row.concepts.items()}
+            for row in snapshot.test
+        }
+        standing.write_text(json.dumps(pairs))
+        return compare(contrasted / "model", None, snapshot, cache=cache, standing=standing)
+
+    worse = decide(knows=0.9999)
+    assert not worse["promoted"]
+    assert findings(worse)["concept_log_loss"] == "worse"
+    assert "that goes on predicting" in worse["why"]
+    assert [each["rival"] for each in worse["judges"] if each["name"] == "concept_log_loss"] == [
+        "encoder"
+    ]
+    better = decide(knows=0.5)
+    assert better["promoted"] and "better than the image encoder by" in better["why"]
+    standing.write_text("{}")
+    unknown = compare(contrasted / "model", None, snapshot, cache=cache, standing=standing)
+    assert not unknown["promoted"] and unknown["why"].startswith("No held-out picture")
+    for wrong in ("[]", '{"a": 3}', '{"a": {"red": 7}}'):
+        standing.write_text(wrong)
+        with pytest.raises(TrainingError, match="must hold probabilities"):
+            compare(contrasted / "model", None, snapshot, cache=cache, standing=standing)
+
+
+def test_predictions_that_stand_are_no_reason_to_refuse_what_is_as_good() -> None:
+    losses = np.array([0.1, 0.4, 0.3])
+    same = paired("concept_log_loss", losses, losses, 0.02, up=False, rival="encoder")
+    found = paired("recall@10", np.ones(3), np.zeros(3), 0.05)
+    decision = verdict([found, same], has_current=False)
+    assert decision["promoted"]
+    assert decision["why"].endswith(
+        ", and no worse than the image encoder on how well it foresees people's answers."
+    )
+    unsure = paired("concept_log_loss", losses, losses[::-1], 0.02, up=False, rival="encoder")
+    decision = verdict([found, unsure], has_current=False)
+    assert decision["why"].startswith("Not shown to be as good as the image encoder on ")
+
+
 def test_a_concept_is_predicted_by_chance_as_often_as_held_out_pictures_show_it() -> None:
     shown = torch.tensor([True, False, False, False])
-    prediction = ConceptPrediction(torch.arange(4), shown, torch.zeros(4), torch.full((4,), 0.25))
+    quarter = torch.full((4,), 0.25)
+    prediction = ConceptPrediction("red", torch.arange(4), shown, torch.zeros(4), quarter)
     losses = prediction.chance_log_losses
     assert losses.tolist() == pytest.approx([-math.log(0.25), *[-math.log(0.75)] * 3])
     assert prediction.log_losses.tolist() == pytest.approx(losses.tolist())

@@ -33,7 +33,7 @@ def word_embedding(texts: list[str]) -> torch.Tensor:
 
 
 def probabilities(clip: Clip, calibration: Calibration, asked: list[Question]) -> list[float]:
-    embeddings = predictions.embed_tiles(clip, [question.tile for question in asked])
+    embeddings = predictions.embed_tiles(clip, [question.tile for question in asked], Path())
     return predictions.probabilities(clip, calibration, asked, embeddings)
 
 
@@ -178,7 +178,7 @@ def test_log_odds_of_all_pairs_are_those_of_single_ones(
     names = ["a red", "blue", "a bicycle"]
     texts = eye.encode_texts(names)
     tiles = [(row.path, None) for row in snapshot.test]
-    images = predictions.embed_tiles(eye, tiles).of(tiles)
+    images = predictions.embed_tiles(eye, tiles, Path()).of(tiles)
     log_odds.write(tmp_path / "all.npy", images, names, texts, calibrated)
     written = np.load(tmp_path / "all.npy")
     assert written.shape == (3, len(tiles))

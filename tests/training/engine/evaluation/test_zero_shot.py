@@ -11,9 +11,11 @@ from scipy.special import expit
 
 from tests.training.engine.runs import square
 from tests.training.engine.tiny_encoder import TinyEncoder, tiny_encoder
-from training.engine.encoders import imagenet
+from training.engine.encoders import frozen_clip, imagenet
+from training.engine.encoders.frozen_clip import FrozenClip
 from training.engine.encoders.specs import load_text_encoder
 from training.engine.evaluation import text_targets, zero_shot
+from training.engine.evaluation.predictions import embed_tiles
 from training.engine.evaluation.zero_shot import Subjects
 from training.engine.files import TrainingError
 
@@ -163,3 +165,25 @@ def test_a_line_that_names_neither_tile_nor_concept_is_named(tmp_path: Path, lin
     path.write_text(f'{{"concept": 1, "text": "x", "prevalence": 0.5}}\n{line}\n')
     with pytest.raises(TrainingError, match="Line 2"):
         zero_shot.read_subjects(path)
+
+
+def test_a_clip_on_the_frozen_encoder_looks_at_no_picture_that_was_seen_before(
+    predict: Predict,
+    squares: Subjects,
+    tiny_encoder: TinyEncoder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(frozen_clip, "load_efficientnet", lambda: tiny_encoder)
+    predict(squares)
+    seen = tiny_encoder.looked_at
+    clip = FrozenClip(load_text_encoder({"kind": "sentence"})).finished("untrained")
+    path, _ = squares.tiles[0]
+    tiles = [*squares.tiles.values(), (path, (0, 0, 9, 9)), squares.tiles[0]]
+    embeddings = embed_tiles(clip, tiles, tmp_path / "cache")
+    assert tiny_encoder.looked_at == seen + 1  # the part of one
+    assert embeddings.of(tiles).float().norm(dim=1).tolist() == pytest.approx([1] * 22, abs=0.01)
+    assert embeddings.of(tiles[:1]).equal(embeddings.of(tiles[-1:]))
+    path.write_bytes(b"no picture")
+    with pytest.raises(TrainingError, match=path.name):
+        embed_tiles(clip, [(path, None)], tmp_path / "cache")
