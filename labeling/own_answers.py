@@ -135,7 +135,7 @@ def totals(annotator: Annotator) -> Totals:
     answers = dict(answered.values_list("question__project").annotate(Count("pk")))
     written = _written(annotator).order_by()
     sentences = dict(written.values_list("project").annotate(Count("pk")))
-    projects = Project.objects.filter(pk__in=answers.keys() | sentences.keys()).order_by("name")
+    projects = Project.objects.filter(pk__in=answers.keys() | sentences.keys())
     ledger = withdrawals.ledger(annotator=annotator)
     return Totals(
         [InProject(row, answers.get(row.pk, 0), sentences.get(row.pk, 0)) for row in projects],

@@ -2,8 +2,9 @@
 
 from django.db import connection
 from django.utils.translation import gettext as _
+from psycopg.errors import ForeignKeyViolation
 
-from labeling.models import Question, Tile
+from labeling.models import Project, Question, Tile
 
 _HOLD_QUESTION = "SELECT id FROM labeling_question WHERE id = %s FOR KEY SHARE"
 _HOLD_TILE = "SELECT id FROM labeling_tile WHERE id = %s FOR KEY SHARE"
@@ -14,6 +15,12 @@ class PictureGone(LookupError):
 
     def __init__(self) -> None:
         super().__init__(_("This picture was removed meanwhile: nothing was stored about it."))
+
+
+def is_of_deleted(error: Exception) -> bool:
+    """Return whether somebody deleted the project, or what else a request is about, during it."""
+    of_deleted = isinstance(error.__cause__, ForeignKeyViolation)
+    return isinstance(error, Project.DoesNotExist) or of_deleted
 
 
 def hold(*, tile: Tile | None = None, question: Question | None = None) -> None:

@@ -26,6 +26,10 @@ from labeling.tasks import fill_due_pools
 State = Project.State
 
 SLUG_LENGTH = 60
+# Latin letters that are no letter with a mark, which Django's slugs would leave out.
+_UNDIVIDED = str.maketrans(
+    {"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"}
+)
 ENDED = (  # imports of which nothing more comes
     *(Import.State.DONE, Import.State.FAILED, Import.State.CANCELLED, Import.State.UNDONE),
 )
@@ -311,7 +315,9 @@ def _slugs(name: str) -> Iterator[str]:
 
     A name in another script than Latin gives project, project-2 and so on.
     """
-    base = slugify(name)[: SLUG_LENGTH - 8].strip("-_") or "project"
+    base = (
+        slugify(name.casefold().translate(_UNDIVIDED))[: SLUG_LENGTH - 8].strip("-_") or "project"
+    )
     taken = set(Project.objects.filter(slug__startswith=base).values_list("slug", flat=True))
     taken |= RESERVED_SLUGS
     number = 1

@@ -101,7 +101,7 @@ def build(
 
 def concepts_of(project: Project) -> list[Concept]:
     """Return the concepts of a project's snapshots, by name."""
-    return list(project.concepts.filter(merged_into=None).order_by("name"))
+    return list(project.concepts.filter(merged_into=None))
 
 
 def counts(snapshot_row: SnapshotRow) -> dict[str, int]:

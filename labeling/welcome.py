@@ -4,10 +4,12 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.db.models import BooleanField, ExpressionWrapper, F, Q
+
 from labeling import drawings, milestones, progress, project_stats, showcase, taking_part
 from labeling.drawings import Drawing
 from labeling.milestones import Milestone, Training
-from labeling.models import Annotator, Project
+from labeling.models import Annotator, Import, Project
 from labeling.progress import Totals
 
 MILESTONES = 2  # of a project
@@ -79,14 +81,26 @@ def drawn(cards: Sequence[Card]) -> list[Drawing]:
 
 
 def _totals(projects: Sequence[int]) -> dict[int, Totals]:
-    """Return the totals of projects by id, about `TOTALS_SECONDS` old at most."""
-    digest = hashlib.sha256(" ".join(map(str, projects)).encode()).hexdigest()[:32]
+    """Return the totals of projects by id, about `TOTALS_SECONDS` old at most.
+
+    They are measured again once an import has ended, and once what it brought is worked in.
+    """
+    known_by = *projects, _last_import(projects)
+    digest = hashlib.sha256(" ".join(map(str, known_by)).encode()).hexdigest()[:32]
 
     def measure() -> dict[str, list[tuple[int, ...]]]:
         return {"rows": [(pk, *each) for pk, each in progress.totals(projects).items()]}
 
     rows = project_stats.cached(f"totals:{digest}", measure, TOTALS_SECONDS)["rows"]
     return {pk: Totals(images, labels) for pk, images, labels in rows}
+
+
+def _last_import(projects: Sequence[int]) -> tuple[int, str, bool] | None:
+    """Return the last import that ended, how, and whether labels were recomputed since."""
+    ended = Import.objects.filter(project__in=projects, finished_at__isnull=False)
+    recomputed = Q(project__recomputation__finished_at__gt=F("finished_at"))
+    rows = ended.annotate(recomputed=ExpressionWrapper(recomputed, BooleanField()))
+    return rows.order_by("-finished_at").values_list("pk", "state", "recomputed").first()
 
 
 def _card(

@@ -20,7 +20,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from labeling.models import LeaseLost
-from training import processes, sampler_client
+from training import processes, sampler_client, server_paths
 from training.generation_requests import GenerationError
 from training.models import SEED_LIMIT, Generation, Model, Sample
 from training.sampling import GeneratedImage
@@ -63,7 +63,7 @@ def _execute(generation: Generation) -> None:
     except sampler_client.CancelledError:
         _end(generation, State.CANCELLED)
     except (GenerationError, OSError, processes.ChildError) as error:
-        _end(generation, State.FAILED, error=str(error))
+        _end(generation, State.FAILED, error=server_paths.hidden(str(error)))
     except LeaseLost:
         raise
     except Exception:

@@ -45,6 +45,8 @@ def retraining_state(project: Project) -> str:
     if (missing := settings.RETRAIN_MINIMUM - labels.settled(project).count()) > 0:
         return f"It retrains by itself once {missing:,} more labels are settled."
     missing = project.retrain_after - new_labels(project)
+    if missing <= 0 and retraining.is_importing(project):
+        return "It retrains by itself once nothing has been imported for ten minutes."
     if missing <= 0:
         return "It retrains by itself within a minute, once no run of it is under way."
     recipes = " and ".join(retraining.RECIPES)

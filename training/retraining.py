@@ -1,17 +1,25 @@
 """When a project retrains by itself: enough new labels, and no run under way."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Q
+from django.utils import timezone
 
-from labeling.models import Project
+from labeling.models import Import, Project
 from training import judged_drawings, labels, promotion, run_requests, runs
 from training.engine.presets import PREFERENCES
 from training.models import Run
 from training.run_requests import RunRequest
 
 RECIPES = ("clip", "diffusion")  # in the order in which they train
+QUIET = timedelta(minutes=10)  # after an import
+IMPORTING = (
+    *(Import.State.FETCHING, Import.State.READING),
+    *(Import.State.IMPORTING, Import.State.UNDOING),
+)
 
 
 def check_settings() -> None:
@@ -46,15 +54,26 @@ def _prefer_enough(project: Project) -> bool:
 
 
 def due() -> Iterator[Project]:
-    """Yield the active projects with enough labels that their newest run has not seen."""
+    """Yield the active projects with enough labels that their newest run has not seen.
+
+    While something is imported, and until QUIET after it, a project waits: more may come.
+    """
     for project in Project.objects.open().filter(retrain_after__gt=0):
         if not runs.busy(project=project) and is_due(project):
             yield project
 
 
 def is_due(project: Project) -> bool:
-    """Return whether there are enough labels, and enough new ones."""
+    """Return whether there are enough labels, and enough new ones, and no more are coming in."""
     return (
-        labels.settled(project).count() >= settings.RETRAIN_MINIMUM
+        not is_importing(project)
+        and labels.settled(project).count() >= settings.RETRAIN_MINIMUM
         and labels.new(project).count() >= project.retrain_after
     )
+
+
+def is_importing(project: Project) -> bool:
+    """Return whether something is being imported, or was within QUIET."""
+    under_way = Q(state__in=IMPORTING)
+    just_ended = Q(finished_at__gt=timezone.now() - QUIET)
+    return project.imports.filter(under_way | just_ended).exists()

@@ -20,7 +20,7 @@ STAGES = {
     "train": "learning",
     "one call": "learning how to draw in one step",
     "evaluate": "measuring what it has learnt",
-    "done": "done",
+    "done": "finishing up",
 }
 
 

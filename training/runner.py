@@ -35,6 +35,10 @@ class _CancelledError(Exception):
     """A person has cancelled the run."""
 
 
+class _YieldedError(Exception):
+    """A person waits for this machine, and nobody asked for this run."""
+
+
 def execute(run: Run, *, on_progress: OnProgress = lambda run: None) -> Model | None:
     """Train until the run has ended; return its model, if there is one.
 
@@ -46,7 +50,8 @@ def execute(run: Run, *, on_progress: OnProgress = lambda run: None) -> Model | 
     6. Store the model as a candidate for promotion.
 
     Whatever ends this early also stops the child, which writes a checkpoint: a step that fails and
-    a cancelled run are recorded (`_recording_the_end`), a lost lease is somebody else's run by now.
+    a cancelled run are recorded (`_recording_the_end`), a run that holds up a person's goes back
+    into the queue, a lost lease is somebody else's run by now.
     Raises DatabaseLostError, after which the sweep queues the run again.
     """
     try:
@@ -81,6 +86,8 @@ def _recording_the_end(run: Run) -> Iterator[None]:
         raise
     except _CancelledError:
         runs.finish(run=run, state=Run.State.CANCELLED)
+    except _YieldedError:
+        runs.release(run=run)
     except (runs.RunError, OSError) as error:
         runs.finish(run=run, state=Run.State.FAILED, error=_sentence(error))
     except Exception as error:
@@ -157,6 +164,8 @@ def _follow(run: Run, child: subprocess.Popen[bytes], folder: Path, on_progress:
             return status
         if Run.objects.filter(pk=run.pk, cancel_requested=True).exists():
             raise _CancelledError
+        if runs.holds_up_a_person(run):
+            raise _YieldedError
 
 
 def _succeed(run: Run, folder: Path) -> Model:

@@ -5,6 +5,7 @@ Every change of state is a conditional update whose row count says who won.
 
 import shutil
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from django.utils import timezone
 from labeling import audit, webhooks
 from labeling.models import Event, HookEvent, Project, Snapshot
 from labeling.models.lease import LeasedQuerySet
-from training import generators, prompts
+from training import generators, prompts, server_paths
 from training.models import Model, Run
 
+YIELD_AFTER = timedelta(seconds=20)  # in which another worker may take a person's run
 ATTEMPTS_MAX = 10  # starts of a run's process before a lost worker is no longer replaced
 
 State = Run.State
@@ -102,7 +104,7 @@ def _record(run: Run, what: str, by: AbstractBaseUser | None) -> None:
 
 def _record_end(run: Run, state: Run.State, error: str = "") -> None:
     ends = {State.SUCCEEDED: "succeeded", State.CANCELLED: "was cancelled"}
-    how = ends.get(state) or f"failed: {error.partition(chr(10))[0]}"
+    how = ends.get(state) or f"failed: {server_paths.hidden(error.partition(chr(10))[0])}"
     message = f"The run {run} {how}".rstrip(".: ") + "."
     audit.record(project=run.project, kind=Event.Kind.RUN, message=message, row=run)
     webhooks.emit(
@@ -165,6 +167,14 @@ def another_is_next(*, run_id: int) -> bool:
     """Return whether another queued run starts before this one."""
     first = queue().values_list("pk", flat=True).first()
     return first is not None and first != run_id
+
+
+def holds_up_a_person(run: Run) -> bool:
+    """Return whether a run of the schedule runs while a person's has waited for YIELD_AFTER."""
+    if run.trigger != Run.Trigger.SCHEDULE:
+        return False
+    asked = Run.objects.filter(state=State.QUEUED).exclude(trigger=Run.Trigger.SCHEDULE)
+    return asked.filter(created_at__lt=timezone.now() - YIELD_AFTER).exists()
 
 
 def busy(*, project: Project) -> bool:

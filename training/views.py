@@ -43,7 +43,8 @@ def studio(request: HttpRequest) -> HttpResponse:
 
 def _render(request: HttpRequest, *, refusal: str = "", status: int = 200) -> HttpResponse:
     visible = viewers.models(request, request.user)
-    models = list(visible.filter(pk__in=generators.accepted().order_by().values("pk"))[:MODELS_MAX])
+    accepted = visible.filter(pk__in=generators.accepted().order_by().values("pk"))
+    models = list(accepted[:MODELS_MAX]) or list(visible[:MODELS_MAX])  # of members' own projects
     chosen = _chosen(request, models, visible)
     if chosen and chosen not in models:
         models.append(chosen)

@@ -65,4 +65,4 @@ def _owned_alone(user: User) -> list[Project]:
     """Return the projects of which a user is the only owner."""
     owned = Membership.objects.filter(user=user, role=Role.OWNER).values("project")
     others = Membership.objects.filter(role=Role.OWNER).exclude(user=user).values("project")
-    return list(Project.objects.filter(pk__in=owned).exclude(pk__in=others).order_by("name"))
+    return list(Project.objects.filter(pk__in=owned).exclude(pk__in=others))

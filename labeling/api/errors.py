@@ -11,7 +11,6 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views import defaults
-from psycopg.errors import ForeignKeyViolation
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
@@ -43,7 +42,7 @@ from labeling.api import problems
 from labeling.api.exceptions import NotFound, ScopeMissing, TooLarge
 from labeling.imports import declarations, staging, undo, uploads
 from labeling.imports.answers.entries import AnswersConflict, AnswersError
-from labeling.models import Annotator, Project
+from labeling.models import Annotator
 
 PREFIX = "/api/"
 
@@ -141,7 +140,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         return refusal
     if isinstance(error, RequestDataTooBig):
         error = TooLarge()
-    elif _is_of_deleted(error):
+    elif presence.is_of_deleted(error):
         error = NotFound()
     response = exception_handler(error, context)
     if response is None:
@@ -158,12 +157,6 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
             f'Bearer error="insufficient_scope", scope="{error.scope}"'  # RFC 6750
         )
     return response
-
-
-def _is_of_deleted(error: Exception) -> bool:
-    """Whether somebody deleted the project, or what else it is about, during the request."""
-    of_deleted = isinstance(error.__cause__, ForeignKeyViolation)
-    return isinstance(error, Project.DoesNotExist) or of_deleted
 
 
 def codes() -> dict[str, list[int]]:

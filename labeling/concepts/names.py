@@ -1,19 +1,17 @@
 """The names of concepts: what may be one, and that each names one concept of its project."""
 
-import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 
 from labeling import languages
 from labeling.captions import has_controls
+from labeling.english import with_article
 from labeling.models import Concept, Project
 from labeling.models.projects import name_key
 
 NAME_LENGTH, PHRASE_LENGTH, DEFINITION_LENGTH = 80, 100, 500
 ALIASES_MAX = 100
 PHRASES_MAX = 40  # languages beside the project's own
-# Names that take an English article: they begin with a Latin word without a digit.
-_LATIN = re.compile(r"[a-z\u00c0-\u024f]+(?![a-z\u00c0-\u024f\d])", re.IGNORECASE)
 
 
 class ConceptError(ValueError):
@@ -91,13 +89,6 @@ def default_phrase(name: str, language: str) -> str:
     language: the project's; in English the name gets its article, in others it stands alone.
     """
     return with_article(name) if languages.primary(language) == "en" else name
-
-
-def with_article(name: str) -> str:
-    """Return the name with its English article, "an apple"; one in another script as it is."""
-    if not _LATIN.match(name):
-        return name
-    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
 def by_key(project: Project) -> dict[str, Concept]:

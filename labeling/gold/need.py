@@ -134,7 +134,7 @@ def why(*, yes: int, no: int, need: Need) -> str:
 
 def progress(project: Project) -> list[Progress]:
     """Return for each concept that is asked about how much gold it has and wants, and why."""
-    concepts = list(project.concepts.filter(active=True, merged_into=None).order_by("name"))
+    concepts = list(project.concepts.filter(active=True, merged_into=None))
     pictures = Image.objects.filter(visible(), project=project, generated=False).order_by()
     cut = pictures.filter(cut_into__gt=0)[:PARTS_PICTURES].count()
     enough = LARGEST_SHARE * _of_many(len(concepts), project.practice_questions)

@@ -104,11 +104,6 @@ class Report:
         """Whether all that the source holds was imported: no file and no text was refused."""
         return not self.rejected and not self.cut
 
-    @property
-    def rejections(self) -> int:
-        """Files that were refused, and texts of pictures that were not."""
-        return sum(len(paths) for paths in self.rejected.values())
-
     def take(
         self, path: str, metadata: Metadata, *, near_duplicate: bool = False, remark: str = ""
     ) -> None:
@@ -209,6 +204,7 @@ class Report:
     def _add_text(self, path: str, reason: str, where: str = "") -> None:
         """Note a text that was refused: of a picture, or of none."""
         self.rejected[reason].append(path)
+        self.outcomes[Outcome.TEXT_REFUSED] += 1
         cells = [path, str(Outcome.TEXT_REFUSED), "", reason, where if where != path else ""]
         self._table.writerow(map(cell, cells))
 

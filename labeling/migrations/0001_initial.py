@@ -11,6 +11,7 @@ import labeling.models.images
 import labeling.models.indexes
 import labeling.models.members
 import labeling.models.projects
+import labeling.models.sorting
 import uuid
 from django.conf import settings
 from django.db import migrations, models
@@ -54,7 +55,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'ordering': ['name'],
+                'ordering': (labeling.models.sorting.SortKey('name'), 'name'),
             },
         ),
         migrations.CreateModel(
@@ -171,7 +172,7 @@ class Migration(migrations.Migration):
                 ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='concepts', to='labeling.project')),
             ],
             options={
-                'ordering': ['name'],
+                'ordering': (labeling.models.sorting.SortKey('name'), 'name'),
                 'constraints': [models.UniqueConstraint(condition=models.Q(('merged_into', None)), fields=('project', 'name'), name='concept_once_a_project'), models.CheckConstraint(condition=models.Q(('merged_into', None), ('active', False), _connector='OR'), name='merged_concept_is_inactive')],
             },
         ),

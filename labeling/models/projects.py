@@ -9,6 +9,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.urls import reverse
 
+from labeling.models.sorting import BY_NAME
+
 KEY_LENGTH = 240  # characters of what names are compared by
 RESERVED_SLUGS = frozenset({"new"})  # words that stand where a slug does in addresses
 CERTAINTY = 0.99  # of an import at most: what is more certain, no answers could change
@@ -161,7 +163,7 @@ class Project(models.Model):
     objects = ProjectQuerySet.as_manager()
 
     class Meta:
-        ordering = ["name"]
+        ordering = BY_NAME
 
     def __str__(self) -> str:
         return self.name
@@ -263,7 +265,7 @@ class Concept(models.Model):
     )
 
     class Meta:
-        ordering = ["name"]
+        ordering = BY_NAME
         constraints = [
             models.UniqueConstraint(
                 fields=["project", "name"],

@@ -7,6 +7,7 @@ from typing import Any, Concatenate, ParamSpec
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render as render_template
@@ -66,6 +67,10 @@ def page(
                 return view(request, project, *args, **kwargs)
             except presence.PictureGone as error:
                 return _gone(request, project, str(error))
+            except (Project.DoesNotExist, IntegrityError) as error:
+                if not presence.is_of_deleted(error):
+                    raise
+                raise Http404("The project was deleted meanwhile.") from error
 
         return checked if cacheable else never_cache(checked)
 

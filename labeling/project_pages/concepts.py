@@ -17,6 +17,7 @@ from labeling import concept_counts, concepts, merging, project_stats, tasks
 from labeling.access import Capability
 from labeling.concepts import ConceptError
 from labeling.models import Concept, Project
+from labeling.models.sorting import BY_NAME
 from labeling.numbers import count, parse_id
 from labeling.project_pages import base
 from labeling.project_pages.concept_forms import ListForm, MergeForm
@@ -25,9 +26,9 @@ SECTION = base.register(base.Section("project-concepts", "Concepts", 20))
 PAGE = 50  # concepts
 ORDERS = {"name": "By name", "new": "Newest first", "examples": "Fewest examples first"}
 _ORDER_BY = {
-    "name": ("name", "pk"),
+    "name": (*BY_NAME, "pk"),
     "new": ("-pk",),
-    "examples": ("examples_count", "name", "pk"),
+    "examples": ("examples_count", *BY_NAME, "pk"),
 }
 
 

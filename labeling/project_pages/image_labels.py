@@ -131,7 +131,7 @@ def _decide(request: HttpRequest, image: Image) -> Concept | None:
 
 
 def _concepts(image: Image) -> list[Concept]:
-    return list(image.project.concepts.filter(merged_into=None).order_by("name"))
+    return list(image.project.concepts.filter(merged_into=None))
 
 
 def _is_meant(concept: Concept, words: str) -> bool:

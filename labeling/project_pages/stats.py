@@ -11,7 +11,7 @@ from labeling.advice import Advice, Target
 from labeling.models import Project, Question
 
 SORTS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-    "name": lambda row: row["concept"]["name"].casefold(),
+    "name": lambda row: row["concept"]["name"],
     "alpha": lambda row: row["alpha"],
     "n": lambda row: row["compared"],
     "agree": lambda row: row["percent"],
@@ -74,6 +74,8 @@ def agreement(
 
 
 def _sorted(rows: Sequence[dict[str, Any]], sort: str, descending: bool) -> list[dict[str, Any]]:
+    if sort == "name":  # in their order already, by the database's collation
+        return list(rows)[::-1] if descending else list(rows)
     value = SORTS[sort]
     known = [row for row in rows if value(row) is not None]
     unknown = [row for row in rows if value(row) is None]

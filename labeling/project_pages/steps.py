@@ -6,7 +6,7 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.template.defaultfilters import pluralize
 from django.urls import reverse
 
-from labeling import comments, project_stats, projects
+from labeling import comments, numbers, project_stats, projects
 from labeling.access import Capability
 from labeling.activity import Activity
 from labeling.models import Import, Project
@@ -125,9 +125,10 @@ def _asked(project: Project, concepts: int) -> str:
         return "Archived: nobody is asked any more."
     if not concepts:
         return "No concept yet: nobody is asked what the pictures show."
-    about = f"{intcomma(concepts)} concept{pluralize(concepts)}"
+    about = numbers.count(concepts, "concept")
     if project.state == Project.State.DRAFT:
-        return f"A draft: nobody is asked about its {about} yet."
+        its = "concept" if concepts == 1 else about
+        return f"A draft: nobody is asked about its {its} yet."
     return f"{about}, asked of {'those who were invited' if project.private else 'everybody'}."
 
 

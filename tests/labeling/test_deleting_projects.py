@@ -8,6 +8,7 @@ from django.urls import reverse
 from labeling import projects
 from labeling.imports import importer, runner
 from labeling.models import Import, Project
+from labeling.project_pages import base
 from tests.at_once import run_at_once
 from tests.labeling.imports.uploading import upload
 from tests.pictures import png
@@ -67,3 +68,17 @@ def test_whoever_begins_to_upload_into_one_that_is_being_deleted_is_told(client,
         assert response.status_code == 404 and not Project.objects.exists()
     else:
         assert response.status_code == 201 and "on their way" in str(refused)
+
+
+@pytest.mark.django_db
+def test_whoever_writes_into_one_that_has_just_gone_is_told(client, birds, carol, monkeypatch):
+    birds.memberships.create(user=carol, role="owner")
+    client.force_login(carol)
+
+    def may(*_):
+        Project.objects.filter(pk=birds.pk).delete()  # by somebody else, just now
+        return True
+
+    monkeypatch.setattr(base.access, "may", may)
+    response = client.post(reverse("project-concepts-add", args=["birds"]), {"lines": "owl"})
+    assert response.status_code == 404 and "There is no such page" in response.text

@@ -57,6 +57,7 @@ def test_an_audience_says_who_answers_and_how_many(audience, private, answers_mi
     [
         ("Birds", ["birds", "birds-2", "birds-3"]),
         ("Vögel am See", ["vogel-am-see", "vogel-am-see-2"]),
+        ("Straße in Łódź", ["strasse-in-lodz"]),
         ("鳥の写真", ["project", "project-2"]),
         ("🦆🦆", ["project"]),
         ("New", ["new-2", "new-3"]),

@@ -2,9 +2,10 @@
 
 import pytest
 from django.core.cache import cache
+from django.utils import timezone
 
-from labeling import comments, removal, showcase
-from labeling.models import Project, Question, Tile
+from labeling import comments, removal, showcase, welcome
+from labeling.models import Import, Project, Question, Recomputation, Tile
 
 pytestmark = pytest.mark.django_db
 
@@ -50,3 +51,23 @@ def test_a_picture_that_was_removed_is_gone(client, shapes, ada):
 @pytest.mark.parametrize("number", ["0", "10", "999999999999999999999"])
 def test_there_are_no_others(client, shapes, number):
     assert client.get(f"/pictures/shapes/{number}/").status_code == 404
+
+
+def test_totals_are_measured_again_once_an_import_has_ended_and_is_worked_in(shapes):
+    def labels():
+        (card,) = welcome.cards([shapes], None)
+        return card.totals.labels
+
+    def settle_one():
+        one = Question.objects.filter(concept__isnull=False).exclude(state="settled").first()
+        Question.objects.filter(pk=one.pk).update(state="settled")
+
+    before = labels()
+    settle_one()
+    assert labels() == before  # an answer moves nothing at once
+    ended = timezone.now()
+    Import.objects.create(project=shapes, kind="answers", state="done", finished_at=ended)
+    assert labels() == before + 1
+    settle_one()
+    Recomputation.objects.update_or_create(project=shapes, defaults={"finished_at": timezone.now()})
+    assert labels() == before + 2

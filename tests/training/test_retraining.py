@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from labeling import images, questions
 from labeling.images import tiles
-from labeling.models import Concept, Project, Question, Snapshot
+from labeling.models import Concept, Import, Project, Question, Snapshot
 from tests.pictures import plain
-from training import retraining, tasks
+from training import project_state, retraining, tasks
 from training.models import Run
 from training.run_requests import RunRequest
 
@@ -72,6 +72,17 @@ def test_a_project_that_does_not_want_it_is_left_alone(
 ) -> None:
     Project.objects.update(**fields)
     assert due() == []
+
+
+def test_it_waits_until_nothing_has_been_imported_for_a_while(busy_project: Project) -> None:
+    record = Import.objects.create(project=busy_project, kind="answers", state="importing")
+    assert due() == []
+    now = timezone.now()
+    Import.objects.filter(pk=record.pk).update(state="done", finished_at=now)
+    assert due() == []
+    assert "imported for ten minutes" in project_state.retraining_state(busy_project)
+    Import.objects.filter(pk=record.pk).update(finished_at=now - retraining.QUIET)
+    assert due() == [busy_project]
 
 
 def test_only_labels_that_the_newest_run_has_not_seen_count(

@@ -145,6 +145,35 @@ def test_a_running_run_is_cancelled(
     assert not left_over()
 
 
+def test_a_scheduled_run_makes_way_for_a_persons(
+    snapshot: Snapshot, behave: Callable[[str], None]
+) -> None:
+    behave("learn for ever")
+    scheduled, asked = queue(snapshot), queue(snapshot)
+    Run.objects.filter(pk=scheduled.pk).update(trigger=Run.Trigger.SCHEDULE)
+
+    def let_time_pass(run: Run) -> None:
+        if run.step:  # nothing of it may be lost
+            Run.objects.filter(pk=asked.pk).update(created_at=timezone.now() - runs.YIELD_AFTER)
+
+    runner.execute(leased(scheduled), on_progress=let_time_pass)
+    scheduled.refresh_from_db()
+    assert scheduled.state == State.QUEUED and not left_over()
+    assert [run.pk for run in runs.queue()] == [asked.pk, scheduled.pk]
+    behave("succeed")
+    assert executed(asked).state == executed(scheduled).state == State.SUCCEEDED
+
+
+def test_a_persons_run_makes_way_for_nobodys(snapshot: Snapshot) -> None:
+    running, waiting = queue(snapshot), queue(snapshot)
+    Run.objects.filter(pk=waiting.pk).update(created_at=timezone.now() - timedelta(hours=1))
+    assert not runs.holds_up_a_person(running)
+    running.trigger = Run.Trigger.SCHEDULE
+    assert runs.holds_up_a_person(running)
+    Run.objects.filter(pk=waiting.pk).update(trigger=Run.Trigger.SCHEDULE)
+    assert not runs.holds_up_a_person(running)
+
+
 def test_a_cancelled_run_can_be_resumed(snapshot: Snapshot, behave: Callable[[str], None]) -> None:
     behave("succeed")
     run = queue(snapshot)

@@ -29,6 +29,14 @@ def test_the_page_says_what_to_do_where_there_is_no_model(
     assert "Train a model" in client.get("/draw/").content.decode()
 
 
+def test_members_draw_with_a_trial_where_there_is_nothing_else(
+    client: Client, admin_client: Client, model: Model
+) -> None:
+    Run.objects.update(preset="smoke")
+    assert "What shall it draw?" in admin_client.get("/draw/").text
+    assert "Nothing can be drawn yet" in client.get("/draw/").text
+
+
 @pytest.mark.parametrize("query", ["?model=4711", "?model=x", "?model=" + "9" * 99, "?project=%00"])
 def test_a_wrong_choice_of_model_falls_back(client: Client, model: Model, query: str) -> None:
     assert "What shall it draw?" in client.get(f"/draw/{query}").content.decode()

@@ -24,7 +24,7 @@ from labeling.api.responses import made
 from labeling.api.schema import errors
 from labeling.api.views import APIView
 from labeling.models import Project, Snapshot
-from training import outlook, readiness, run_requests, run_summary, runs, tasks
+from training import outlook, readiness, run_requests, run_summary, runs, server_paths, tasks
 from training.api.errors import ConflictError, InvalidError
 from training.engine import progress
 from training.models import SEED_LIMIT, Model, Run
@@ -38,6 +38,7 @@ MAY_TRAIN = may(Capability.VIEW, Capability.TRAIN, models=(Run,), staff_write="t
 
 class RunSerializer(serializers.ModelSerializer[Run]):
     project = serializers.CharField(source="project.slug", read_only=True)
+    error = serializers.SerializerMethodField(help_text="Why it failed, or empty.")
 
     class Meta:
         model = Run
@@ -66,6 +67,9 @@ class RunSerializer(serializers.ModelSerializer[Run]):
             "started_at",
             "finished_at",
         ]
+
+    def get_error(self, run: Run) -> str:
+        return server_paths.as_shown_to(self.context["request"].user, run.error)
 
 
 class RunDetailSerializer(RunSerializer):
@@ -185,7 +189,7 @@ class RunList(views.ListAPIView[Run]):
             raise InvalidError(f"{error} To train all the same, send anyway: true.") from None
         except runs.RunError as error:
             raise InvalidError(str(error)) from None
-        return made("run", run.pk, data=RunSerializer(run).data)
+        return made("run", run.pk, data=RunSerializer(run, context={"request": request}).data)
 
 
 @extend_schema_view(
@@ -223,7 +227,7 @@ class StateChange(views.GenericAPIView[Run]):
             change(run=self.get_object(), by=user(self.request))
         except runs.RunError as error:
             raise ConflictError(str(error)) from None
-        return Response(RunSerializer(self.get_object()).data)
+        return Response(self.get_serializer(self.get_object()).data)
 
 
 _STATE_CHANGE: dict[str, Any] = {

@@ -11,10 +11,11 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import path, reverse
 from django.views.decorators.http import require_GET, require_POST
 
+from labeling import access
 from labeling.access import Capability
 from labeling.models import Project
 from labeling.project_pages import base
-from training import generators, processes, run_summary, runs, tasks, verdicts
+from training import generators, processes, run_summary, runs, server_paths, tasks, verdicts
 from training.engine import progress
 from training.models import Run
 from training.project_pages.models import SECTION
@@ -29,7 +30,7 @@ SANDBOX = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'
 def run(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Show the run."""
     row = _get_run(project, pk)
-    context = _context(row)
+    context = _context(row, request.user)
     return base.render(request, project, "project/run.html", context, section=SECTION)
 
 
@@ -37,7 +38,7 @@ def run(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 @base.page(Capability.VIEW)
 def live(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Return as JSON what changes while the run goes on."""
-    return JsonResponse(_live(_get_run(project, pk)))
+    return JsonResponse(_live(_get_run(project, pk), request.user))
 
 
 @require_GET
@@ -57,7 +58,10 @@ def log(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     row = _get_run(project, pk)
     if not row.folder:
         raise Http404("There is no log yet.")
-    return _file(Path(row.folder) / "log.txt", "text/plain; charset=utf-8")
+    response = _file(Path(row.folder) / "log.txt", "text/plain; charset=utf-8")
+    text = response.content.decode("utf-8", "replace")
+    response.content = server_paths.as_shown_to(request.user, text).encode()
+    return response
 
 
 @require_GET
@@ -133,9 +137,10 @@ def _change_state(
     return redirect("project-run", project.slug, pk)
 
 
-def _live(run: Run) -> dict[str, Any]:
+def _live(run: Run, user: access.User) -> dict[str, Any]:
     """Return what changes while a run goes on."""
     folder = Path(run.folder) if run.folder else None
+    log = processes.tail(folder / "log.txt", lines=LOG_LINES) if folder else ""
     return {
         "state": run.state,
         "ended": run.state in runs.ENDED,
@@ -146,16 +151,16 @@ def _live(run: Run) -> dict[str, Any]:
         "fraction": run_summary.fraction(run),
         "curve": progress.curve(folder) if folder else [],
         "samples": sample_urls(run),
-        "log": processes.tail(folder / "log.txt", lines=LOG_LINES) if folder else "",
+        "log": server_paths.as_shown_to(user, log),
     }
 
 
-def _context(run: Run) -> dict[str, Any]:
+def _context(run: Run, user: access.User) -> dict[str, Any]:
     """Return what the page shows of the run and, in a sentence, of its model."""
     model, folder = getattr(run, "model", None), Path(run.folder)
     return {
         "run": run,
-        "live": _live(run),
+        "live": _live(run, user),
         "generates": generators.generates(run.recipe),
         "translates": generators.translates(run.recipe),
         "options": run_summary.options(run),
@@ -166,7 +171,7 @@ def _context(run: Run) -> dict[str, Any]:
         "sentence": verdicts.sentence(model) if model else "",
         "has_report": bool(run.folder) and (folder / REPORT).is_file(),
         "prompts": progress.prompts(folder) if run.folder else [],
-        "error": run.error.partition("\n\n")[0],
+        "error": server_paths.as_shown_to(user, run.error.partition("\n\n")[0]),
     }
 
 

@@ -1,5 +1,6 @@
 """The pages of a project's snapshots: all of them, one of them, what differs between two."""
 
+from collections.abc import Sequence
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -12,6 +13,7 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path, reverse
+from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling import reissues, snapshot_difference, snapshot_folder, snapshots, tasks
@@ -137,11 +139,12 @@ def _context(row: Snapshot) -> dict[str, Any]:
     ready = row.state == State.READY
     folder = Path(row.folder)
     header = _header(folder) if ready else {}
-    labels = _label_counts(header.get("labels", {}))
+    labels = _label_counts(header.get("labels", {}), header.get("concepts", []))
     return {
         "snapshot": row,
         "ready": ready,
         "header": header,
+        "made": _with_times(row.made_from),
         "labels": labels[:CONCEPTS],
         "more_labels": max(0, len(labels) - CONCEPTS),
         "card": snapshot_folder.read_card(folder) if ready else "",
@@ -149,6 +152,16 @@ def _context(row: Snapshot) -> dict[str, Any]:
         "predecessors": list(row.predecessors.order_by("pk")),
         "is_marked": reissues.marked(row.project).filter(pk=row.pk).exists(),
         "others": list(_others(row)[:OTHERS]),
+    }
+
+
+def _with_times(made_from: dict[str, Any]) -> dict[str, Any]:
+    """Return what a snapshot was made from, with times in place of ISO 8601."""
+    return {
+        name: {**each, "until": parse_datetime(each["until"])}
+        if isinstance(each, dict) and each.get("until")
+        else each
+        for name, each in made_from.items()
     }
 
 
@@ -160,15 +173,18 @@ def _header(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def _label_counts(labels: dict[str, dict[str, dict[str, int]]]) -> list[dict[str, Any]]:
-    """Return each concept with how many pictures of both splits have each label."""
-    names = sorted({name for concepts in labels.values() for name in concepts})
+def _label_counts(
+    labels: dict[str, dict[str, dict[str, int]]], concepts: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return each concept, in their order, with how many pictures have each label."""
+    labelled = {name for of_split in labels.values() for name in of_split}
+    names = [name for name in concepts if name in labelled]
     return [
         {
             "concept": name,
             **{
                 label.replace(" ", "_"): sum(
-                    concepts.get(name, {}).get(label, 0) for concepts in labels.values()
+                    of_split.get(name, {}).get(label, 0) for of_split in labels.values()
                 )
                 for label in ("yes", "in part", "no")
             },

@@ -24,7 +24,7 @@ SUFFIXES = (
     *(".toml", ".lock", ".py", ".ipynb", ".sh", ".bat", ".log"),
 )
 SIZE_MAX = 16 * 2**20  # bytes
-PASSED_OVER = "passed over, as they say nothing of any one picture"
+PASSED_OVER = "passed over: nothing there is about one picture"
 CLASSES = re.compile(r"class_label:[ \t]*\n[ \t]*names:[ \t]*\n((?:[ \t]+['\"]?\d+['\"]?:.*\n)+)")
 CLASS = re.compile(r"^[ \t]+['\"]?(\d{1,9})['\"]?:[ \t]*(.*)", re.MULTILINE)
 

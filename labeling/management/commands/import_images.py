@@ -35,7 +35,7 @@ from labeling.imports import (
 from labeling.imports import source as sources
 from labeling.imports.members import SourceError
 from labeling.imports.options import Column, Masks, Options, parse_columns, parse_texts
-from labeling.imports.report import Report
+from labeling.imports.report import Outcome, Report
 from labeling.imports.source import Members
 from labeling.imports.source_index import SourceIndex
 from labeling.management import choices
@@ -433,7 +433,7 @@ def summary(report: Report) -> Iterator[str]:
     """Yield the closing count, and each reason with the names of what was rejected for it."""
     counts = (
         f"imported {report.taken:,}, already there {report.known:,}, "
-        f"near-duplicates {report.near_duplicates:,}, refused {report.rejections:,}"
+        f"near-duplicates {report.near_duplicates:,}, refused {_refused(report)}"
     )
     if outcome := ledger.in_words(report.texts.counts()):
         yield f"{outcome}."
@@ -450,6 +450,12 @@ def summary(report: Report) -> Iterator[str]:
         yield f"Of {count(len(paths), 'picture')} {texts.shown(remark)}: {_named(paths)}."
     for note, paths in sorted(report.notes.items(), key=lambda item: -len(item[1])):
         yield f"{count(len(paths), 'file')} {texts.shown(note)}: {_named(paths)}."
+
+
+def _refused(report: Report) -> str:
+    """Return how many files were refused, and texts of pictures or of tables apart from them."""
+    numbers = (report.refused, "file"), (report.outcomes[Outcome.TEXT_REFUSED], "text")
+    return " and ".join(count(number, noun) for number, noun in numbers if number) or "0"
 
 
 def _named(paths: Sequence[str]) -> str:

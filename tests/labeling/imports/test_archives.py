@@ -66,7 +66,7 @@ def test_what_cannot_be_taken_is_refused_with_a_reason_and_nothing_else_is_lost(
         ],
     )
     output = take(source)
-    assert "imported 2, already there 0, near-duplicates 0, refused 11:" in output
+    assert "imported 2, already there 0, near-duplicates 0, refused 11 files:" in output
     for line in (
         "not a readable picture (JPEG, PNG, WebP, GIF, BMP and TIFF are read): text.jpg",
         "damaged or cut off: cut.jpg",

@@ -39,9 +39,9 @@ def test_a_picture_that_crashes_its_decoder_is_refused_and_the_rest_imported(tmp
     with monkeypatch.context() as patch:
         patch.setattr(pool.worker, "__name__", fragile_worker.__name__)
         output = take(source)
-    assert "imported 5, already there 0, near-duplicates 0, refused 1:" in output
+    assert "imported 5, already there 0, near-duplicates 0, refused 1 file:" in output
     assert "decoding it ended the process (Segmentation fault): hostile.png" in output
-    assert "already there 5, near-duplicates 0, refused 1:" in take(source)
+    assert "already there 5, near-duplicates 0, refused 1 file:" in take(source)
 
 
 def test_decoders_that_cannot_start_are_said_in_a_sentence(tmp_path, monkeypatch):

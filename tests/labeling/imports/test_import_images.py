@@ -75,4 +75,4 @@ def test_a_folder_that_cannot_be_written_is_said_in_a_sentence(box, tmp_path, se
 def test_many_refusals_are_counted_and_not_all_named(tmp_path):
     source = zipped(tmp_path / "a.zip", [(f"{n}.jpg", b"no") for n in range(25)])
     output = take(source)
-    assert "refused 25:" in output and "19.jpg and 5 more" in output
+    assert "refused 25 files:" in output and "19.jpg and 5 more" in output

@@ -43,7 +43,7 @@ def test_a_bad_text_is_refused_and_its_picture_is_not(box):
         **{"lonely.txt": "nobody"},
     )
     output = take(box)
-    assert "imported 4" in output and "refused 5:" in output
+    assert "imported 4" in output and "refused 3 files and 2 texts:" in output
     for reason in (
         "not UTF-8 text: save it so, or choose its encoding: a.txt",
         "its caption is longer than 500 characters: b.jpg",

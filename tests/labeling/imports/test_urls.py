@@ -166,7 +166,7 @@ def test_each_address_that_fails_is_told_with_its_reason(local, box):
         f"{local}/to/http://169.254.169.254/latest/meta-data",
     )
     output = take(source)
-    assert "imported 1," in output and "refused 7:" in output
+    assert "imported 1," in output and "refused 7 files:" in output
     for reason in (
         "cannot be fetched: the server answers 404",
         "cannot be fetched: the connection failed, or broke off",
@@ -234,7 +234,7 @@ def test_a_quotation_mark_without_its_other_one_loses_no_address(local, box):
         f'url;caption\n{local}/picture/1.png;"words for one\n{local}/picture/2.png;words for two\n',
     )
     output = take(box / "list.csv")
-    assert "imported 1," in output and "refused 1:" in output
+    assert "imported 1," in output and "refused 1 file:" in output
     assert "a quotation mark without its other one" in output
     assert [text for _, text in captions()] == ["words for two"]
 

@@ -67,6 +67,24 @@ def test_a_failed_run_says_why_and_offers_to_resume(ada_client: Client, run: Run
     assert "There is no &lt;snapshot&gt;." in page and page_of(run, "resume") in page
 
 
+def test_only_staff_read_where_files_lie(
+    member: SignIn, admin_client: Client, run: Run, settings: SettingsWrapper
+) -> None:
+    error = "The folder of snapshot 7 (/srv/tessera/snapshots/demo-7) has gone."
+    Run.objects.update(state=State.FAILED, error=error)
+    (Path(run.folder) / "log.txt").write_text("error: /srv/tessera/snapshots/demo-7 is missing.")
+    trainer = member("trainer")
+    for address in (
+        page_of(run),
+        page_of(run, "live"),
+        page_of(run, "log"),
+        f"/api/v1/runs/{run.pk}/",
+    ):
+        assert "/srv/" not in trainer.get(address).text
+        assert "/srv/tessera/snapshots/demo-7" in admin_client.get(address).text
+    assert "(demo-7) has gone" in trainer.get(page_of(run)).text
+
+
 def test_a_finished_run_leads_to_its_model_and_its_verdict(
     ada_client: Client, run: Run, judged: Model
 ) -> None:

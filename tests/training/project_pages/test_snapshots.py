@@ -90,6 +90,14 @@ def test_a_trainer_freezes_the_labels_and_is_led_to_the_snapshot(project, sign_i
     assert f"No. {snapshot.pk}" in client.get(address("snapshots")).text
 
 
+def test_times_are_written_as_people_read_them(project, frozen, sign_in):
+    made = {**frozen.made_from, "captions": {"count": 3, "newest_id": 7}}
+    made["answers"] = {"count": 9, "newest_id": 5, "until": "2026-11-29T20:01:02.123456+00:00"}
+    type(frozen).objects.update(made_from=made)
+    page = sign_in("viewer").get(address("snapshot", frozen.pk)).text
+    assert ">29 Nov 2026, 20:01</time>" in page and ">2026-11-29T" not in page
+
+
 def test_whoever_only_looks_finds_no_button_to_freeze(project, frozen, sign_in):
     page = sign_in("viewer").get(address("snapshots")).text
     assert f"No. {frozen.pk}" in page and "Freeze the labels" not in page
