@@ -126,9 +126,9 @@ def _run(options: argparse.Namespace) -> None:
         case "predict":
             from training.engine.evaluation.predictions import predict
 
-            asked, out, outputs = options.questions, options.out, _outputs(options)
+            asked, out, also = options.questions, options.out, _outputs(options)
             with _cache(options) as cache:
-                number = predict(options.model, asked, out, cache=cache, outputs=outputs)
+                number = predict(options.model, asked, out, cache=cache, outputs=also)
             print(f"{number} predictions in {options.out}")
         case "predict-concepts":
             from training.engine.evaluation.log_odds import predict_concepts
