@@ -145,6 +145,7 @@ def test_the_other_half_of_ones_own_picture_is_drawn(
     assert draw_last().kind == "translation"
     expect(page.get_by_role("heading", name="Other half")).to_be_visible()
     expect(page.locator(".sample").get_by_alt_text("The picture that was given")).to_be_visible()
+    page.reload()  # which forgets the file
     page.get_by_role("button", name="Draw others").click()  # of the picture that was given
     expect(page.get_by_role("status")).to_have_text("Waiting for a worker …")
     assert draw_last().source_image

@@ -322,6 +322,8 @@ part("others").addEventListener("click", () => {
   if (shown.kind === "interpolation" && shown.second_seed !== null) {
     fields.second_seed.value = (shown.second_seed + step) % 2 ** 31;
   }
+  const given = form.querySelector('[value^="given "]');
+  if (FROM_IMAGE.includes(shown.kind) && given) given.checked = true;
   draw();
 });
 
