@@ -9,54 +9,36 @@ OUT gets the pictures, the run, `figures.json` and `held-out.png`.
 A font takes part if it has all 52 letters, as distinct shapes; fonts that draw alike are one
 family, whatever they are called, and a family gives four files at most. Families are held out
 whole, and the letters g, k and r are in no pair at all, with and without the text that names them.
-The judge reads a capital by the five real capitals of other families that are nearest to it.
+The judge is a small convolutional network, trained on the real capitals of the other families; OUT
+keeps it as `judge.pt`, and measuring again on the same fonts uses it and the run that is there.
 """
 
 import argparse
 import json
-import string
 import subprocess
 import sys
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
-from torch import Tensor, nn
+from PIL import Image, ImageDraw
+from torch import nn
 
-from training.engine.data.pictures import Pixels, load_whole, png, tiled
+from tests.benchmarks.letter_fonts import LETTERS, SIDE, Font, read_fonts, rms, split
+from tests.benchmarks.letter_judge import floats, judge_of
+from tests.pictures import patchwork
+from training.engine.data.pictures import Pixels, png, tiled
 from training.engine.files import write_json
 from training.engine.recipes import load_translator
 from training.engine.recipes.base import Translator
 
-SIDE = 32
-LETTERS = string.ascii_lowercase
 UNSEEN = "gkr"  # in no pair
 SEEN = [letter for letter in LETTERS if letter not in UNSEEN]
-HELD_OUT = 40  # families
-FILES_MAX = 4  # of a family
-ALIKE = 0.05  # root mean square difference of all letters below which two fonts are one family
 OTHERS = 19
 SHOWN = 10  # families in the picture
-STYLES = (  # noqa: SIM905  (as a list it would be a page long)
-    "regular roman book medium normal bold semibold demibold demi extrabold black heavy light thin "
-    "extralight ultralight italic oblique slanted condensed cond narrow wide expanded extended "
-    "caps std pro text display mono sans serif otf ttf lt mt 10 12 8 9 17"
-).split()
-
-Glyphs = NDArray[np.uint8]  # (2, 26, SIDE, SIDE): lower-case, then capitals
-
-
-@dataclass(frozen=True)
-class Font:
-    path: Path
-    family: str
-    glyphs: Glyphs
 
 
 def main() -> None:
@@ -80,121 +62,15 @@ def main() -> None:
         options.preset,
         {"steps": options.steps} | {name: json.loads(value) for name, value in changes.items()},
     )
-    figures = measure(load_translator(model), train, test)
+    figures = measure(
+        load_translator(model), judge_of(options.out / "judge.pt", train), train, test
+    )
     metrics = json.loads((model.parent / "metrics.json").read_text())
     figures |= {"seconds": metrics["training_seconds"], "steps": metrics["steps"]}
     figures |= {"fonts": len(train), "families": families}
     write_json(options.out / "figures.json", figures)
     (options.out / "held-out.png").write_bytes(picture(load_translator(model), test))
     print(json.dumps(figures, indent=1))
-
-
-# Fonts
-
-
-def read_fonts(folder: Path) -> list[Font]:
-    """Return the fonts that have all letters, grouped into families of fonts that draw alike."""
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".ttf", ".otf"))
-    fonts = [font for path in paths if (font := read_font(path))]
-    return merged(distinct(fonts))
-
-
-def read_font(path: Path) -> Font | None:
-    """Return a font's letters, or None where it lacks some, or its cases are one."""
-    try:
-        glyphs, name = draw_letters(path), ImageFont.truetype(path, 20).getname()[0] or path.stem
-    except (OSError, ValueError):
-        return None
-    shapes = {glyph.tobytes() for glyph in glyphs.reshape(-1, SIDE, SIDE)}
-    ink = (glyphs < 128).sum((2, 3))
-    if len(shapes) < 50 or ink.min() < 8 or has_one_case(glyphs):
-        return None
-    return Font(path, family_of(name), glyphs)
-
-
-def has_one_case(glyphs: Glyphs) -> bool:
-    """Return whether the lower-case letters are small capitals, in whatever size."""
-    differ = [LETTERS.index(letter) for letter in "abdefghlmnqrt"]
-    lower, upper = (np.stack([filled(g) for g in glyphs[case, differ]]) for case in (0, 1))
-    return bool(np.median(rms(lower, upper)) < 0.25)
-
-
-def filled(glyph: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a letter stretched to fill a square of 16 pixels."""
-    rows, columns = (np.flatnonzero((glyph < 128).any(axis)) for axis in (1, 0))
-    ink = glyph[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return np.asarray(Image.fromarray(ink).resize((16, 16), Image.Resampling.BOX))
-
-
-def draw_letters(path: Path) -> Glyphs:
-    """Draw all letters on one line and in one scale: the tallest fills the square but two pixels.
-
-    Raises OSError or ValueError for a file that is no such font.
-    """
-    big = ImageFont.truetype(path, 200)
-    boxes = [big.getbbox(letter, anchor="ls") for letter in LETTERS + LETTERS.upper()]
-    top, bottom = min(box[1] for box in boxes), max(box[3] for box in boxes)
-    widest = max(box[2] - box[0] for box in boxes)
-    size = 200 * 4 * (SIDE - 4) / max(bottom - top, widest, 1)
-    font = ImageFont.truetype(path, size)
-    baseline = 4 * SIDE // 2 - (top + bottom) * size / 200 / 2
-    cells = []
-    for letter in LETTERS + LETTERS.upper():
-        cell = Image.new("L", (4 * SIDE, 4 * SIDE), 255)
-        left, _, right, _ = font.getbbox(letter, anchor="ls")
-        place = (2 * SIDE - (left + right) / 2, baseline)
-        ImageDraw.Draw(cell).text(place, letter, fill=0, font=font, anchor="ls")
-        cells.append(np.asarray(cell.resize((SIDE, SIDE), Image.Resampling.BOX)))
-    return np.stack(cells).reshape(2, 26, SIDE, SIDE)
-
-
-def family_of(name: str) -> str:
-    """Return a family's name without the words of its styles."""
-    words = "".join(c if c.isalnum() else " " for c in name.lower()).split()
-    return " ".join(word for word in words if word not in STYLES) or name.lower()
-
-
-def distinct(fonts: Iterable[Font]) -> list[Font]:
-    """Return each drawing once: a font often comes in several formats and packages."""
-    by_drawing = {font.glyphs.tobytes(): font for font in fonts}
-    return sorted(by_drawing.values(), key=lambda font: str(font.path))
-
-
-def merged(fonts: Sequence[Font]) -> list[Font]:
-    """Merge families that have fonts which draw alike, and keep a few files of each."""
-    flat = torch.stack([torch.from_numpy(font.glyphs.copy()).flatten() for font in fonts]).float()
-    near = torch.cdist(flat / 255, flat / 255) / flat.shape[1] ** 0.5 < ALIKE
-    parent = {font.family: font.family for font in fonts}
-
-    def root(name: str) -> str:
-        while parent[name] != name:
-            name = parent[name]
-        return name
-
-    for i, j in near.triu(1).nonzero().tolist():
-        parent[root(fonts[j].family)] = root(fonts[i].family)
-    groups: dict[str, list[Font]] = defaultdict(list)
-    for font in fonts:
-        name = root(font.family)
-        groups[name].append(Font(font.path, name, font.glyphs))
-    return [
-        group[place]
-        for _, group in sorted(groups.items())
-        for place in sorted({len(group) * i // FILES_MAX for i in range(FILES_MAX)})
-    ]
-
-
-def split(fonts: Sequence[Font]) -> tuple[list[Font], list[Font]]:
-    """Return the fonts to learn from, and one of each held-out family."""
-    families = sorted({font.family for font in fonts})
-    random = np.random.default_rng(0)
-    held_out = set(random.permutation(families)[:HELD_OUT].tolist())
-    test: dict[str, list[Font]] = defaultdict(list)
-    for font in fonts:
-        if font.family in held_out:
-            test[font.family].append(font)
-    chosen = [group[random.integers(len(group))] for group in test.values()]
-    return [font for font in fonts if font.family not in held_out], chosen
 
 
 # Training
@@ -222,7 +98,9 @@ def write_snapshot(folder: Path, train: list[Font], test: list[Font], *, text: b
 
 
 def fit(run: Path, snapshot: Path, preset: str, options: dict[str, Any]) -> Path:
-    """Fit a model as a run of its own, and return its folder."""
+    """Fit a model as a run of its own, unless that is done already; return its folder."""
+    if (run / "metrics.json").is_file():
+        return run / "model"
     config = {"recipe": "pairs", "preset": preset, "snapshot": str(snapshot), "options": options}
     write_json(run / "config.json", config)
     subprocess.run([sys.executable, "-m", "training", "fit", str(run)], check=True)
@@ -232,9 +110,10 @@ def fit(run: Path, snapshot: Path, preset: str, options: dict[str, Any]) -> Path
 # Figures
 
 
-def measure(translator: Translator, train: list[Font], test: list[Font]) -> dict[str, Any]:
+def measure(
+    translator: Translator, judge: nn.Module, train: list[Font], test: list[Font]
+) -> dict[str, Any]:
     """Return how many drawn capitals are read, and how many have the style of their own font."""
-    judge = Judge(train)
     figures: dict[str, Any] = {}
     for name, letters, text in (
         ("known letters", SEEN, False),
@@ -301,27 +180,18 @@ def nearest(train: list[Font], lower: NDArray[np.uint8], places: list[int]) -> N
 
 def odd_inputs(translator: Translator) -> dict[str, float]:
     """Draw the other half of what is no letter; return how bright each is, from 0 to 1."""
-    demo = Path(__file__).parents[1].parent / "fixtures" / "demo"
-    paths = sorted(p for p in demo.rglob("*") if p.suffix in (".png", ".jpg", ".webp"))[:2]
+    emoji = Image.new("RGB", (SIDE, SIDE), "white")
+    ImageDraw.Draw(emoji).ellipse((4, 4, 28, 28), fill="gold", outline="black")
     noise = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
-    inputs = {path.name: load_whole(path, SIDE) for path in paths}
-    inputs |= {"noise": noise, "one colour": np.full((SIDE, SIDE, 3), (200, 30, 90), np.uint8)}
-    drawn = translator.translate(np.stack(list(inputs.values())), [""] * len(inputs), [0] * 4)
+    inputs = {
+        "a picture of many colours": np.asarray(patchwork(3, (SIDE, SIDE))),
+        "an emoji": np.asarray(emoji),
+        "noise": noise,
+        "one colour": np.full((SIDE, SIDE, 3), (200, 30, 90), np.uint8),
+    }
+    count = len(inputs)
+    drawn = translator.translate(np.stack(list(inputs.values())), [""] * count, [0] * count)
     return {name: round(float(d.mean()) / 255, 3) for name, d in zip(inputs, drawn, strict=True)}
-
-
-class Judge(nn.Module):
-    """Read capitals by a vote of the five real capitals that are nearest, of other families."""
-
-    def __init__(self, train: list[Font]) -> None:
-        super().__init__()
-        self.known = floats(np.concatenate([font.glyphs[1] for font in train])).flatten(1)
-        self.labels = torch.arange(26).repeat(len(train))
-
-    def forward(self, pictures: Tensor) -> Tensor:  # (n, s, s) → votes (n, 26)
-        nearest = torch.cdist(pictures.flatten(1), self.known).topk(5, largest=False)
-        votes = nn.functional.one_hot(self.labels[nearest.indices], 26).float()
-        return (votes / (nearest.values[..., None] + 1e-6)).sum(1)
 
 
 def picture(translator: Translator, fonts: list[Font]) -> bytes:
@@ -338,17 +208,6 @@ def picture(translator: Translator, fonts: list[Font]) -> bytes:
 def coloured(grey: NDArray[np.uint8]) -> Pixels:
     """Return grey pictures (n, s, s) as (n, s, s, 3)."""
     return np.repeat(grey[..., None], 3, -1)
-
-
-def floats(grey: NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(np.array(grey)).float() / 255
-
-
-def rms(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return root mean square differences (n,) of pictures (n, s, s) in [0, 1]."""
-    difference = (first.astype(np.float64) - second) / 255
-    root: NDArray[np.float64] = np.sqrt(np.square(difference).mean((-1, -2)))
-    return root
 
 
 if __name__ == "__main__":
