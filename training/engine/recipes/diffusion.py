@@ -59,7 +59,7 @@ from training.engine.recipes.stored import (
     read_weights,
     write_model,
 )
-from training.engine.sampling.distillation import Distillation, distil
+from training.engine.sampling.distillation import NOISE, Distillation, Student, distil
 from training.engine.sampling.progress import OnProgress
 from training.engine.sampling.samplers import (
     SAMPLERS,
@@ -271,7 +271,7 @@ class DiffusionTraining:
         student = self._distil(network) if self.config.one_call_steps else None
         replace(self.model(network), student=student).save(folder, about)
 
-    def _distil(self, teacher: nn.Module) -> nn.Module:
+    def _distil(self, teacher: nn.Module) -> Student:
         return distil(
             teacher,
             Distillation(
@@ -333,7 +333,7 @@ class Model:
     network: nn.Module
     space: LatentSpace
     prompt_encoder: PromptEncoder
-    student: nn.Module | None = None  # draws with one call
+    student: Student | None = None
 
     @property
     def size(self) -> int:
@@ -357,8 +357,10 @@ class Model:
 
         Where there is a student, it draws what is asked for in one step, at its own guidance.
         """
-        sample_noise = seeded_noise(seeds, self.space.shape, device())
         condition = self.prompt_encoder.encode(prompts, confidence)
+        if student := self._student(steps):
+            return self._draft(student, condition, seeded_noise(seeds, (NOISE,), device())())
+        sample_noise = seeded_noise(seeds, self.space.shape, device())
         return self._sample(condition, sample_noise, guidance, steps, on_progress)
 
     def interpolate(
@@ -373,17 +375,28 @@ class Model:
     ) -> Pixels:
         """Return uint8 (count, s, s, 3): conditions interpolated linearly, noise spherically."""
         condition, weights = self.prompt_encoder.interpolate(prompts, count)
-        ends = seeded_noise(seeds, self.space.shape, device())
+        student = self._student(steps)
+        ends = seeded_noise(seeds, (NOISE,) if student else self.space.shape, device())
 
         def sample_noise() -> Tensor:
             first, last = ends()
             return slerp(first, last, weights)
 
+        if student:
+            return self._draft(student, condition, sample_noise())
         return self._sample(condition, sample_noise, guidance, steps, on_progress)
 
     def with_options(self, options: dict[str, Any]) -> Self:
         """Return it with other sampling options; raise ``TrainingError`` where one is wrong."""
         return replace(self, config=replace_options(self.config, options, sampling=True))
+
+    def _student(self, steps: int | None) -> Student | None:
+        """Return the student where one step is asked for, and there is one."""
+        return self.student if (steps or self.config.sampling_steps) == 1 else None
+
+    @torch.no_grad()
+    def _draft(self, student: Student, condition: Condition, noise: Tensor) -> Pixels:
+        return self.space.pictures(student.to(device()).eval()(noise, condition))
 
     @torch.no_grad()
     def _sample(
@@ -395,9 +408,6 @@ class Model:
         on_progress: OnProgress | None,
     ) -> Pixels:
         steps = steps or self.config.sampling_steps
-        if steps == 1 and self.student:
-            student = self.student.to(device()).eval()
-            return self.space.pictures(_in_one_call(student, sample_noise(), condition))
         network = self.network.to(device()).eval()
         bf16 = device().type == "cuda" and self.config.precision != "float32"
         predict = guided(network, condition, self.guidance if guidance is None else guidance)
@@ -421,7 +431,7 @@ class Model:
         return one_call(
             StudentPictures(self.student, self.space),
             self.prompt_encoder,
-            self.space.shape,
+            (NOISE,),
             {"recipe": "diffusion", "size": str(self.size), "guidance": str(self.guidance)},
         )
 
@@ -434,7 +444,7 @@ class Model:
         tensors = model_tensors(self.network, self.space)
         if self.student:
             weights = self.student.state_dict()
-            tensors |= {f"student.{k}": v for k, v in weights.items() if k != "space"}
+            tensors |= {f"student.{k}": v for k, v in weights.items() if k != "network.space"}
         components = self.config.components
         if isinstance(self.space, LinearSpace):
             (components,) = self.space.shape
@@ -442,9 +452,9 @@ class Model:
 
 
 class StudentPictures(nn.Module):
-    """Noise (n, K) and a condition to uint8 (n, s, s, 3), as `Model.sample` draws in one step."""
+    """Noise (n, Z) and a condition to uint8 (n, s, s, 3), as `Model.sample` draws in one step."""
 
-    def __init__(self, student: nn.Module, space: LatentSpace) -> None:
+    def __init__(self, student: Student, space: LatentSpace) -> None:
         super().__init__()
         self.student, self.space = student, space
 
@@ -452,7 +462,7 @@ class StudentPictures(nn.Module):
         self, noise: Tensor, text: Tensor, confidence: Tensor, ratings: Tensor | None = None
     ) -> Tensor:
         condition = Condition(text, confidence, text[:, :0] if ratings is None else ratings)
-        return self.space.pixels(_in_one_call(self.student, noise, condition))
+        return self.space.pixels(self.student(noise, condition))
 
 
 def load(folder: Path) -> Model:
@@ -465,22 +475,22 @@ def load(folder: Path) -> Model:
         kind = "pixels" if config.network == "dit" else config.space
         space = load_space(kind, config.size, config.components, tensors)
 
-        def network(prefix: str) -> nn.Module:
+        def empty() -> nn.Module:
             width, ratings = prompt_encoder.encoder.width, prompt_encoder.ratings
-            with torch.device("meta"):
-                built = build_network(config, space.shape[0], width, ratings)
-            built.load_state_dict(under(prefix, tensors), assign=True)
-            return built.requires_grad_(False)
+            return build_network(config, space.shape[0], width, ratings)
 
-        student = network("student.") if config.one_call_steps else None
-        return Model(config, network("network."), space, prompt_encoder, student)
+        with torch.device("meta"):
+            network = empty()
+            student = None
+            if config.one_call_steps:
+                student = Student(empty(), torch.zeros(NOISE, *space.shape))
+        network.load_state_dict(under("network.", tensors), assign=True)
+        if student:
+            student.load_state_dict(under("student.", tensors), assign=True)
+            student.requires_grad_(False)
+        return Model(config, network.requires_grad_(False), space, prompt_encoder, student)
 
     return read_weights(folder, build)
-
-
-def _in_one_call(student: nn.Module, noise: Tensor, condition: Condition) -> Tensor:
-    latents: Tensor = student(noise, noise.new_zeros(noise.shape[0]), condition)
-    return latents
 
 
 def _reporting(predict: Predict, on_progress: OnProgress | None) -> Predict:

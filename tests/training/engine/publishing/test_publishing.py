@@ -28,6 +28,7 @@ from training.engine.metric_names import figure
 from training.engine.publishing import card, onnx
 from training.engine.publishing.card import Facts
 from training.engine.recipes import load_generator
+from training.engine.sampling.distillation import NOISE
 from training.engine.sampling.samplers import seeded_noise
 
 PROMPTS = ["a red square", "a blue square", ""]
@@ -153,7 +154,7 @@ def test_a_student_of_a_flow_is_exported_at_its_own_guidance(
     onnx.write_onnx(run / "model", out, prompts=PROMPTS)
     embedded = dict(np.load(out.with_suffix(".npz")))
     embedded.pop("prompts")
-    noise = seeded_noise([3, 4, 5], generator.space.shape, torch.device("cpu"))().numpy()
+    noise = seeded_noise([3, 4, 5], (NOISE,), torch.device("cpu"))().numpy()
     (drawn,) = onnxruntime.InferenceSession(str(out)).run(None, {"noise": noise, **embedded})
     expected = generator.sample(PROMPTS, [3, 4, 5], steps=1)
     assert np.abs(drawn.astype(int) - expected.astype(int)).max() <= 1
