@@ -45,7 +45,7 @@ def compare(model: Model, baseline: Model | None) -> dict[str, Any]:
         answers.write_text(json.dumps(by_people), encoding="utf-8")
         arguments = ["compare", model.folder, baseline.folder if baseline else "-", snapshot.folder]
         arguments += ["--out", str(out), "--answers", str(answers), "--cache", str(cache)]
-        if model.recipe == "clip" and baseline is None and zero_shot.predicts(model.project):
+        if beside_encoder := _replaces_encoder(model, baseline):
             pairs = standing_predictions.of_held_out(model.project)
             (Path(name) / "standing.json").write_text(json.dumps(pairs), encoding="utf-8")
             arguments += ["--standing", str(Path(name) / "standing.json")]
@@ -54,7 +54,13 @@ def compare(model: Model, baseline: Model | None) -> dict[str, Any]:
         verdict = progress.read_json(out)
     if not isinstance(verdict, dict):
         raise ComparisonError("its judges ended without a verdict.")
-    return dict(progress.finite(verdict))
+    return {**progress.finite(verdict), "beside_encoder": beside_encoder}
+
+
+def _replaces_encoder(model: Model, baseline: Model | None) -> bool:
+    """Return whether a model's predictions would take the place of the frozen encoder's."""
+    is_first = model.recipe == "clip" and baseline is None
+    return is_first and zero_shot.predicts(model.project)
 
 
 def answered_questions(model: Model) -> QuerySet[Question]:

@@ -62,7 +62,8 @@ def _outcome(model: Model, passed: bool) -> str:
         automatic = any(row.automatic for row in promotions)
         return ": promoted" if automatic else ", but people have decided otherwise"
     if not promotions:
-        return ": not promoted"
+        goes_on = beside_encoder(model)
+        return ", so the image encoder goes on predicting" if goes_on else ": not promoted"
     if not promotions[0].automatic:  # the newest is the first
         return ", but a person promoted it"
     return ", so it was taken back" if not model.accepted else ", so far it stays"
@@ -81,8 +82,7 @@ def baseline(model: Model) -> Model | None:
 
 def beside_encoder(model: Model) -> bool:
     """Return whether the verdict compares with what the frozen encoder predicts."""
-    judges = (model.verdict or {}).get("judges", [])
-    return any(isinstance(judge, dict) and judge.get("rival") == ENCODER for judge in judges)
+    return bool((model.verdict or {}).get("beside_encoder"))
 
 
 def same_prompts(model: Model) -> bool:

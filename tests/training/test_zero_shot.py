@@ -21,7 +21,7 @@ from labeling.models import Concept, Project, Question, Recomputation
 from tests.labeling.field import disbelieved
 from tests.training.engine.runs import square
 from tests.training.engine.tiny_encoder import TinyEncoder, tiny_encoder
-from training import comparison, feedback, processes, promotion, tasks, zero_shot
+from training import comparison, feedback, processes, promotion, tasks, verdicts, zero_shot
 from training.__main__ import main
 from training.engine.encoders import efficientnet
 from training.project_pages import notices
@@ -181,7 +181,11 @@ def test_a_first_clip_is_compared_with_what_stands_predicted(
         Path(arguments[arguments.index("--out") + 1]).write_text('{"promoted": false}')
 
     monkeypatch.setattr(processes, "call", call)
-    assert comparison.compare(model, None) == {"promoted": False}
+    verdict = comparison.compare(model, None) | {"why": "Worse than the image encoder."}
+    assert not verdict["promoted"]
+    model.verdict = verdict
+    sentence = "Worse than the image encoder, so the image encoder goes on predicting."
+    assert verdicts.sentence(model) == sentence
     names = {snapshot_rows.file_name(question.tile.image) for question in (answered, ruled)}
     assert set(read) == names
     assert all(set(pairs) == {"red"} and pairs["red"] > 0.5 for pairs in read.values())

@@ -51,7 +51,7 @@ MARGIN = 0.05  # of shares of answers
 _KINDS = {"clip": "clip model", "pairs": "model of pairs"}  # of recipes that are no generators
 UNPROVEN = (
     "No held-out picture that people have answered about shows whether it predicts as well as the"
-    " image encoder, so that goes on predicting."
+    " image encoder."
 )
 FEWEST_ANSWERS = 20  # about pictures of either model
 

@@ -107,7 +107,7 @@ def _refusal(blocking: Sequence[Judgement], has_current: bool) -> str:
     allowed = f"; it may be worse by {margin} at most" if judgement.margin else ""
     if judgement.rival == ENCODER:
         if judgement.says == "worse":
-            return f"Worse than the image encoder {judgement.gain}, so that goes on predicting."
+            return f"Worse than the image encoder {judgement.gain}."
         figures = f"{judgement.figures}{allowed}"
         return f"Not shown to be as good as the image encoder on {plain}: {figures}."
     if not has_current:
