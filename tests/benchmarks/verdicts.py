@@ -282,19 +282,29 @@ def show(wanted: Wanted) -> None:
         if (wanted.out / f"{arm}.json").is_file()
     }
     for figure in ("r_precision", "people", "near_copies"):
-        print(f"\n{figure}\n\n| prompts | round |", " | ".join(played), "| used − ignored |")
+        print(f"\n{figure}\n\n| prompts | round | {' | '.join(played)} | used − ignored |")
         print("|---|---:|" + "---|" * (len(played) + 1))
         for name in ("judged", "others", "held out", "unseen pairs"):
             for number in range(wanted.rounds + 1):
-                values = {
-                    arm: np.array(rounds[number]["figures"][name][figure])
-                    for arm, rounds in played.items()
-                    if number < len(rounds)
-                }
-                cells = [_cell(values.get(arm)) for arm in played]
-                both = {"used", "ignored"} <= set(values)
-                gain = _cell(values["used"] - values["ignored"], sign=True) if both else ""
-                print(f"| {name} | {number} | {' | '.join(cells)} | {gain} |")
+                print(f"| {name} | {number} | {_cells(played, number, name, figure)} |")
+    for arm, rounds in played.items():
+        kids = [each["figures"]["held out"]["kid"] for each in rounds]
+        words = ", ".join(f"{kid:.3f} ({low:.3f} to {high:.3f})" for kid, low, high in kids)
+        learnt = [(each.get("drawings"), each.get("pairs")) for each in rounds[1:]]
+        print(f"\n{arm}: KID of held-out captions {words}; drawings and pairs {learnt}")
+
+
+def _cells(played: dict[str, Any], number: int, name: str, figure: str) -> str:
+    """Return what each arm reached in a round, and the gain of verdicts that are used."""
+    values = {
+        arm: np.array(rounds[number]["figures"][name][figure])
+        for arm, rounds in played.items()
+        if number < len(rounds)
+    }
+    cells = [_cell(values.get(arm)) for arm in played]
+    both = {"used", "ignored"} <= set(values)
+    gain = _cell(values["used"] - values["ignored"], sign=True) if both else ""
+    return " | ".join([*cells, gain])
 
 
 def _cell(values: np.ndarray[Any, Any] | None, sign: bool = False) -> str:

@@ -18,6 +18,7 @@ CHANCE = 0.5  # probability that a text which nobody judged is true
 TAG_PROBABILITY = 0.9  # of a keyword that no annotator judged
 MAX_TAGS = 16
 CAPTION_SHARE, TAG_SHARE, LABEL_SHARE = 0.5, 0.3, 0.2  # how often each kind of text is used
+DRAWN = 0.5  # the rating of a drawing that certainly shows its prompt; real pictures have 1
 RATINGS = ("shows_prompt", "fits_prompt")  # of drawings; nobody has the second without the first
 SUREST = 0.9  # the quantile of confidence that samples are asked for
 
@@ -120,13 +121,16 @@ def _choices(row: Row, label_confidence: float, numbers: dict[str, int]) -> list
 
 
 def _ratings(rows: Sequence[Row], rated: int) -> dict[str, Floats]:
-    """Return how well drawings show their prompts, by people and by a CLIP; 1 of real pictures."""
+    """Return how well drawings show their prompts, by people and by a CLIP; 1 of real pictures.
+
+    The best drawing is rated below: it lends its text, and no look of drawings to the next ones.
+    """
     ratings: dict[str, Floats] = {}
     for place, name in enumerate(RATINGS):
         values = [getattr(row, name) for row in rows]
         if place < rated or any(value is not None for value in values):
             defaults = [np.nan if row.prompt else 1.0 for row in rows]
-            known = [d if v is None else v for v, d in zip(values, defaults, strict=True)]
+            known = [d if v is None else DRAWN * v for v, d in zip(values, defaults, strict=True)]
             ratings[name] = np.array(known, np.float32)
     return ratings
 

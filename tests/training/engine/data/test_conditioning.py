@@ -70,7 +70,7 @@ def test_drawn_pictures_are_rated_by_what_people_said() -> None:
     unasked = Row(Path("z.png"), (("a dog", 0.9),), (), {}, prompt="a dog")
     texts = gather_texts([row((("a cat", 0.9),)), drawn, unasked], [])
     shown = texts.ratings["shows_prompt"]
-    assert shown[:2].tolist() == pytest.approx([1, 0.3])
+    assert shown[:2].tolist() == pytest.approx([1, 0.15])  # the best drawing is no real picture
     assert np.isnan(shown[2])
     assert texts.texts[texts.slots[1, 0]] == "a cat"
     assert texts.confidence[1, 0] == 0  # it shows no cat: it teaches what a picture is without text
@@ -88,7 +88,7 @@ def test_what_a_clip_says_of_a_judged_drawing_is_a_rating_of_its_own() -> None:
     ]  # type: ignore[arg-type]
     ratings = gather_texts([row((("a cat", 0.9),)), *drawings], []).ratings
     assert list(ratings) == ["shows_prompt", "fits_prompt"]
-    np.testing.assert_allclose(ratings["fits_prompt"], [1, np.nan, 0.8])
+    np.testing.assert_allclose(ratings["fits_prompt"], [1, np.nan, 0.4])
 
 
 def test_a_rating_that_an_earlier_model_knew_stays() -> None:
