@@ -9,7 +9,9 @@ The arms differ by what it learns from beside the real pictures:
 - ``used``: the judged drawings as rated pictures, and pairs of them by preference, as scheduled
   training does;
 - ``rated``: the judged drawings as rated pictures alone;
-- ``ignored``: nothing. Both of these make a third more steps, for what pairs cost.
+- ``ignored``: nothing.
+
+Where no pairs are learnt, a third more steps are made, for what pairs cost.
 
 *People* see what a map from the frozen image encoder to the sentence encoder sees, fitted to all of
 the snapshot's pictures: a drawing shows its prompt where that fits best of all prompts. Each answer
@@ -69,7 +71,7 @@ RIGHT = 0.9  # how often an answer is right
 SETTLED = 0.95
 ANSWERS_MAX = 5
 RIDGE = 1.0
-LONGER = 4 / 3  # steps of arms that learn no preferences, for as many of one that does
+LONGER = 4 / 3  # steps without preferences, for one with them
 JUDGE_STEPS = 300
 
 
@@ -214,10 +216,11 @@ def _next(
     arm: str, model: Path, rows: list[Row], folder: Path, wanted: Wanted, number: int
 ) -> tuple[Path, dict[str, Any]]:
     """Train the next model from this one; return its folder and what it learnt from."""
-    steps = wanted.steps if arm == "used" else round(wanted.steps * LONGER)
+    snapshot = with_drawings(wanted.data, [] if arm == "ignored" else rows, [])
+    prefers = arm == "used" and preferences_of(snapshot.drawings.rows).enough
+    steps = wanted.steps if prefers else round(wanted.steps * LONGER)
     options = own_options(model, "diffusion", RECIPES["diffusion"].config)
     config = configure("diffusion", PREFERENCES, {**options, "steps": steps})
-    snapshot = with_drawings(wanted.data, [] if arm == "ignored" else rows, [])
     source = Source(snapshot, wanted.cache, number, start=model)
     training = DiffusionTraining(config, source)  # type: ignore[arg-type]
     if arm == "rated":
