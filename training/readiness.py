@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
+
+from labeling.concepts import statements
 from labeling.images import visible
-from labeling.models import Pair, Project, Question, Snapshot
+from labeling.models import Image, Pair, Project, Question, Snapshot
 from labeling.models.questions import LIKELY_CAPTION
 from labeling.numbers import count
 from training import generators, judged_drawings, promotion
@@ -26,14 +29,21 @@ class Readiness:
     labels: int  # questions that people's answers, or a reviewer, have settled
     captions: int
     pairs: int = 0
+    stated: int = 0  # single pictures of which an import's keywords or folders name a concept
 
     @property
     def numbers(self) -> str:
         """Return the numbers in words."""
-        return (
-            f"{count(self.labels, 'settled label')}, {count(self.captions, 'caption')}, "
-            f"{count(self.pictures, 'picture')}"
-        )
+        parts = [
+            count(self.labels, "settled label"),
+            count(self.captions, "caption"),
+            count(self.pictures, "picture"),
+        ]
+        if self.pairs:
+            parts.append(f"{self.pairs:,} of them {'a pair' if self.pairs == 1 else 'pairs'}")
+        if self.stated:
+            parts.append(f"{self.stated:,} with imported keywords")
+        return ", ".join(parts)
 
 
 def of_project(project: Project) -> Readiness:
@@ -43,7 +53,8 @@ def of_project(project: Project) -> Readiness:
         pictures=project.images.filter(visible(), generated=False).count(),
         labels=settled(project).count(),
         captions=captions.count(),
-        pairs=Pair.objects.filter(image__in=project.images.filter(visible())).count(),
+        pairs=pairs(project).count(),
+        stated=_stated(project).count(),
     )
 
 
@@ -55,7 +66,20 @@ def of_snapshot(snapshot: Snapshot) -> Readiness:
         labels=labels.count(),
         captions=int(snapshot.counts.get("captions", 0)),
         pairs=int(snapshot.counts.get("pairs", 0)),
+        stated=_stated(snapshot.project).filter(created_at__lte=snapshot.created_at).count(),
     )
+
+
+def pairs(project: Project) -> QuerySet[Pair]:
+    """Return a project's pairs that a snapshot frozen now would hold."""
+    return Pair.objects.filter(image__in=project.images.filter(visible()))
+
+
+def _stated(project: Project) -> QuerySet[Image]:
+    """Return single pictures of which imports name a concept that people may be asked about."""
+    concepts = project.concepts.filter(merged_into=None)
+    keys = {key for concept in concepts for key in concept.keys}
+    return statements.naming(project, keys).filter(visible(), pair=None)
 
 
 def warning(readiness: Readiness, recipe: str) -> str:
@@ -70,7 +94,7 @@ def warning(readiness: Readiness, recipe: str) -> str:
     draws = generators.generates(recipe)
     if not readiness.pictures:
         return f"{readiness.numbers}: there is nothing to learn from. Add pictures first."
-    if readiness.captions:
+    if readiness.captions or readiness.stated:
         learns = "what the captions and imported words say, which nobody has checked"
     elif draws:
         learns = "how the pictures look, and hardly what words mean: it draws much the same for all"

@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from labeling import access
-from labeling.models import Project, Question
+from labeling.models import Pair, Project, Question
 from labeling.project_pages import loop
 from training.models import Generation, Model, Run, Sample
 from training.project_pages import steps
@@ -59,6 +59,16 @@ def test_a_run_under_way_is_not_asked_for_again(shapes: Project) -> None:
     assert step(shapes, "model").state == "Training clip."
 
 
+def test_pairs_can_be_learnt_from_without_a_label(shapes: Project) -> None:
+    Pair.objects.create(image=shapes.images.all()[0])
+    shown = step(shapes, "model")
+    assert shown.state == "It can learn from 1 pair now."
+    (action,) = shown.actions
+    assert action.url == "/projects/shapes/train/?preset=pairs/cpu"
+    trained(shapes, recipe="pairs")
+    assert step(shapes, "model").actions == ()
+
+
 def test_new_labels_wait_for_a_retraining_once_there_are_enough(shapes: Project) -> None:
     trained(shapes, current=True, reviewed_at=timezone.now())
     settle(shapes, 5)
@@ -83,6 +93,8 @@ def test_drawings_are_counted_with_those_that_await_answers(shapes: Project) -> 
     model = trained(shapes, current=True, reviewed_at=timezone.now())
     generation = Generation.objects.create(model=model, prompt="a circle")
     Sample.objects.create(generation=generation, file="samples/1.png")
+    draft = Generation.objects.create(model=model, prompt="a cir", draft=True)
+    Sample.objects.create(generation=draft, file="samples/2.png")
     asked = Question.objects.filter(project=shapes, kind="concept", state="open").first()
     Question.objects.filter(pk=asked.pk).update(source="model")
     shown = step(shapes, "drawings")

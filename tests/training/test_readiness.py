@@ -47,6 +47,20 @@ def test_pairs_are_learnt_from_without_labels_and_nothing_else_is(shapes: Projec
     assert readiness.warning(readiness.of_snapshot(frozen), "pairs") == ""
 
 
+def test_what_imports_state_is_learnt_from_without_captions(shapes: Project) -> None:
+    Question.objects.filter(kind=Question.Kind.CAPTION).delete()
+    shapes.images.update(stated_keys=["circle"])
+    known = readiness.of_project(shapes)
+    assert known.numbers == "0 settled labels, 0 captions, 24 pictures, 24 with imported keywords"
+    assert "imported words say, which nobody" in readiness.warning(known, "diffusion")
+    frozen = snapshots.freeze(project=shapes)
+    assert readiness.of_snapshot(frozen).stated == 24
+    Pair.objects.create(image=shapes.images.all()[0])
+    assert readiness.of_project(shapes).numbers.endswith(
+        "1 of them a pair, 23 with imported keywords"
+    )
+
+
 def test_an_empty_project_has_nothing_to_learn_from(db: None) -> None:
     empty = Project.objects.create(slug="empty", name="Empty")
     assert "nothing to learn from" in readiness.warning(readiness.of_project(empty), "clip")

@@ -71,10 +71,11 @@ def _card(model: Model) -> dict[str, Any]:
 def samples(model: Model, count: int) -> list[Sample]:
     """Return a model's newest samples that were drawn from prompts, with their generations.
 
+    Drafts are not among them: what somebody typed on the way is theirs, and soon gone.
     Of a model of pairs, those that were drawn on pictures of people who are signed in: what a
     visitor's picture shows is nobody else's concern.
     """
-    drawn = Sample.objects.filter(generation__model=model)
+    drawn = Sample.objects.filter(generation__model=model, generation__draft=False)
     if generators.translates(model.recipe):
         drawn = drawn.filter(generation__visitor="")
     else:

@@ -8,9 +8,10 @@ from django.urls import reverse
 from labeling import project_stats
 from labeling.access import Capability
 from labeling.models import Project, Question
+from labeling.numbers import count
 from labeling.project_pages.loop import Action, Step, Urgency, register
 from labeling.project_pages.steps import address
-from training import generators, labels, project_state, runs
+from training import generators, labels, project_state, readiness, runs
 from training.engine.presets import SMOKE
 from training.models import Model, Run, Sample
 
@@ -20,7 +21,7 @@ SECONDS = 10  # for which counts are kept
 def model(project: Project) -> Step:
     """Return the step at which a model learns from the labels."""
     counts = project_stats.cached(f"model-step:{project.pk}", lambda: _counts(project), SECONDS)
-    new, total = counts["new_labels"], counts["labels"]
+    new = counts["new_labels"]
     current = list(project.models.filter(current=True).order_by("recipe"))
     return Step(
         name="model",
@@ -29,8 +30,8 @@ def model(project: Project) -> Step:
         unit=f"model{pluralize(project.models.count())}",
         url=address("project-models", project),
         trend=f"{intcomma(new)} label{pluralize(new)} that it has not seen" if current else "",
-        state=_state(project, current, total),
-        actions=tuple(_actions(project, current, new, total)),
+        state=_state(project, current, counts),
+        actions=tuple(_actions(project, current, counts)),
     )
 
 
@@ -61,18 +62,21 @@ def _counts(project: Project) -> dict[str, int]:
     return {
         "labels": labels.settled(project).count(),
         "new_labels": labels.new(project).count(),
+        "pairs": readiness.pairs(project).count(),
     }
 
 
 def _drawn(project: Project) -> dict[str, int]:
     asked = Question.objects.filter(project=project, kind="concept", source="model", state="open")
     return {
-        "samples": Sample.objects.filter(generation__model__project=project).count(),
+        "samples": Sample.objects.filter(
+            generation__model__project=project, generation__draft=False
+        ).count(),
         "asked": asked.count(),
     }
 
 
-def _state(project: Project, current: list[Model], labels: int) -> str:
+def _state(project: Project, current: list[Model], counts: dict[str, int]) -> str:
     """Say whether a run is under way, a model waits for its verdict, or which one is current."""
     if unfinished := project_state.unfinished_runs(project):
         return _under_way(unfinished[0])
@@ -81,7 +85,9 @@ def _state(project: Project, current: list[Model], labels: int) -> str:
     if current:
         names = " and ".join(f"{each.recipe} no. {each.pk}" for each in current[:3])
         return f"Current: {names}."
-    missing = settings.RETRAIN_MINIMUM - labels
+    if counts["pairs"]:
+        return f"It can learn from {count(counts['pairs'], 'pair')} now."
+    missing = settings.RETRAIN_MINIMUM - counts["labels"]
     if missing > 0:
         return f"It can learn once there are {intcomma(missing)} more certain labels."
     return "Nothing has been trained yet."
@@ -94,8 +100,8 @@ def _under_way(run: Run) -> str:
     return f"A run of {run.recipe} waits to start."
 
 
-def _actions(project: Project, current: list[Model], new: int, labels: int) -> list[Action]:
-    actions = []
+def _actions(project: Project, current: list[Model], counts: dict[str, int]) -> list[Action]:
+    actions, new = list[Action](), counts["new_labels"]
     if _candidate(project):
         actions.append(
             Action(
@@ -106,7 +112,10 @@ def _actions(project: Project, current: list[Model], new: int, labels: int) -> l
                 "A new model was not found better by itself: look at both, and decide.",
             )
         )
-    if labels >= settings.RETRAIN_MINIMUM and new and not runs.busy(project=project):
+    if counts["pairs"] and not project.models.exists() and not runs.busy(project=project):
+        train = f"{address('project-train', project)}?preset=pairs/cpu"
+        actions.append(Action("Train on pairs", train, Capability.TRAIN))
+    if counts["labels"] >= settings.RETRAIN_MINIMUM and new and not runs.busy(project=project):
         due = not current or 0 < project.retrain_after <= new
         verb = "Retrain" if project.models.exists() else "Train"
         actions.append(

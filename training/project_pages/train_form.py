@@ -50,9 +50,7 @@ class TrainForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.label_suffix = ""
         self.project = project
-        preset = settings.RETRAIN_PRESET
-        known = preset in PRESETS["clip"] and preset in PRESETS["diffusion"]
-        self.fields["recipe_and_preset"].initial = f"{WHOLE_LOOP}/{preset if known else 'cpu'}"
+        self.fields["recipe_and_preset"].initial = _first_choice(project)
         self._set_choices("source", [(NOW, "the labels of now: a new snapshot"), *_frozen(project)])
         self._set_choices("recipe_and_preset", _presets())
         self._set_choices("clip", [("", _default_encoder()), *_clips(project)])
@@ -141,6 +139,16 @@ class TrainForm(forms.Form):
         ]
         requests[-1] |= {"options": data["options"], "clip": data["clip"]}
         return requests
+
+
+def _first_choice(project: Project) -> str:
+    """Return the whole loop, or what learns from pairs where there is nothing else."""
+    preset = settings.RETRAIN_PRESET
+    known = readiness.of_project(project)
+    if known.pairs and known.pairs == known.pictures:
+        return f"pairs/{preset if preset in PRESETS['pairs'] else 'cpu'}"
+    shared = preset in PRESETS["clip"] and preset in PRESETS["diffusion"]
+    return f"{WHOLE_LOOP}/{preset if shared else 'cpu'}"
 
 
 def presets() -> set[str]:

@@ -150,6 +150,12 @@ def test_its_drawings_are_shown_to_members_alone(
     assert ada_client.get(moon).status_code == 404
 
 
+def test_drafts_are_not_among_its_drawings(ada_client: Client, judged: Model) -> None:
+    typed = Generation.objects.create(model=judged, prompt="a bo", state="succeeded", draft=True)
+    Sample.objects.create(generation=typed, file="samples/x.png", seed=0)
+    assert "It has drawn nothing from a prompt yet" in text(ada_client, page_of(judged))
+
+
 def test_a_smoke_model_says_that_the_public_never_sees_it(
     ada_client: Client, judged: Model
 ) -> None:

@@ -10,11 +10,12 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from labeling.models import Project, Question, Snapshot
+from labeling.models import Pair, Project, Question, Snapshot
 from tests.training.studio import make_model
 from training import runs
 from training.engine.presets import PRESETS
 from training.models import Model, Run
+from training.project_pages.train_form import TrainForm
 
 SignIn = Callable[[str], Client]
 TRAIN = "/projects/shapes/train/"
@@ -132,6 +133,12 @@ def test_a_run_without_labels_says_so_first_and_asks_to_confirm(
     assert "steps=77" in page and not Run.objects.exists()
     send(ada_client, recipe_and_preset="diffusion/cpu", options="steps=77", anyway="on")
     assert Run.objects.get().options == {"steps": 77}
+
+
+def test_a_project_of_pairs_alone_is_offered_to_learn_from_them(shapes: Project) -> None:
+    assert TrainForm(project=shapes).initial_preset == "clip,diffusion/cpu"
+    Pair.objects.bulk_create(Pair(image=image) for image in shapes.images.all())
+    assert TrainForm(project=shapes).initial_preset == "pairs/cpu"
 
 
 def test_a_run_on_labels_starts_without_a_question(ada_client: Client, shapes: Project) -> None:

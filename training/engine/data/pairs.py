@@ -71,8 +71,8 @@ def text_of(row: Row) -> str:
 
 
 def name_of(row: Row) -> str:
-    """Return what a pair is called: by its caption, else by the file of its first half."""
-    return text_of(row) or row.path.stem
+    """Return what a pair is called: by its caption, else by the file that it came from."""
+    return text_of(row) or Path(row.source or row.path).stem
 
 
 def pack_halves(rows: Sequence[Row], size: int, cache: Path) -> Pixels:

@@ -21,6 +21,7 @@ class Row:
     fits_prompt: float | None = None  # the same by the project's CLIP; None: no CLIP has seen it
     pair: float = 0.0  # the probability that two halves belong together; 0: it is one picture
     second: Path | None = None  # the second half, where each half has a file of its own
+    source: str = ""  # the path that it was imported from, where its file is named by content
 
     @property
     def key(self) -> str:

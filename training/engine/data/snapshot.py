@@ -123,6 +123,7 @@ def _row(folder: Path, value: Mapping[str, Any]) -> Row:
         shows_prompt=shown or None,  # 0: nobody judged it
         fits_prompt=fitting or None,
         pair=_probability(value.get("pair", 0.0)),
+        source=str(value.get("source", "")),
     )
 
 

@@ -70,8 +70,8 @@ def judge(new: Path, current: Path | None, snapshot: Snapshot, cache: Path) -> l
     """
     if (known := len(held_out(snapshot))) < FEWEST:
         raise TrainingError(
-            f"Of the pairs, {known} are held out, and models are compared by {FEWEST} or more: "
-            "add pairs."
+            f"Models are compared by {FEWEST} held-out pairs or more, and of these pairs {known} "
+            f"{'is' if known == 1 else 'are'} held out"
         )
     of_new = _measure(new, snapshot, cache)
     if current is None:

@@ -72,7 +72,10 @@ def load_generator(folder: Path) -> ImageGenerator:
     """Load a generative model folder; raise ``TrainingError`` where it holds none."""
     name = recipe_of(folder)
     if not RECIPES[name].generative:
-        raise TrainingError(f"{folder} holds a {name} model, which cannot draw from a text.")
+        message = f"{folder} holds a {name} model, which cannot draw from a text"
+        if RECIPES[name].translates:
+            message += ": give it pictures, with python -m training translate"
+        raise TrainingError(f"{message}.")
     generator: ImageGenerator = RECIPES[name].load(folder)
     return generator
 

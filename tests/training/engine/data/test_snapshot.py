@@ -2,10 +2,12 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from training.engine.data.pairs import name_of
 from training.engine.data.rows import Snapshot
 from training.engine.data.snapshot import read_snapshot
 from training.engine.files import TrainingError
@@ -22,6 +24,16 @@ def test_a_snapshot_is_read(snapshot: Snapshot) -> None:
     first = snapshot.train[0]
     assert first.captions == (("a red square", 0.9),)
     assert first.concepts["red"] == 0.97
+
+
+def test_a_pair_without_words_is_called_as_the_file_that_it_came_from(copy: Path) -> None:
+    metadata = copy / "train" / "metadata.jsonl"
+    first, *others = map(json.loads, metadata.read_text().splitlines())
+    first |= {"captions": [], "source": "new/house 42.png"}
+    metadata.write_text("".join(f"{json.dumps(line)}\n" for line in (first, *others)))
+    row = read_snapshot(copy).train[0]
+    assert name_of(row) == "house 42"
+    assert name_of(replace(row, source="")) == row.path.stem
 
 
 def test_what_only_a_part_shows_is_not_said_of_the_whole(copy: Path) -> None:

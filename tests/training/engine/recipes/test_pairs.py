@@ -208,7 +208,7 @@ def test_a_handful_of_held_out_pairs_decides_nothing(
 ) -> None:
     snapshot = of_pairs(read_snapshot(pairs_folder))
     few = replace(snapshot, test=snapshot.test[: translators.FEWEST - 1])
-    with pytest.raises(TrainingError, match="9 are held out"):
+    with pytest.raises(TrainingError, match="of these pairs 9 are held out"):
         translators.judge(run / "model", None, few, cache)
     enough = replace(snapshot, test=snapshot.test[: translators.FEWEST])
     assert translators.judge(run / "model", None, enough, cache)
@@ -236,7 +236,7 @@ def test_a_damaged_model_is_refused_by_name(run: Path, tmp_path: Path, damage: s
 def test_a_model_of_pairs_and_a_generator_are_not_mistaken_for_each_other(
     run: Path, drawn: Path
 ) -> None:
-    with pytest.raises(TrainingError, match="cannot draw from a text"):
+    with pytest.raises(TrainingError, match="cannot draw from a text: give it pictures"):
         load_generator(run / "model")
     with pytest.raises(TrainingError, match="one of the recipe pairs"):
         load_translator(drawn / "model")
