@@ -300,7 +300,6 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "components": 32,
                 "width": 64,
                 "depth": 2,
-                "warps": 0,
                 "sampling_steps": 8,
                 "samples": 2,
                 "judge_steps": 0,
@@ -311,7 +310,14 @@ PRESETS: dict[str, dict[str, Preset]] = {
         ),
         "cpu": Preset(
             "minutes, on two processor cores",
-            {"steps": 2000, "learning_rate": 1e-3, "samples": 3},
+            {
+                "steps": 2000,
+                "learning_rate": 1e-3,
+                "warps": 4,
+                "guidance": 2.0,
+                "sampling_steps": 8,
+                "samples": 3,
+            },
             minutes=(3, 12),
         ),
         "gpu": Preset(
@@ -325,6 +331,8 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "components": 512,
                 "width": 1024,
                 "depth": 6,
+                "warps": 4,
+                "guidance": 2.0,
                 "samples": 3,
                 "checkpoint_steps": 2000,
                 "grid_steps": 4000,

@@ -54,7 +54,7 @@ class PairsConfig(Config):
     expansion: int = 3
     dropout: float = 0.0
     noise: float = 0.1  # on the latents of first halves, at most: inputs vary
-    warps: int = 4  # copies of each pair, at most, whose halves are warped alike
+    warps: int = 0  # copies of each pair, at most, whose halves are warped alike
     flip_prob: float = 0.0  # that both halves are mirrored
     cond_drop_prob: float = 0.1  # that nothing is known, for classifier-free guidance
     text_drop_prob: float = 0.5  # that a text is dropped alone: most inputs come without
