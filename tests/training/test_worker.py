@@ -33,7 +33,7 @@ def wait_for(run: Run, reached: Callable[[Run], object]) -> None:
     wait_until(check, explain=lambda: (run.state, run.stage, run.error), limit=300)
 
 
-def start(snapshot: Snapshot, recipe: str, **options: int) -> Run:
+def start(snapshot: Snapshot, recipe: str, **options: int | str) -> Run:
     """Start a run as quick as a trial, whose pictures may be shown to people all the same."""
     return tasks.start_run(
         snapshot=snapshot,
@@ -90,7 +90,7 @@ def test_a_run_survives_its_worker_and_its_pictures_become_questions(
 ) -> None:
     monkeypatch.setattr(zero_shot, "due", list)  # which would keep the worker busy meanwhile
     first = start_worker()
-    run = start(snapshot, "diffusion", steps=400, checkpoint_steps=10)
+    run = start(snapshot, "diffusion", space="components", steps=400, checkpoint_steps=10)
     wait_for(run, lambda run: run.folder and checkpoints(run))
     assert fitting(run)
     kill_worker(first)
