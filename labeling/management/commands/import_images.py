@@ -337,7 +337,7 @@ class Command(BaseCommand):
         new = len(concepts.ensure(project, phrases))
         enqueue_on_commit(fill_due_pools)
         existing = len({name_key(name) for name in phrases}) - new
-        self.stdout.write(f"added {new:,} concepts, already there {existing:,}.")
+        self.stdout.write(f"added {count(new, 'concept')}, already there {existing:,}.")
 
 
 def _options(values: Mapping[str, Any]) -> Options:

@@ -118,7 +118,7 @@ def test_a_file_adds_concepts_to_the_pictures_that_are_there(box, tmp_path, clie
         assert added(file) == "added 2 concepts, already there 0.\n"
         assert added(file) == "added 0 concepts, already there 2.\n"
         file.write_text("velo\nVELO\nrain\n")
-        assert added(file) == "added 1 concepts, already there 1.\n"
+        assert added(file) == "added 1 concept, already there 1.\n"
     assert prior("velo", "3.png") == 0.9
     shown = [client.post("/api/v1/challenges/", body, "application/json") for _ in range(2)]
     assert {each.json()["subject"] for each in shown} <= {"a bicycle", "a cloud"}
