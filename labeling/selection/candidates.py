@@ -37,6 +37,8 @@ _EXAMPLES = "SELECT tile_id FROM labeling_conceptexample WHERE concept_id = %(co
 _PRACTICE = """SELECT practice.question_id FROM labeling_practicequestion AS practice
     JOIN labeling_project AS project ON project.id = practice.project_id
     WHERE project.id = %(practice_of)s AND project.practice_questions > 0"""
+_ORIGINAL = """(SELECT near_duplicate_of_id FROM labeling_image
+    WHERE id = (SELECT image_id FROM labeling_tile WHERE id = w.tile_id))"""
 _OPEN = "kind = 'concept' AND state = 'open' AND source <> 'model'"
 _COLUMNS = "concept_id, probability, answers_count, answers_wanted, priority, random_key"
 
@@ -56,6 +58,12 @@ class Candidate(NamedTuple):
     random_key: float
     value: float  # of its concept; 1 where all candidates of a window have the same concept
     again: bool = False  # of a known question: it was shown at the address before
+    original: int | None = None  # of which its image is a near-duplicate
+
+    @property
+    def family(self) -> int:
+        """Return the image that stands for it and its near-duplicates."""
+        return self.original or self.image
 
 
 @dataclass(frozen=True)
@@ -327,7 +335,7 @@ def _part(
     text = f"""
         (SELECT %(role{number})s, id, tile_id,
             (SELECT image_id FROM labeling_tile WHERE id = w.tile_id), {_COLUMNS},
-            {value if several_concepts else "1"}, {str(again).lower()}
+            {value if several_concepts else "1"}, {str(again).lower()}, {_ORIGINAL}
         FROM ({scans}) AS w
         WHERE w.id <> ALL(%(exclude)s)
             AND {available}

@@ -38,11 +38,14 @@ class Selection:
 
 
 class Grid:
-    """Picks that are put together one by one, from as many images as possible."""
+    """Picks that are put together one by one, from as many images as possible.
+
+    An image and its near-duplicates count as one.
+    """
 
     def __init__(self) -> None:
         self.picks: dict[int, Pick] = {}  # by question id
-        self.images: set[int] = set()
+        self.families: set[int] = set()
 
     @property
     def left(self) -> int:
@@ -55,14 +58,22 @@ class Grid:
 
         reason: why they are asked, for all or by role.
         """
-        added = 0
-        for candidate in sorted(candidates, key=lambda c: c.image in self.images):
-            if added < limit and candidate.question not in self.picks:
-                why = reason if isinstance(reason, str) else reason[candidate.role]
-                self.picks[candidate.question] = pick(candidate, why)
-                self.images.add(candidate.image)
-                added += 1
-        return added
+        before, repeated = len(self.picks), []
+        for candidate in candidates:
+            if candidate.family in self.families:
+                repeated.append(candidate)
+            elif len(self.picks) < before + limit:
+                self._add(candidate, reason)
+        for candidate in repeated:
+            if len(self.picks) < before + limit:
+                self._add(candidate, reason)
+        return len(self.picks) - before
+
+    def _add(self, candidate: Candidate, reason: str | Mapping[str, str]) -> None:
+        if candidate.question not in self.picks:
+            why = reason if isinstance(reason, str) else reason[candidate.role]
+            self.picks[candidate.question] = pick(candidate, why)
+            self.families.add(candidate.family)
 
 
 def pick(candidate: Candidate, reason: str) -> Pick:

@@ -57,6 +57,17 @@ def test_it_does_not_repeat_an_image_in_a_grid(alice, shapes):
         assert len(set(images)) == 9
 
 
+def test_it_repeats_a_picture_by_no_near_duplicate_while_there_are_others(alice, shapes):
+    """Gold and checks apart: how often a truth is known must not depend on the pictures."""
+    Question.objects.filter(state=State.GOLD).update(state=State.OPEN, verdict=None)
+    first, *copies = Image.objects.filter(project=shapes).order_by("pk")[:6]
+    Image.objects.filter(pk__in=[copy.pk for copy in copies]).update(near_duplicate_of=first)
+    family = {first.pk, *(copy.pk for copy in copies)}
+    for _ in range(8):
+        shown = [each.tile.image_id for each in questions_of(choose(alice, shapes, "grid"))]
+        assert len(shown) == 9 and len(family.intersection(shown)) <= 1
+
+
 def test_who_is_suspect_is_shown_the_same_mixture(alice, mallory, shapes):
     """A quarter of the pictures is gold, so that is a quarter of 540 tiles: 135, give or take 40.
 

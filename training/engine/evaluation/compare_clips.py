@@ -82,10 +82,10 @@ def judge(
         for name, values in of_current.items()
         if name != LOG_LOSS or not standing
     ]
-    return [*judgements, *(_beside(standing, of_new.concepts, snapshot) if standing else [])]
+    return [*judgements, *(beside(standing, of_new.concepts, snapshot) if standing else [])]
 
 
-def _beside(
+def beside(
     standing: Standing, predictions: Sequence[ConceptPrediction], snapshot: Snapshot
 ) -> list[Judgement]:
     """Judge a first model beside predictions that stand; return nothing without common pairs."""
