@@ -184,7 +184,10 @@ def _check_seed(seed: int) -> None:
 def _check_queue(generation: Generation, limit: int) -> None:
     """Raise QueueFullError where the queue, or this person's share of it, is used up."""
     unfinished = Generation.objects.filter(state__in=UNFINISHED)
-    if (total := unfinished.count()) >= settings.GENERATION_QUEUE_LIMIT:
+    room = settings.GENERATION_QUEUE_LIMIT
+    if generation.draft:
+        room = max(1, room // 2)  # whoever types leaves room for those who press Draw
+    if (total := unfinished.count()) >= room:
         sentence = _("The queue is full, with %(total)s waiting: try again in a minute.")
         raise QueueFullError(sentence % {"total": total})
     if not (generation.requested_by_id or generation.visitor):

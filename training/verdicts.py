@@ -7,6 +7,7 @@ from labeling.numbers import count
 from training import generators
 from training.engine import metric_names
 from training.engine.metric_names import ENCODER, PEOPLE
+from training.engine.presets import SMOKE
 from training.models import Model, Promotion
 
 SAYS = {
@@ -95,6 +96,8 @@ def feedback(model: Model) -> str:
     """Return what a model gave back to the loop, or why it gave nothing."""
     if generators.translates(model.recipe):
         return "nothing: nobody is asked about other halves"
+    if generators.generates(model.recipe) and model.run.preset == SMOKE:
+        return "nothing: its preset only tries whether everything works"
     if model.feedback is None:
         gives = model.current or generators.is_accepted(model)
         return "not yet" if gives else "nothing: it is not the current one"

@@ -19,6 +19,7 @@ from training.models import Generation, Model
 from training.sample_questions import ask
 
 if TYPE_CHECKING:
+    from pytest_django.fixtures import SettingsWrapper
     from pytest_django.plugin import DjangoCaptureOnCommitCallbacks as OnCommit
 
 pytestmark = pytest.mark.usefixtures("stand_in")
@@ -110,6 +111,15 @@ def test_a_model_of_many_steps_makes_no_drafts(client: Client, model: Model) -> 
     generators.has_student.cache_clear()
     answer = request(client, draft=True)
     assert answer["status"] == 400 and "many steps" in str(answer["detail"])
+
+
+def test_those_who_type_leave_room_in_the_queue_for_those_who_draw(
+    client: Client, quick: Model, settings: SettingsWrapper
+) -> None:
+    settings.GENERATION_QUEUE_LIMIT = 4
+    drafts = [request(Client(), prompt="a red", draft=True)["status"] for _ in range(3)]
+    assert drafts == [201, 201, 429]
+    assert [request(client, prompt="a red circle")["status"] for _ in range(3)] == [201, 201, 429]
 
 
 def test_typing_does_not_use_up_what_may_be_drawn(

@@ -161,7 +161,9 @@ def test_a_smoke_model_says_that_the_public_never_sees_it(
 ) -> None:
     assert "it was not accepted" in text(ada_client, page_of(judged))
     Run.objects.filter(pk=judged.run_id).update(preset="smoke")
-    assert "its preset only tries whether everything works" in text(ada_client, page_of(judged))
+    page = text(ada_client, page_of(judged))
+    assert "the public never sees its pictures: its preset only tries" in page.lower()
+    assert "Back to the loop: nothing: its preset only tries whether everything works." in page
 
 
 @pytest.mark.parametrize("role", ["viewer", "reviewer"])
