@@ -189,6 +189,7 @@ def _of_table(source: _Source, encoding: str) -> Iterator[_Halves | Rejection]:
         if not {"first", "second"} <= set(columns):
             raise SourceError(f"{TABLE} has no columns first and second: name them in line 1.")
         lines: dict[tuple[str, str], int] = {}
+        names = set[str]()
         for row in rows:
             where = f"{TABLE}, line {row.number}"
             if row.problem:
@@ -202,6 +203,9 @@ def _of_table(source: _Source, encoding: str) -> Iterator[_Halves | Rejection]:
                 yield Rejection(where, f"the same pair stands in line {lines[key]}")
             else:
                 lines[key] = row.number
+                if pair.name in names:  # as of a/b.png and a-b.png, or of b.png and b.jpg
+                    pair = replace(pair, name=f"{pair.name}--{row.number}")
+                names.add(pair.name)
                 yield pair
 
 

@@ -129,6 +129,17 @@ def test_a_table_names_pairs_with_captions(box):
     assert Pair.objects.filter(image__source="a-x--b-y.png").exists()
 
 
+def test_pairs_whose_files_are_called_alike_are_kept_apart(box):
+    letters(box)
+    fill(box, **{"a-y.png": plain("navy"), "a/x.jpg": jpeg(7)})
+    lines = ["a/y.png,b/x.png", "a-y.png,b/x.png", "a/x.png,b/x.png", "a/x.jpg,b/x.png"]
+    fill(box, **{"pairs.csv": "\n".join(["first,second", *lines])})
+    assert "imported 4, already there 0, near-duplicates 0, refused 1" in take(box, pairs=True)
+    sources = set(Pair.objects.values_list("image__source", flat=True))
+    assert {"a-y--b-x.png", "a-y--b-x--3.png", "a-x--b-x.png", "a-x--b-x--5.png"} == sources
+    assert "imported 0, already there 4" in take(box, pairs=True)
+
+
 def test_what_is_of_no_pair_is_refused_and_counted(box):
     letters(box)
     fill(
