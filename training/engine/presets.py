@@ -114,11 +114,13 @@ PRESETS: dict[str, dict[str, Preset]] = {
             {
                 "space": "autoencoder",
                 "width": 512,
-                "steps": 2200,
+                "steps": 2700,
                 "learning_rate": 1.2e-3,
-                "hue_prob": 0.25,
+                "hue_prob": 0.35,
+                "move_prob": 0.15,
+                "one_call_steps": 600,
             },
-            minutes=(6, 15),
+            minutes=(5, 15),
         ),
         PREFERENCES: Preset(
             "minutes: goes on from the current model, towards what people preferred of drawings",
