@@ -79,7 +79,7 @@ METRICS = {
         "share",
     ),
     "concept_log_loss": Metric(
-        "how well it foresees people's answers", "log loss", "nats", less_is_better=True
+        "how well it foresees what people or imports say", "log loss", "nats", less_is_better=True
     ),
     "other_half": Metric(
         "how often the half it draws is nearest to the true one of up to 20", "accuracy", "share"

@@ -123,7 +123,7 @@ def _of_line(path: Path, number: int, cells: Mapping[str, str | None]) -> _Pair:
     halves = []
     for column in ("first", "second"):
         name = (cells[column] or "").strip()
-        picture = (root / name).resolve()
+        picture = root if "\0" in name else (root / name).resolve()
         if not name or not picture.is_relative_to(root) or not picture.is_file():
             raise TrainingError(
                 f"Line {number} of {path}: there is no picture {name!r} in its folder. Put it "

@@ -201,7 +201,7 @@ def test_predictions_that_stand_are_no_reason_to_refuse_what_is_as_good() -> Non
     decision = verdict([found, same], has_current=False)
     assert decision["promoted"]
     assert decision["why"].endswith(
-        ", and no worse than the image encoder on how well it foresees people's answers."
+        ", and no worse than the image encoder on how well it foresees what people or imports say."
     )
     unsure = paired("concept_log_loss", losses, losses[::-1], 0.02, up=False, rival="encoder")
     decision = verdict([found, unsure], has_current=False)
