@@ -116,10 +116,6 @@ class DiffusionConfig(Config):
             raise TrainingError("The option dropout must be below 1.")
         if self.network == "mlp":
             check_size(self.space, self.size)
-        if self.move_prob and (self.network == "dit" or self.space != "autoencoder"):
-            raise TrainingError("The option move_prob needs the space autoencoder.")
-        if self.one_call_steps and self.network == "dit":
-            raise TrainingError("The option one_call_steps needs the network mlp.")
         if self.network == "dit" and self.size % self.patch:
             raise TrainingError("The option size must be a multiple of patch.")
         if self.network == "dit" and self.width % (HEAD_WIDTH if self.width > HEAD_WIDTH else 4):
@@ -268,7 +264,8 @@ class DiffusionTraining:
 
     def save(self, network: nn.Module, folder: Path, about: dict[str, Any]) -> None:
         """Write the model folder, with a student where one is asked for."""
-        student = self._distil(network) if self.config.one_call_steps else None
+        wanted = self.config.one_call_steps and self.config.network == "mlp"
+        student = self._distil(network) if wanted else None
         replace(self.model(network), student=student).save(folder, about)
 
     def _distil(self, teacher: nn.Module) -> Student:
@@ -448,7 +445,9 @@ class Model:
         components = self.config.components
         if isinstance(self.space, LinearSpace):
             (components,) = self.space.shape
-        write_model(folder, about, self.config, self.prompt_encoder, tensors, components=components)
+        steps = self.config.one_call_steps if self.student else 0
+        sizes = {"components": components, "one_call_steps": steps}
+        write_model(folder, about, self.config, self.prompt_encoder, tensors, **sizes)
 
 
 class StudentPictures(nn.Module):

@@ -33,6 +33,8 @@ PIXELS = {
     "time_clamp": 0.05,
     "sampler": "heun",
     "grid_steps": 0,
+    "one_call_steps": 5,
+    "move_prob": 0.1,
 }
 
 
@@ -113,6 +115,11 @@ def test_a_transformer_repeats_itself_and_ignores_text_at_confidence_nought(
     unconditional = pixel_model.sample(["a red square"], [5], confidence=0.0)
     assert (unconditional == pixel_model.sample([""], [5])).all()
     assert (unconditional != conditional).any()
+
+
+def test_a_transformer_leaves_out_what_is_of_the_other_network(pixel_model: Model) -> None:
+    assert not pixel_model.draws_in_one_call
+    assert pixel_model.config.one_call_steps == 0, "so that nobody is promised drafts"
 
 
 def test_a_strip_on_pixels_begins_and_ends_with_its_pictures(pixel_model: Model) -> None:
