@@ -42,7 +42,7 @@ def asked(project: Project, pictures: int = 100, **options: object) -> Estimate:
 
 def test_without_earlier_runs_it_is_a_reference_figure(project: Project) -> None:
     estimate = asked(project)
-    assert estimate.words == "about 5 to 15 minutes" and "reference figure" in estimate.basis
+    assert estimate.words == "about 6 to 15 minutes" and "reference figure" in estimate.basis
     assert asked(project, steps=220).words == "about 1 to 2 minutes"
 
 
@@ -74,7 +74,7 @@ def test_a_queued_run_says_how_many_are_before_it_and_when_it_starts(project: Pr
     first = Run.objects.create(project=project, recipe="diffusion", preset="cpu")
     second = Run.objects.create(project=project, recipe="diffusion", preset="cpu")
     assert run_summary.starts(first) == "a worker takes it up within seconds"
-    assert run_summary.starts(second) == "1 before it, starts in about 5 to 15 minutes"
+    assert run_summary.starts(second) == "1 before it, starts in about 6 to 15 minutes"
     Run.objects.filter(pk=first.pk).update(state="running", seconds_left=60)
     assert run_summary.starts(second) == "1 before it, starts in about 1 to 2 minutes"
 

@@ -120,7 +120,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "move_prob": 0.15,
                 "one_call_steps": 600,
             },
-            minutes=(5, 15),
+            minutes=(6, 15),
         ),
         PREFERENCES: Preset(
             "minutes: goes on from the current model, towards what people preferred of drawings",
