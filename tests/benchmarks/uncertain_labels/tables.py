@@ -35,13 +35,21 @@ class Spread(NamedTuple):
     seeds: int
 
     @classmethod
-    def of(cls, arms: Sequence[Floats]) -> "Spread":
-        """Pool the deviations of arms' figures (seeds,)."""
-        seeds = len(arms[0])
-        freedom = len(arms) * (seeds - 1)
+    def of(cls, figures: Floats, *, paired: bool) -> "Spread":
+        """Pool the deviations of figures (arms, seeds).
+
+        ``paired`` leaves out what a seed does to all arms, as it falls out of their differences:
+        arms of a seed share their batches, and the noise that samples start from.
+        """
+        arms, seeds = figures.shape
+        centred = figures - figures.mean(1, keepdims=True)
+        freedom = arms * (seeds - 1)
+        if paired:
+            centred = centred - centred.mean(0)
+            freedom = (arms - 1) * (seeds - 1)
         if not freedom:
             return cls(float("nan"), 0, seeds)
-        return cls(float(np.mean([arm.var(ddof=1) for arm in arms]) ** 0.5), freedom, seeds)
+        return cls(float((np.square(centred).sum() / freedom) ** 0.5), freedom, seeds)
 
     def half(self, terms: int = 1) -> float:
         """Return half of the 95 % interval of a mean, or of a difference of two (``terms``)."""
@@ -110,7 +118,8 @@ def _title(what: str) -> str:
 
 def _cell(runs: Runs, name: str, what: str, guidance: float, less: str | None = None) -> str:
     """Return an arm's mean, or by how much it is above another's, with its interval."""
-    spread = Spread.of([_figures(runs, each, what, guidance) for each in runs])
+    figures = np.stack([_figures(runs, each, what, guidance) for each in runs])
+    spread = Spread.of(figures, paired=less is not None)
     mean = _figures(runs, name, what, guidance).mean()
     if less is not None:
         mean -= _figures(runs, less, what, guidance).mean()
