@@ -12,8 +12,8 @@ from training.engine.data.conditioning import CHANCE, normalized_above, surest
 CLEAN = "clean"  # the true labels, whatever the crowd
 TYPICAL = "clean with typicality"
 TDSM, TDSM_TOLD, TDSM_PROBE = "tdsm", "tdsm told transitions", "tdsm of probe majority"
-HEADLINE = "probe", TDSM, TYPICAL, "majority", "probe majority", "confidence"
-ARMS = (*HEADLINE, "weighted", "dropped", TDSM_TOLD, TDSM_PROBE)
+HEADLINE = "probe", TDSM, TDSM_TOLD, TYPICAL, "majority", "probe majority", "confidence"
+ARMS = (*HEADLINE, "weighted", "dropped", TDSM_PROBE)
 LEAST_CONFIDENCE = 0.8  # under which an arm drops a label
 
 Floats = npt.NDArray[np.float64]

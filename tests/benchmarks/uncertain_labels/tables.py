@@ -7,7 +7,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import t as student  # type: ignore[import-untyped]
 
-from tests.benchmarks.uncertain_labels.arms import CLEAN, TDSM, TDSM_PROBE, TYPICAL, Posteriors
+from tests.benchmarks.uncertain_labels.arms import (
+    CLEAN,
+    TDSM,
+    TDSM_PROBE,
+    TDSM_TOLD,
+    TYPICAL,
+    Posteriors,
+)
 
 GUIDANCES = (1.0, 2.0)
 LEAST = 1e-6  # probabilities are clipped to it before their logarithm is taken
@@ -18,6 +25,7 @@ DIFFERENCES = (  # an arm's less another's, by name
     ("… of it typicality: clean labels with it, less those without", TYPICAL, CLEAN),
     ("belief less TDSM", "probe", TDSM),
     ("belief of answers alone less TDSM", "confidence", TDSM),
+    ("… less TDSM that is told the transitions", "confidence", TDSM_TOLD),
     ("belief less TDSM of the probe's labels", "probe", TDSM_PROBE),
     ("TDSM less majority labels", TDSM, "majority"),
 )
