@@ -12,8 +12,9 @@ from django.db.models import Q
 from labeling.aggregation import online
 from labeling.models import Concept, Image, Question
 
-LEAST = 0.0001  # 0 says that nobody has judged a drawing, or no CLIP has seen it
-_JUDGED = Q(answers_count__gt=0) | Q(verdict__isnull=False)
+LEAST = 0.0001  # 0 says that too few have judged a drawing, or no CLIP has seen it
+WHOLE = 1.0  # what answers must be worth: those of many whom nobody knows are worth little
+_JUDGED = Q(answers_weight__gte=WHOLE) | Q(verdict__isnull=False)
 
 
 class Verdict(NamedTuple):

@@ -15,8 +15,8 @@ to show, as `labeling.box_beliefs` believes it; one that shows two things is lis
 one picture.
 
 `shows_prompt` is how surely a picture that a model drew shows its prompt, by people alone; 0 where
-no model drew it, or nobody has judged it. `fits_prompt` is what the project's CLIP says of a judged
-one; 0 where none does.
+no model drew it, or too few have judged it. `fits_prompt` is what the project's CLIP says of a
+judged one; 0 where none does.
 
 `provenance` lists where the image and its texts come from, the image first; each caption and box
 has the place of its own in that list, -1 where somebody wrote it, or spoke of it, here.

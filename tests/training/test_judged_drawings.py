@@ -9,7 +9,8 @@ import pytest
 
 from labeling import images, questions, snapshot_folder, snapshots
 from labeling.images import tiles
-from labeling.models import Question
+from labeling.models import Annotator, Question
+from tests.cast import answer
 from tests.pictures import striped
 from tests.training.studio import make_model
 from training import judged_drawings, retraining, run_requests, runner, runs
@@ -32,7 +33,8 @@ def drawn(project: Project, number: int, prompt: str, **said: object) -> Image:
         questions.ask_concepts(tiles=[tile], concepts=[concept])
     else:
         questions.ask_captions(captions=[(tile, prompt)], source=Question.Source.MODEL, prior=0.5)
-    Question.objects.filter(tile=tile).update(**said)
+    worth = {"answers_weight": said["answers_count"]} if "answers_count" in said else {}
+    Question.objects.filter(tile=tile).update(**worth, **said)
     return image
 
 
@@ -71,6 +73,19 @@ def test_a_snapshot_says_what_people_alone_made_of_a_drawing(judged: Project) ->
     assert frozen == pytest.approx(
         {"1": 0.9, "2": 0.031, "3": 0, "4": 0.0001, "5": 1, "6": 0.9}, abs=0.003
     )
+
+
+def test_accounts_that_nobody_knows_teach_nothing_although_there_are_many(
+    judged: Project,
+) -> None:
+    image = drawn(judged, 3, "a circle", prior=0.03, probability=0.03)
+    question = Question.objects.get(tile__image=image)
+    for _ in range(10):
+        answer(Annotator.objects.create(), {question.pk: True})
+    frozen = snapshots.freeze(project=judged, include_generated=True)
+    assert rows_of(frozen)["3"] == 0
+    Question.objects.filter(pk=question.pk).update(verdict=True)
+    assert rows_of(snapshots.freeze(project=judged, include_generated=True))["3"] == 1
 
 
 def test_what_the_clip_says_of_a_judged_drawing_stands_beside_it(judged: Project) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 LEFT_OUT = {  # why a drawing teaches nothing
-    "not_judged": "nobody has judged {}",
+    "not_judged": "too few people have judged {}",
     "undecided": "people contradict each other about {}",
     "measures": "models are measured by the prompts of {}",
     "held_out": "{} fell among the held-out pictures",

@@ -80,8 +80,8 @@ def test_a_card_says_how_many_verdicts_taught_and_why_not_the_others(snapshot: S
         Facts({"recipe": "diffusion", "drawings": drawings}, {}, {}, snapshot, Counter())
     )
     assert (
-        "| learnt from 3 of 1,204; 1,201 left out: nobody has judged 1,200, the pictures of 1 are "
-        "gone; by preference from 2 pairs |" in text
+        "| learnt from 3 of 1,204; 1,201 left out: too few people have judged 1,200, the "
+        "pictures of 1 are gone; by preference from 2 pairs |" in text
     )
 
 
