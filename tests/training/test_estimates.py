@@ -43,7 +43,7 @@ def asked(project: Project, pictures: int = 100, **options: object) -> Estimate:
 def test_without_earlier_runs_it_is_a_reference_figure(project: Project) -> None:
     estimate = asked(project)
     assert estimate.words == "about 6 to 15 minutes" and "reference figure" in estimate.basis
-    assert asked(project, steps=220).words == "about 1 to 2 minutes"
+    assert asked(project, steps=270).words == "about 1 to 2 minutes"
 
 
 def test_earlier_runs_count_by_steps_and_pictures(project: Project) -> None:
