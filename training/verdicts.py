@@ -101,6 +101,8 @@ def feedback(model: Model) -> str:
     if model.feedback is None:
         gives = model.current or generators.is_accepted(model)
         return "not yet" if gives else "nothing: it is not the current one"
+    if model.feedback == {"samples": 0}:
+        return "nothing: people's answers have settled nothing yet that it could draw"
     if error := model.feedback.get("error"):
         return f"nothing, because: {error}"
     return ", ".join(f"{count:,} {name}" for name, count in model.feedback.items())

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from labeling.models import Image, Question
 from tests.training.studio import make_model
-from training import feedback
+from training import feedback, verdicts
 from training.models import Generation, Model
 
 if TYPE_CHECKING:
@@ -44,6 +44,12 @@ def test_people_are_asked_about_samples_of_what_the_project_knows(reviewed: Mode
     assert {question.source for question in asked} == {Question.Source.MODEL}
     assert Image.objects.filter(generated=True).count() == 4  # the stand-in ignores prompts
     assert not feedback.is_due(Model.objects.get(pk=reviewed.pk))
+
+
+def test_where_nothing_is_settled_there_is_nothing_to_draw_and_it_is_said(reviewed: Model) -> None:
+    Question.objects.update(probability=0.4)
+    assert feedback.give(reviewed) == {"samples": 0}
+    assert "have settled nothing yet" in verdicts.feedback(reviewed)
 
 
 def test_what_goes_wrong_is_stored_and_leaves_nothing_half_asked(
