@@ -23,6 +23,7 @@ DIFFERENCES = (  # an arm's less another's, by name
     ("belief less clean labels", "probe", CLEAN),
     ("… of it the labels: less clean labels of the same typicality", "probe", TYPICAL),
     ("… of it typicality: clean labels with it, less those without", TYPICAL, CLEAN),
+    ("belief less the probe's labels, taken for certain", "probe", "probe majority"),
     ("belief less TDSM", "probe", TDSM),
     ("belief of answers alone less TDSM", "confidence", TDSM),
     ("… less TDSM that is told the transitions", "confidence", TDSM_TOLD),
