@@ -7,6 +7,8 @@ import pytest
 import torch
 from torch.nn import ModuleDict
 
+from tests.training.engine.runs import write_run
+from training.engine.config import read_config
 from training.engine.data.rows import Drawings, Row, Snapshot
 from training.engine.encoders.conditions import Condition
 from training.engine.files import TrainingError
@@ -14,7 +16,7 @@ from training.engine.loop.loop import Loop
 from training.engine.networks.condition import ConditionEmbedder
 from training.engine.recipes import configure
 from training.engine.recipes.base import Source
-from training.engine.recipes.diffusion import DiffusionTraining, load
+from training.engine.recipes.diffusion import DiffusionConfig, DiffusionTraining, load
 from training.engine.recipes.going_on import own_options, take_weights
 from training.engine.recipes.preference_loss import expected_loss
 
@@ -166,3 +168,15 @@ def test_a_model_that_is_gone_or_another_is_refused_with_a_sentence(
     weights = load(start).network.state_dict()
     with pytest.raises(TrainingError, match="leave out the options"):
         take_weights(torch.nn.Linear(2, 2), weights, 0)
+
+
+def test_a_run_folder_names_the_model_to_go_on_from_and_takes_its_options(
+    start: Path, snapshot_folder: Path, cache: Path, tmp_path: Path
+) -> None:
+    chosen = {"preset": "preferences", "start": str(start), "options": {"guidance": 3}}
+    settings = read_config(write_run(tmp_path / "run", snapshot_folder, cache, **chosen)).settings
+    assert isinstance(settings, DiffusionConfig)
+    assert (settings.width, settings.guidance, settings.steps) == (64, 3.0, 400)
+    for name, wrong in (("afresh", {"start": str(start)}), ("bare", {"preset": "preferences"})):
+        with pytest.raises(TrainingError, match="goes on from"):
+            read_config(write_run(tmp_path / name, snapshot_folder, cache, **wrong))
