@@ -6,9 +6,10 @@ from typing import Any
 
 from labeling.models import Project, Snapshot
 from training import estimates, readiness
-from training.engine.presets import SMOKE
+from training.engine.presets import SMOKE, goes_on
 from training.estimates import Estimate
 from training.models import Run
+from training.readiness import Readiness
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,19 @@ def of(
     before, wait = estimates.ahead(Run(project=project, trigger=Run.Trigger.PAGE))
     return Outlook(
         numbers=known.numbers,
-        warning="" if preset == SMOKE else readiness.warning(known, recipes[-1]),
+        warning=_warning(project, known, recipes[-1], preset),
         takes=sum(takes[1:], takes[0]),
         basis=min(takes, key=lambda each: each.runs).basis,
         before=before,
         wait=wait,
         trial=preset == SMOKE,
     )
+
+
+def _warning(project: Project, known: Readiness, recipe: str, preset: str) -> str:
+    """Return what is missing to learn from; empty where nothing is, and for a trial."""
+    if preset == SMOKE:
+        return ""
+    if goes_on(recipe, preset):
+        return readiness.few_preferences(project)
+    return readiness.warning(known, recipe)

@@ -48,7 +48,9 @@ class Readiness:
 
 def of_project(project: Project) -> Readiness:
     """Count what a snapshot frozen now would hold."""
-    captions = Question.objects.filter(LIKELY_CAPTION, project=project, tile__grid=1)
+    captions = Question.objects.filter(
+        LIKELY_CAPTION, project=project, tile__grid=1, tile__image__generated=False
+    )
     return Readiness(
         pictures=project.images.filter(visible(), generated=False).count(),
         labels=settled(project).count(),

@@ -13,7 +13,7 @@ from labeling.models import Annotator, Question
 from tests.cast import answer
 from tests.pictures import striped
 from tests.training.studio import make_model
-from training import judged_drawings, retraining, run_requests, runner, runs
+from training import judged_drawings, outlook, readiness, retraining, run_requests, runner, runs
 from training.engine.data import preferences
 from training.engine.presets import PREFERENCES
 from training.models import Model, Run
@@ -118,6 +118,16 @@ def test_too_few_pairs_start_no_run_of_their_own(
 ) -> None:
     make_model(snapshot, tmp_path, recipe="diffusion")
     assert len(list(retraining.requests(judged))) == 2
+
+
+def test_the_outlook_says_what_preferences_lack_and_counts_no_prompt_as_a_caption(
+    judged: Project,
+) -> None:
+    captions = readiness.of_project(judged).captions
+    drawn(judged, 3, "two owls", verdict=True, probability=1.0, state="settled")
+    assert readiness.of_project(judged).captions == captions
+    expected = outlook.of(project=judged, recipes=["diffusion"], preset=PREFERENCES)
+    assert "50 are needed" in expected.warning
 
 
 def test_a_person_is_told_what_is_missing(
