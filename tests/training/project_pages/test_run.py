@@ -52,6 +52,13 @@ def test_a_runs_page_says_how_it_goes(ada_client: Client, run: Run) -> None:
     assert ada_client.get(sample["url"]).content.startswith(b"\x89PNG")
 
 
+def test_drawings_among_what_it_learns_from_are_mentioned(ada_client: Client, run: Run) -> None:
+    assert run.snapshot and "drawings are among them" not in text(ada_client, page_of(run))
+    run.snapshot.counts |= {"generated": 3}
+    run.snapshot.save()
+    assert "held out; drawings are among them" in text(ada_client, page_of(run))
+
+
 def test_a_queued_run_says_when_it_starts_and_how_long_it_takes(
     ada_client: Client, run: Run
 ) -> None:
