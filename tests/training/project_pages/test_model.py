@@ -64,6 +64,12 @@ def test_only_models_that_draw_are_said_to_have_drawn(ada_client: Client, judged
     assert "Its drawings" not in words
 
 
+def test_what_could_not_be_judged_was_not_compared(ada_client: Client, judged: Model) -> None:
+    assert "Compared with" in text(ada_client, page_of(judged))
+    Model.objects.filter(pk=judged.pk).update(verdict=(judged.verdict or {}) | {"judges": []})
+    assert "Compared with" not in text(ada_client, page_of(judged))
+
+
 def test_a_model_is_promoted_with_a_reason_and_rolled_back(
     ada_client: Client, judged: Model, ada: User
 ) -> None:
