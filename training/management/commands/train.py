@@ -2,6 +2,7 @@
 
 import time
 from argparse import ArgumentParser
+from contextlib import suppress
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -9,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from training import (
     lookup,
     machine_lock,
+    processes,
     readiness,
     run_requests,
     run_summary,
@@ -16,6 +18,7 @@ from training import (
     runs,
     tasks,
     verdicts,
+    zero_shot,
 )
 from training.engine import metric_names
 from training.engine.presets import RECIPES
@@ -111,6 +114,10 @@ class Command(BaseCommand):
                 self.stdout.write(f"  {shown}  {metric_names.words(name)}")
 
     def _follow_up(self, model: Model) -> None:
+        if model.recipe == "clip" and zero_shot.is_awaited(model.project):
+            self._show("predicting by the frozen image encoder, which it is compared with")
+            with suppress(processes.ChildError, OSError, ValueError):  # it says why on its page
+                zero_shot.predict(model.project)
         self._show("comparing it with the current model")
         tasks.follow_up_now(model)
         model.refresh_from_db()
