@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from training.engine.encoders.conditions import Condition
 from training.engine.encoders.libraries import open_clip
-from training.engine.recipes.diffusion import DiffusionConfig
+from training.engine.recipes.diffusion_model import DiffusionConfig
 
 SIZE = 32
 STEPS = 1000  # diffusers' time runs from 0 (noise here) to 1000

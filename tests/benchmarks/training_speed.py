@@ -43,7 +43,8 @@ from training.engine.networks.dit import HEAD_WIDTH
 from training.engine.presets import PRESETS
 from training.engine.recipes import configure
 from training.engine.recipes.base import Phase, Source
-from training.engine.recipes.diffusion import DiffusionConfig, DiffusionTraining, build_network
+from training.engine.recipes.diffusion import DiffusionTraining
+from training.engine.recipes.diffusion_model import DiffusionConfig, build_network
 from training.engine.sampling.samplers import seeded_noise
 
 BATCH, STEPS = 64, 20  # of sampling

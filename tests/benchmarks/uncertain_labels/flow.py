@@ -13,7 +13,7 @@ from training.engine.encoders.conditions import Condition
 from training.engine.latents.pca import PCA
 from training.engine.networks.mlp import CHANGES, ConditionalMLP
 from training.engine.recipes.base import Phase
-from training.engine.recipes.diffusion import DiffusionConfig
+from training.engine.recipes.diffusion_model import DiffusionConfig
 from training.engine.sampling.samplers import euler, guided
 
 PRODUCT = DiffusionConfig(steps=1)

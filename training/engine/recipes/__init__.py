@@ -10,7 +10,15 @@ from training.engine.data.rows import Snapshot
 from training.engine.encoders.clip_models import load_clip
 from training.engine.files import TrainingError, read_json
 from training.engine.presets import PRESETS
-from training.engine.recipes import autoregressive, clip, diffusion, gan, lora, pairs
+from training.engine.recipes import (
+    autoregressive,
+    clip,
+    diffusion,
+    diffusion_model,
+    gan,
+    lora,
+    pairs,
+)
 from training.engine.recipes.base import (
     Config,
     ImageGenerator,
@@ -34,9 +42,9 @@ class Recipe:
 RECIPES: dict[str, Recipe] = {
     "clip": Recipe(clip.ClipConfig, clip.ClipTraining, load_clip, generative=False),
     "diffusion": Recipe(
-        diffusion.DiffusionConfig,
+        diffusion_model.DiffusionConfig,
         diffusion.DiffusionTraining,
-        diffusion.load,
+        diffusion_model.load,
         generative=True,
         learns_from_drawings=True,
     ),

@@ -17,7 +17,7 @@ from training.engine.encoders import efficientnet, text
 from training.engine.encoders.clip_models import load_clip
 from training.engine.encoders.open_clip_models import load_open_clip
 from training.engine.encoders.text import WIDTH
-from training.engine.recipes import diffusion
+from training.engine.recipes import diffusion_model
 
 WHITE = np.full((1, 32, 32, 3), 255, np.uint8)
 
@@ -64,7 +64,7 @@ def test_a_given_open_clip_model_conditions_the_diffusion(
 ) -> None:
     folder = make_run(clip_model=tiny[0], clip_pretrained=tiny[1])
     assert main(["fit", str(folder)]) == 0
-    model = diffusion.load(folder / "model")
+    model = diffusion_model.load(folder / "model")
     assert model.prompt_encoder.encoder.width == 24
     assert model.sample(["a red square"], [0]).shape == (1, 16, 16, 3)
 

@@ -15,13 +15,8 @@ from training.engine.loop.loop import Loop
 from training.engine.networks.dit import DiT
 from training.engine.recipes import configure
 from training.engine.recipes.base import Source
-from training.engine.recipes.diffusion import (
-    DiffusionConfig,
-    DiffusionTraining,
-    Model,
-    build_network,
-    load,
-)
+from training.engine.recipes.diffusion import DiffusionTraining
+from training.engine.recipes.diffusion_model import DiffusionConfig, Model, build_network, load
 from training.engine.sampling.samplers import SAMPLERS, guided
 
 PIXELS = {

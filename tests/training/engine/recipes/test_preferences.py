@@ -16,7 +16,8 @@ from training.engine.loop.loop import Loop
 from training.engine.networks.condition import ConditionEmbedder
 from training.engine.recipes import configure
 from training.engine.recipes.base import Source
-from training.engine.recipes.diffusion import DiffusionConfig, DiffusionTraining, load
+from training.engine.recipes.diffusion import DiffusionTraining
+from training.engine.recipes.diffusion_model import DiffusionConfig, load
 from training.engine.recipes.going_on import own_options, take_weights
 from training.engine.recipes.preference_loss import expected_loss
 
