@@ -196,7 +196,6 @@ class DiffusionTraining:
             teacher,
             Distillation(
                 steps=self.config.one_call_steps,
-                batch=self.config.batch,
                 guidance=self.config.guidance,
                 seed=self.seed,
                 shape=self.space.shape,

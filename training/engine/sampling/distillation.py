@@ -23,6 +23,7 @@ from training.engine.sampling.samplers import guided, heun
 from training.engine.seeds import seed_of
 
 NOISE = 4  # dimensions of a student's noise
+BATCH = 192
 PAIRS = 20_480  # of noise and latents that it learns from, at most
 GUIDANCE = 1.5  # times that of the model: what is drawn in one call varies less, and fits better
 TEACHER_STEPS = 6  # each but the last takes two calls, and guidance doubles them
@@ -61,7 +62,6 @@ class Distillation(NamedTuple):
     """How a student is taught."""
 
     steps: int
-    batch: int
     guidance: float  # of the model
     seed: int
     shape: tuple[int, ...]  # of a picture's latents
@@ -71,7 +71,7 @@ class Distillation(NamedTuple):
 
     @property
     def teacher_batches(self) -> int:
-        return -(-min(PAIRS, self.steps * self.batch) // self.batch)
+        return -(-min(PAIRS, self.steps * BATCH) // BATCH)
 
     @property
     def total(self) -> int:
@@ -108,13 +108,13 @@ def distil(teacher: nn.Module, task: Distillation) -> Student:
         torch.manual_seed(seed_of(task.seed, MARK + task.teacher_batches + step))
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * min(1.0, (step + 1) / WARMUP, 2 * (1 - step / task.steps))
-        batch = pairs.batch(torch.randint(len(pairs.noise), (task.batch,), device=device()))
+        batch = pairs.batch(torch.randint(len(pairs.noise), (BATCH,), device=device()))
         optimizer.zero_grad(set_to_none=True)
         _loss(student, batch, task.weight).backward()  # type: ignore[no-untyped-call]
         clip_grad_norm_(student.parameters(), 1.0)
         optimizer.step()
         ema.update(student, step + 1)
-        task.on_step(task.teacher_batches + step + 1, task.total, task.batch)
+        task.on_step(task.teacher_batches + step + 1, task.total, BATCH)
     averaged = ema.network
     assert isinstance(averaged, Student)
     return averaged
@@ -125,13 +125,13 @@ def _pairs(teacher: nn.Module, student: Student, task: Distillation) -> Pairs:
     parts = []
     for number in range(task.teacher_batches):
         torch.manual_seed(seed_of(task.seed, MARK + number))
-        condition = task.sample_condition(task.batch)
-        noise = torch.randn(task.batch, NOISE, device=device())
+        condition = task.sample_condition(BATCH)
+        noise = torch.randn(BATCH, NOISE, device=device())
         with torch.no_grad():
             predict = guided(teacher, condition, GUIDANCE * task.guidance)
             latents = heun(predict, partial(student.spread, noise), TEACHER_STEPS)
         parts.append(Pairs(noise, latents, condition))
-        task.on_step(number + 1, task.total, task.batch)
+        task.on_step(number + 1, task.total, BATCH)
     condition = Condition(*map(torch.cat, zip(*(part.condition for part in parts), strict=True)))
     return Pairs(
         torch.cat([part.noise for part in parts]),
