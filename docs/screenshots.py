@@ -18,7 +18,8 @@ from tests import chromium
 
 OUT = DOCS / "screenshots"
 LOADED = """() => [...document.images].every(
-    image => image.loading === "lazy" || (image.complete && image.naturalWidth))"""
+    image => image.loading === "lazy" || !image.getAttribute("src") || !image.checkVisibility()
+        || (image.complete && image.naturalWidth))"""
 
 
 def main() -> None:

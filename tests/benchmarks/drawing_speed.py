@@ -125,18 +125,22 @@ def _make_model(folder: Path, recipe: str) -> int:
     from labeling.models import Project
     from training.models import Model, Run
 
-    project, _ = Project.objects.get_or_create(slug="bench", name="Benchmark")
+    known = {"name": "Benchmark", "state": Project.State.OPEN}
+    project, _ = Project.objects.get_or_create(slug="bench", defaults=known)
+    Model.objects.filter(project=project, recipe=recipe).update(current=False)
     run = Run.objects.create(project=project, recipe=recipe, preset="cpu")
-    model = Model.objects.create(project=project, run=run, recipe=recipe, folder=str(folder))
+    model = Model.objects.create(
+        project=project, run=run, recipe=recipe, folder=str(folder), current=True
+    )
     return int(model.pk)
 
 
 def _web() -> Any:
-    from challenges_over_http import server
+    from challenges_over_http import processes
 
     @contextmanager
     def web() -> Iterator[int]:
-        with server() as (port, _):
+        with processes(worker=False) as (port, _):
             yield port
 
     return web()

@@ -84,9 +84,11 @@ class ProgressWriter:
         self.fields |= {
             "step": loop.step,
             "loss": sum(losses) / len(losses),
-            "images_per_second": round(len(losses) * loop.config.batch / seconds, 1),
             "seconds_left": loop.seconds_left,
         }
+        if seconds > INTERVAL / 2 or self.fields["images_per_second"] is None:
+            speed = len(losses) * loop.config.batch / seconds  # of few steps it says nothing
+            self.fields["images_per_second"] = round(speed, 1)
 
     def write(self) -> None:
         if self.path:
