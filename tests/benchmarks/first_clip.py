@@ -17,7 +17,7 @@ import numpy as np
 from scipy.special import expit
 
 from fixtures.demo import concepts, emoji, fetch
-from tests.benchmarks.zero_shot import GOLD, predicted, row_of
+from tests.benchmarks.zero_shot import GOLD, gold_apart, predicted, row_of
 from training.engine.data.rows import Snapshot
 from training.engine.encoders.clip import Clip
 from training.engine.evaluation.calibration import calibrate
@@ -78,14 +78,7 @@ def prepared(work: Path, cache: Path) -> tuple[Snapshot, Standing]:
         }
         for number in gold
     }
-    snapshot = Snapshot(
-        folder=cache,
-        concepts=tuple(rule.phrase for rule in rules),
-        train=tuple(row for number, row in enumerate(rows) if number not in gold),
-        test=tuple(row for number, row in enumerate(rows) if number in gold),
-        digest="demo, its gold apart",
-    )
-    return snapshot, Standing(pairs)
+    return gold_apart(rows, gold, rules, cache), Standing(pairs)
 
 
 def trained(snapshot: Snapshot, preset: str, cache: Path) -> Clip:

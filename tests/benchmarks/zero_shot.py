@@ -96,18 +96,23 @@ def demo(work: Path, cache: Path, *, texts: bool) -> float:
     return float(np.mean(precisions))
 
 
-def clip(cache: Path) -> dict[str, float]:
-    """Return the mean average precision of a trained clip among the gold pictures, and its time."""
-    emojis, rules = emoji.load(), concepts.load()
-    gold = set(Random("gold: captions").sample(range(len(emojis)), k=len(emojis) // GOLD))
-    rows = [row_of(each, rules) for each in emojis]
-    snapshot = Snapshot(
+def gold_apart(rows: Sequence[Row], gold: set[int], rules: Sequence[Rule], cache: Path) -> Snapshot:
+    """Return the demo as a snapshot whose held-out pictures are the gold ones, by number."""
+    return Snapshot(
         folder=cache,
         concepts=tuple(rule.phrase for rule in rules),
         train=tuple(row for number, row in enumerate(rows) if number not in gold),
         test=tuple(row for number, row in enumerate(rows) if number in gold),
         digest="demo, its gold apart",
     )
+
+
+def clip(cache: Path) -> dict[str, float]:
+    """Return the mean average precision of a trained clip among the gold pictures, and its time."""
+    emojis, rules = emoji.load(), concepts.load()
+    gold = set(Random("gold: captions").sample(range(len(emojis)), k=len(emojis) // GOLD))
+    rows = [row_of(each, rules) for each in emojis]
+    snapshot = gold_apart(rows, gold, rules, cache)
     settings = configure("clip", "cpu", {})
     started = time.process_time()
     training = ClipTraining(settings, Source(snapshot, cache, seed=0))
