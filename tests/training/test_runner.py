@@ -324,8 +324,11 @@ def test_a_full_disk_is_named(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatc
     assert run.state == State.FAILED and "The disk is full" in run.error and "resume" in run.error
 
 
-def test_a_snapshot_that_goes_while_its_run_learns_is_named(shapes: Project) -> None:
+def test_a_snapshot_that_goes_while_its_run_learns_is_named(
+    shapes: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With the real process, which has read the pictures that it learns from by then."""
+    monkeypatch.setattr(runner, "POLL_INTERVAL", 0.05)  # else a busy machine may never see it learn
     slow = {"steps": 3000, "checkpoint_steps": 1500, "grid_steps": 0}  # enough to be seen at it
     run = run_requests.create(
         project=shapes, recipe="diffusion", preset="smoke", trigger="api", options=slow
