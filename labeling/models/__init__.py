@@ -2,6 +2,7 @@
 
 from labeling.models.annotators import Annotator, SuspectSpell
 from labeling.models.answers import Answer
+from labeling.models.attempts import Attempt
 from labeling.models.challenges import Challenge
 from labeling.models.comments import Comment
 from labeling.models.cuttings import Cutting
@@ -24,6 +25,7 @@ from labeling.models.questions import Question
 from labeling.models.recomputations import Recomputation
 from labeling.models.removals import RemovedAnswer, RemovedImage
 from labeling.models.showings import AddressDay, Showing
+from labeling.models.sites import Site, SiteSecret
 from labeling.models.skip_reviews import SkipReview
 from labeling.models.snapshots import Snapshot
 from labeling.models.statements import BoxStatement, ImportStatement
@@ -37,6 +39,7 @@ __all__ = [
     "AddressDay",
     "Annotator",
     "Answer",
+    "Attempt",
     "BoxStatement",
     "Challenge",
     "ClassSet",
@@ -75,6 +78,8 @@ __all__ = [
     "Role",
     "Scope",
     "Showing",
+    "Site",
+    "SiteSecret",
     "SkipReview",
     "Snapshot",
     "SuspectSpell",

@@ -45,6 +45,15 @@ class Annotator(models.Model):
         settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="annotator"
     )
     pseudonym = models.CharField(max_length=150, unique=True, default=new_pseudonym)
+    site = models.ForeignKey(
+        "labeling.Site",
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="annotators",
+        db_index=False,
+        help_text="Where they passed by: a visitor of another site, who answered once to pass.",
+    )
     blocked = models.BooleanField(default=False, help_text="Their answers no longer count.")
     true_positives = models.FloatField(default=0.0)
     false_negatives = models.FloatField(default=0.0)
@@ -84,6 +93,9 @@ class Annotator(models.Model):
         ordering = ["-answers_count", "id"]
         indexes = [
             models.Index(fields=["-answers_count"], name="annotator_busiest"),
+            models.Index(
+                fields=["site"], condition=Q(site__isnull=False), name="annotator_of_site"
+            ),
             models.Index(
                 fields=["-suspect_since"],
                 condition=Q(suspect_since__isnull=False),

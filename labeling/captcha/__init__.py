@@ -1,0 +1,1 @@
+"""A CAPTCHA for other web sites, whose answers become labels of a project."""
