@@ -19,6 +19,7 @@ from labeling import (
     review,
     snapshots,
 )
+from labeling.captcha import sites
 from labeling.imports import undo
 from labeling.models import Event, Import, Question
 from tests.pictures import png
@@ -150,6 +151,28 @@ def archive(cast):
     projects.archive(project=cast.project, by=cast.by)
 
 
+def add_site(cast):
+    cast.site, _ = sites.create(
+        project=cast.project, by=cast.by, name="The shop", hosts=["shop.example.com"]
+    )
+
+
+def change_site(cast):
+    sites.change(site=cast.site, by=cast.by, hosts=["*.example.com"])
+
+
+def switch_site_off(cast):
+    sites.change(site=cast.site, by=cast.by, active=False)
+
+
+def rotate_secret(cast):
+    sites.rotate_secret(site=cast.site, by=cast.by)
+
+
+def end_old_secrets(cast):
+    sites.revoke_old_secrets(site=cast.site, by=cast.by)
+
+
 def freeze(cast):
     cast.snapshot = snapshots.freeze(project=cast.project)
 
@@ -183,6 +206,11 @@ SERVICES = [  # in this order: some need what others made
     (change_settings, Kind.PROJECT, "Changed “A label is certain from”"),
     (unpublish, Kind.PROJECT, "back to a draft"),
     (publish, Kind.PROJECT, "Published the project"),
+    (add_site, Kind.PROJECT, "Added the site “The shop”: shop.example.com"),
+    (change_site, Kind.PROJECT, "Changed the site “The shop”: host names"),
+    (switch_site_off, Kind.PROJECT, "Switched off the site “The shop”"),
+    (rotate_secret, Kind.PROJECT, "Replaced the secret of the site “The shop”"),
+    (end_old_secrets, Kind.PROJECT, "Ended the old secrets of the site “The shop”"),
     (freeze, Kind.SNAPSHOT, "is ready"),
     (export, Kind.SNAPSHOT, "Exported snapshot "),
     (archive, Kind.PROJECT, "Archived the project"),
