@@ -224,6 +224,11 @@ NEWCOMERS_PER_ADDRESS = _number("NEWCOMERS_PER_ADDRESS", 60, least=1)  # pseudon
 API_RATE = _number("API_RATE", 600, least=1)  # other calls of the API a minute an account
 PSEUDONYM_COOKIE = "tessera_annotator"
 
+# The CAPTCHA of other sites: attempts that may be begun in a minute
+CAPTCHA_ADDRESS_RATE = _number("CAPTCHA_ADDRESS_RATE", 20, least=1)  # at one address
+CAPTCHA_SITE_RATE = _number("CAPTCHA_SITE_RATE", 6_000, least=1)  # at one site
+CAPTCHA_RATE = _number("CAPTCHA_RATE", 20_000, least=1)  # in all
+
 WEBHOOK_HOSTS = _hosts("WEBHOOK_HOSTS")  # private hosts that webhooks may be sent to
 
 # Training
@@ -369,6 +374,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "forget-uploads": {"task": "labeling.tasks.forget_uploads", "schedule": 3600.0},
     "delete-removed-files": {"task": "labeling.tasks.delete_removed_files", "schedule": 3600.0},
     "forget-challenges": {"task": "labeling.tasks.forget_challenges", "schedule": 3600.0},
+    "take-in-attempts": {"task": "labeling.tasks.take_in_attempts", "schedule": 5.0},
+    "forget-attempts": {"task": "labeling.tasks.forget_attempts", "schedule": 3600.0},
     "send-webhooks": {"task": "labeling.tasks.send_webhooks", "schedule": 15.0},
     "forget-kept-answers": {"task": "labeling.tasks.forget_kept_answers", "schedule": 3600.0},
     "forget-visitors": {"task": "labeling.tasks.forget_visitors", "schedule": 3600.0},

@@ -9,6 +9,7 @@ from labeling.api.document import SchemaView
 
 urlpatterns = [
     path("", include("labeling.views")),
+    path("", include("labeling.captcha.urls")),
     path("", include("labeling.own_pages")),
     path("", include("labeling.accounts.views")),
     path("", include("labeling.project_pages.invitation")),

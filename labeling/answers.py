@@ -58,6 +58,7 @@ class Change:
     posteriors_after: Mapping[int, float]  # of each question, by id
     annotator_before: Sequence[float]  # the annotator's FIGURES
     annotator_after: Sequence[float]
+    settled: int  # questions that became certain, whatever their author is told
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,8 @@ def record(
         if not annotator.blocked:
             question_state.save(new)
     posteriors = {question.pk: question.probability for question in new}
-    change = Change(states, posteriors, before, figures(annotator))
+    settled = sum(effect.answered.change.settled for effect in effects)
+    change = Change(states, posteriors, before, figures(annotator), settled)
     return _outcome(effects, reported, already_recorded=len(questions) - len(stored), change=change)
 
 

@@ -36,16 +36,21 @@ def settled_as(verdict: bool) -> str:
     return f"{certain} AND {_UNANIMOUS}"
 
 
+def flagged(question: str) -> str:
+    """Return SQL: whether somebody flagged the tile of a question; `question` is the row's name."""
+    return f"""EXISTS (
+            SELECT FROM labeling_comment AS flag WHERE flag.tile_id = {question}.tile_id
+                AND flag.resolved_at IS NULL AND flag.kind IN ({_FLAGS})
+        )"""
+
+
 def trusted(question: str) -> str:
     """Return SQL: whether a settled question may check somebody, beside `settled_as`.
 
     Enough trusted people answered it, and no more than any question is answered at most; and nobody
     has flagged its tile. `question` is the row's name; of the parameters, `answers_cap` is read.
     """
-    return f"""{question}.answers_count < %(answers_cap)s AND NOT EXISTS (
-            SELECT FROM labeling_comment AS flag WHERE flag.tile_id = {question}.tile_id
-                AND flag.resolved_at IS NULL AND flag.kind IN ({_FLAGS})
-        )
+    return f"""{question}.answers_count < %(answers_cap)s AND NOT {flagged(question)}
         AND {TRUSTED_ANSWERS} <= (
             SELECT count(*) FROM labeling_answer AS answer
             JOIN labeling_annotator AS annotator ON annotator.id = answer.annotator_id

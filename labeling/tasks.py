@@ -20,6 +20,7 @@ from labeling import (
     taken_back,
     visitors,
 )
+from labeling.captcha import intake
 from labeling.enqueue import enqueue_on_commit
 from labeling.exports import jobs as export_jobs
 from labeling.imports import jobs, runner, undo
@@ -29,6 +30,7 @@ from labeling.pools.tasks import fill_pool
 from labeling.webhooks import sending, watching
 
 logger = logging.getLogger(__name__)
+INTAKE_SECONDS = 20.0  # of one run over the answers of sites' visitors; the next one goes on
 FILLING_SECONDS = 15.0  # of one run over the pools; the next one goes on
 KEPT = timedelta(days=1)  # how long a challenge that nobody answered is kept once it expired
 
@@ -202,6 +204,18 @@ def forget_challenges() -> None:
     """Delete the challenges that nobody answered."""
     old = timezone.now() - KEPT
     Challenge.objects.filter(answered_at=None, expires_at__lt=old).delete()
+
+
+@shared_task
+def take_in_attempts() -> None:
+    """Record what the visitors of other sites have answered."""
+    intake.run(seconds=INTAKE_SECONDS)
+
+
+@shared_task
+def forget_attempts() -> None:
+    """Delete what is no longer needed of the visitors of other sites."""
+    intake.forget()
 
 
 @shared_task

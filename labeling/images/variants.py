@@ -45,6 +45,12 @@ def render(tile: Tile, *, showing: str) -> bytes:
     return file.getvalue()
 
 
+def vary(pixels: Pixels, *, showing: str) -> Pixels:
+    """Return (H, W, 3) pixels of a whole picture as one showing of it has them: a little fewer."""
+    draw = _generator(showing)
+    return _toned(_moved(pixels, draw, part=False), draw)
+
+
 def _generator(showing: str) -> np.random.Generator:
     digest = salted_hmac("labeling.images.variants", showing, algorithm="sha256").digest()
     return np.random.Generator(np.random.SFC64(np.frombuffer(digest, np.uint32)))

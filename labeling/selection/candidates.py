@@ -34,7 +34,7 @@ _ABOUT = "concept_id = %(concept)s AND grid = %(grid)s"
 # Gold that a concept's guide or its project's practice gives away measures nobody. Both are read
 # once for a scan, and not for each row.
 _EXAMPLES = "SELECT tile_id FROM labeling_conceptexample WHERE concept_id = %(concept)s"
-_PRACTICE = """SELECT practice.question_id FROM labeling_practicequestion AS practice
+PRACTICE = """SELECT practice.question_id FROM labeling_practicequestion AS practice
     JOIN labeling_project AS project ON project.id = practice.project_id
     WHERE project.id = %(practice_of)s AND project.practice_questions > 0"""
 _ORIGINAL = """(SELECT near_duplicate_of_id FROM labeling_image
@@ -328,7 +328,7 @@ def _part(
     available = reservations.available("w")
     may_be_shown = showings.may_be_shown("w", again=again)
     if gold:
-        available = f"w.id <> ALL(ARRAY({_PRACTICE})) AND {may_be_shown}"
+        available = f"w.id <> ALL(ARRAY({PRACTICE})) AND {may_be_shown}"
     elif check:
         available = f"{may_be_shown} AND {showings.settled_before('w')}"
         available += f" AND {checks.trusted('w')}"

@@ -1,0 +1,118 @@
+"""How much an address, a site and all together may ask for, and how hard a site is attacked.
+
+Counted in the cache that all processes share. While it is away nothing is counted, so that no
+visitor is turned away by that; quotas and responses are the database's and hold.
+"""
+
+import math
+import time
+from typing import Literal
+from uuid import UUID
+
+from django.conf import settings
+from django.core.cache import cache
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext as _
+
+from labeling.captcha.errors import QuotaReached, TooMany
+from labeling.models import Site
+
+MINUTE, HOUR, DAY = 60, 3600, 24 * 3600  # seconds
+ADDRESS_HOUR = 10  # times the rate of a minute that an address may begin in an hour
+SHEETS = 6  # times that a round's sheet is drawn: a browser asks once or twice
+LEVEL_SECONDS = 300  # that tell how hard a site is attacked
+LEVEL_LEAST = 40  # attempts that ended in them, below which nothing is concluded
+LEVELS = 0.5, 0.75, 0.9  # shares of failed ones from which on a level is reached
+LEVEL_EVIDENCE = math.log(10) / 2  # nats that each level adds to what passes
+REMEMBERED = 5.0  # seconds for which a process remembers a level
+KEY_LETTERS = 32
+
+_levels: dict[int, tuple[float, int]] = {}
+
+
+def address_key(address: str) -> str:
+    """Return the keyed hash of an address, whose key changes every day (UTC)."""
+    salt = f"labeling.captcha.address.{timezone.now().date().isoformat()}"
+    return salted_hmac(salt, address, algorithm="sha256").hexdigest()[:KEY_LETTERS]
+
+
+def count_attempt(site: Site, address: str) -> None:
+    """Count an attempt that begins. Raises TooMany or QuotaReached.
+
+    address: its keyed hash.
+    """
+    rate = settings.CAPTCHA_ADDRESS_RATE
+    _count(f"address:{address}", rate, MINUTE)
+    _count(f"address:{address}", rate * ADDRESS_HOUR, HOUR)
+    _count(f"site:{site.pk}", settings.CAPTCHA_SITE_RATE, MINUTE)
+    _count("all", settings.CAPTCHA_RATE, MINUTE)
+    if _counted(f"quota:{site.pk}", DAY) > site.daily_quota:
+        raise QuotaReached(
+            _("This site has asked as many questions today as it may: try again tomorrow."),
+            _left(DAY),
+        )
+
+
+def count_sheet(attempt: UUID, number: int) -> None:
+    """Count that a round's sheet is drawn, which costs more than all else. Raises TooMany."""
+    _count(f"sheet:{attempt.hex}:{number}", SHEETS, HOUR)
+
+
+def count_end(site: int, end: Literal["passed", "failed"]) -> None:
+    """Count an attempt that ended, by which the level of an attack is known."""
+    _counted(f"{end}:{site}", LEVEL_SECONDS)
+
+
+def level(site: Site) -> int:
+    """Return how hard a site is attacked, 0 to 3: by the share of attempts that failed of late."""
+    now = time.monotonic()
+    remembered = _levels.get(site.pk)
+    if remembered is None or remembered[0] <= now:
+        remembered = _levels[site.pk] = (now + REMEMBERED, _level(site.pk))
+    return remembered[1]
+
+
+def forget() -> None:
+    """Forget the levels that this process remembers."""
+    _levels.clear()
+
+
+def _level(site: int) -> int:
+    window = int(time.time() // LEVEL_SECONDS)
+    keys = {
+        end: [f"captcha:{end}:{site}:{LEVEL_SECONDS}:{window - back}" for back in (0, 1)]
+        for end in ("passed", "failed")
+    }
+    counts = cache.get_many([key for some in keys.values() for key in some])
+    passed, failed = (sum(counts.get(key, 0) for key in keys[end]) for end in ("passed", "failed"))
+    if passed + failed < LEVEL_LEAST:
+        return 0
+    share = failed / (passed + failed)
+    return sum(share >= bound for bound in LEVELS)
+
+
+def _count(what: str, most: int, seconds: int) -> None:
+    if _counted(what, seconds) > most:
+        raise TooMany(
+            _("Too much was asked for from here: wait a little and try again."), _left(seconds)
+        )
+
+
+def _counted(what: str, seconds: int) -> int:
+    """Count one more in the present window of so many seconds; return how many there are."""
+    key = f"captcha:{what}:{seconds}:{int(time.time() // seconds)}"
+    try:
+        return cache.incr(key)
+    except ValueError:  # the first of its window
+        if cache.add(key, 1, 2 * seconds):
+            return 1
+    try:
+        return cache.incr(key)
+    except ValueError:  # the cache is away
+        return 0
+
+
+def _left(seconds: int) -> int:
+    """Return the seconds until the present window ends."""
+    return max(1, math.ceil(seconds - time.time() % seconds))
