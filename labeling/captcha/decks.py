@@ -180,6 +180,7 @@ def _cards(
     if order:
         scans = [(condition, order)]
     rows: list[tuple[object, ...]] = []
+    point = random.random()
     for where, by in scans:
         if len(rows) < most:
             text = f"""
@@ -188,8 +189,7 @@ def _cards(
                 ) AS w JOIN labeling_tile AS tile ON tile.id = w.tile_id
                 WHERE {also} AND NOT {checks.flagged("w")}
             """
-            point = {"point": random.random()}
-            rows += prepared.fetch(" ".join(text.split()), {**values, **point})
+            rows += prepared.fetch(" ".join(text.split()), {**values, "point": point})
     return [_card(reason, *row) for row in rows[:most]]  # type: ignore[arg-type]
 
 

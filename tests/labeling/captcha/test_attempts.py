@@ -75,7 +75,8 @@ def test_a_slip_is_mended_by_a_second_round(shop: Site) -> None:
     step = birds.answer(attempt, lambda place: right(place) and place != slip)
     assert step.outcome is Outcome.ANOTHER
     attempt.refresh_from_db()
-    assert birds.answer(attempt, right, 2).outcome is Outcome.PASSED
+    step = birds.answer(attempt, right, 2)
+    assert step.outcome is Outcome.PASSED
 
 
 def test_who_is_quicker_than_eyes_fails_and_is_suspected(shop: Site) -> None:
@@ -173,6 +174,14 @@ def test_what_people_settled_counts_as_known(wood: Project, shop: Site) -> None:
         state="settled", verdict=None, probability=0.97, answers_count=3, disagreement=0.0
     )
     assert decks.readiness(wood)[0].yes == 30
+
+
+def test_a_deck_holds_all_that_is_known_where_that_is_little(wood: Project) -> None:
+    for _ in range(5):
+        decks.forget()
+        (concept,) = decks.ready(wood)
+        deck = decks.deck(wood, concept)
+        assert (len(deck.yes), len(deck.no), len(deck.wanted)) == (30, 40, 20)
 
 
 def test_near_duplicates_are_one_picture(shop: Site) -> None:
