@@ -2,10 +2,14 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from django.utils import timezone
+
 from tests.pictures import plain
+from tests.site_visits import visit
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -42,6 +46,7 @@ def fill(shapes: "Project", owner: "User", folder: Path, answer: Callable[..., N
     _fill_labels(shapes, owner, answer)
     _fill_people(shapes, owner)
     _fill_webhooks(shapes, owner)
+    _fill_sites(shapes, owner)
     _fill_imports(shapes, owner)
     _fill_models(shapes, folder)
 
@@ -57,6 +62,26 @@ def _fill_webhooks(shapes: "Project", owner: "User") -> None:
     delivery.save()
 
 
+def _fill_sites(shapes: "Project", owner: "User") -> None:
+    """Make a site with visitors through each door, and one that is switched off."""
+    from labeling.captcha import sites
+
+    hosts = [f"{LONG_WORD[:60]}.example.com", "*.example.org", "localhost"]
+    site, _ = sites.create(project=shapes, by=owner, name=f"{ARABIC[:30]}", hosts=hosts)
+    sites.rotate_secret(site=site, by=owner)
+    off, _ = sites.create(project=shapes, by=owner, name=LONG_WORD[:60], hosts=["a.example"])
+    sites.change(site=off, by=owner, active=False)
+    now = timezone.now()
+    for hours in range(40):
+        at = now - timedelta(hours=5 * hours)
+        door = ("grid", "grid", "text", "work")[hours % 4]
+        state = "failed" if hours % 7 == 0 else "passed"
+        seconds = (7.5 + hours % 5, 4.0)[: 1 + hours % 2]
+        visit(site, at=at, door=door, state=state, seconds=seconds, labels=hours % 3)
+    visit(site, at=now, state="failed", seconds=(0.2, 0.2), suspected=True)
+    visit(site, at=now, door="open", seconds=())
+
+
 def addresses(shapes: "Project") -> Iterator[PageAddress]:
     """Return every page of every kind, a row of each kind of row among them."""
     from django.urls import reverse
@@ -69,7 +94,8 @@ def addresses(shapes: "Project") -> Iterator[PageAddress]:
     names = """project project-settings project-pictures project-labels project-agreement
     project-concepts project-instructions project-gold project-parts
     project-people project-history project-annotators project-flags project-models
-    project-snapshots project-train project-compare project-exports project-webhooks"""
+    project-snapshots project-train project-compare project-exports project-webhooks
+    project-captcha"""
     yield from (PageAddress(name, reverse(name, args=[shapes.slug])) for name in names.split())
     merged = "&".join(f"concept={pk}" for pk in shapes.concepts.values_list("pk", flat=True))
     merge = reverse("project-concepts-merge", args=[shapes.slug])
@@ -95,6 +121,8 @@ def _rows(shapes: "Project") -> Iterator[tuple[str, int]]:
         yield "project-import", record.pk
     for record in shapes.imports.filter(state="done"):
         yield "project-import-undo", record.pk
+    for name in ("site", "site-privacy"):
+        yield f"project-{name}", shapes.sites.all()[0].pk
     for snapshot in shapes.snapshots.all():
         yield "project-snapshot", snapshot.pk
     newest = shapes.snapshots.filter(state="ready")[0]

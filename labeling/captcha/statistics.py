@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -141,11 +141,25 @@ class Statistics:
         """Whether all attempts of the period were counted, and not the newest `MOST` alone."""
         return self.whole.begun < MOST
 
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a cache can keep it."""
+        return asdict(self) | {"at": [at.isoformat() for at in self.at]}
+
+    @classmethod
+    def from_json(cls, kept: dict[str, Any]) -> "Statistics":
+        """Return what `as_json` made."""
+        return cls(
+            at=[datetime.fromisoformat(at) for at in kept["at"]],
+            steps=[Figures(**step) for step in kept["steps"]],
+            doors={door: Figures(**figures) for door, figures in kept["doors"].items()},
+            whole=Figures(**kept["whole"]),
+        )
+
 
 def measure(site: Site, period: Period, *, now: datetime | None = None) -> Statistics:
     """Count what happened at a site in a period up to now, by one query."""
     since = period.since(now or timezone.now())
-    parameters = {"site": site.pk, "since": since, "step": period.step, "most": MOST}
+    parameters: dict[str, Any] = {"site": site.pk, "since": since, "step": period.step, "most": MOST}
     with connection.cursor() as cursor:
         cursor.execute(_FIGURES, parameters)
         rows: list[Sequence[Any]] = cursor.fetchall()

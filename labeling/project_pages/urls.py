@@ -4,6 +4,7 @@ from labeling.project_pages import (
     agreement,
     annotators,
     answer_files,
+    captcha,
     concept,
     concepts,
     exports,
@@ -50,4 +51,5 @@ urlpatterns = [
     *flags.urlpatterns,
     *tile_pictures.urlpatterns,
     *webhooks.urlpatterns,
+    *captcha.urlpatterns,
 ]

@@ -1,10 +1,10 @@
-// <copy-field>: a text field with a button that copies what it holds.
+// <copy-field>: a field of text with a button that copies what it holds.
 
 import { gettext } from "../shared/translate.js";
 
 class CopyField extends HTMLElement {
   connectedCallback() {
-    const field = this.querySelector("input");
+    const field = this.querySelector("input, textarea");
     const button = this.querySelector("button");
     const status = this.querySelector("[role=status]");
     field.addEventListener("focus", () => field.select());

@@ -1,5 +1,6 @@
 """What the owner of a site is told of its visitors."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -121,3 +122,10 @@ def test_the_attempts_of_today_are_counted_up_to_the_quota(site, ada):
         visit(site)
     assert statistics.begun_today(site) == 3
     assert statistics.begun_today(sites.change(site=site, by=ada, daily_quota=2)) == 2
+
+
+def test_figures_are_kept_as_json(site):
+    visit(site, at=NOW, seconds=(4.5,), labels=1)
+    figures = measure(site)
+    kept = json.loads(json.dumps(figures.as_json()))
+    assert statistics.Statistics.from_json(kept) == figures

@@ -1,0 +1,157 @@
+"""Sites that embed a project's challenges as their CAPTCHA: keys, settings, figures."""
+
+from typing import Any, cast
+
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import path
+from django.views.decorators.http import require_GET, require_POST
+
+from labeling import gold
+from labeling.access import Capability
+from labeling.captcha import sites
+from labeling.captcha.statistics import Period
+from labeling.models import Project, Site
+from labeling.project_pages import base, captcha_figures
+from labeling.project_pages.captcha_forms import SecretForm, SiteForm
+from labeling.project_pages.captcha_snippets import TEST_KEYS, snippets
+
+SECTION = base.register(base.Section("project-captcha", "CAPTCHA", 65, Capability.MANAGE))
+KNOWN_LEAST = 16  # pictures of a concept: fewer are soon known by heart
+
+
+@base.page(Capability.MANAGE)
+def listing(request: HttpRequest, project: Project) -> HttpResponse:
+    """Show the sites of a project; make one by POST."""
+    form = SiteForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        try:
+            site, secret = sites.create(
+                project=project, by=cast(User, request.user), **form.cleaned_data
+            )
+        except sites.SiteError as refusal:
+            form.refuse(refusal)
+        else:
+            return _render_site(request, site, secret=secret)
+    rows = list(project.sites.all())
+    begun = captcha_figures.begun_today(rows)
+    context = {
+        "sites": [(site, begun.get(site.pk, 0)) for site in rows],
+        "form": form,
+        "readiness": _readiness(project),
+        "test_keys": TEST_KEYS,
+    }
+    status = 400 if form.is_bound else 200
+    return base.render(
+        request, project, "project/captcha.html", context, section=SECTION, status=status
+    )
+
+
+@base.page(Capability.MANAGE)
+def detail(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Show one site, its figures and its settings; change these by POST."""
+    site = _site(project, pk)
+    if request.method != "POST":
+        return _render_site(request, site)
+    form = SiteForm(request.POST, site=site)
+    if form.is_valid():
+        try:
+            sites.change(site=site, by=cast(User, request.user), **form.cleaned_data)
+        except sites.SiteError as refusal:
+            form.refuse(refusal)
+        else:
+            messages.success(request, "Saved.")
+            return redirect("project-site", project.slug, pk)
+    return _render_site(request, site, form=form, status=400)
+
+
+@require_POST
+@base.page(Capability.MANAGE)
+def switch(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Switch a site off, or on again."""
+    active = request.POST.get("active") == "1"
+    sites.change(site=_site(project, pk), by=cast(User, request.user), active=active)
+    messages.success(request, "It asks again." if active else "It is switched off.")
+    return redirect("project-site", project.slug, pk)
+
+
+@require_POST
+@base.page(Capability.MANAGE)
+def rotate_secret(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Give a site another secret, and show it once."""
+    site, form = _site(project, pk), SecretForm(request.POST)
+    if not form.is_valid():
+        return _render_site(request, site, secret_form=form, status=400)
+    secret = sites.rotate_secret(site=site, by=cast(User, request.user), overlap=form.overlap)
+    return _render_site(request, site, secret=secret)
+
+
+@require_POST
+@base.page(Capability.MANAGE)
+def end_old_secrets(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """End at once the secrets that were replaced."""
+    sites.revoke_old_secrets(site=_site(project, pk), by=cast(User, request.user))
+    messages.success(request, "The newest secret alone is valid.")
+    return redirect("project-site", project.slug, pk)
+
+
+@require_GET
+@base.page(Capability.MANAGE)
+def privacy(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Show what the site can tell its visitors about what is stored of them, to be printed."""
+    context = {"site": _site(project, pk), "host": request.get_host()}
+    return base.render(request, project, "project/captcha_privacy.html", context, section=SECTION)
+
+
+def _render_site(
+    request: HttpRequest,
+    site: Site,
+    *,
+    form: SiteForm | None = None,
+    secret_form: SecretForm | None = None,
+    secret: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    period = Period.DAY if request.GET.get("period") == "day" else Period.MONTH
+    valid = sites.valid_secrets().filter(site=site)
+    context: dict[str, Any] = {
+        "site": site,
+        "form": form or SiteForm(site=site),
+        "secret_form": secret_form or SecretForm(),
+        "secret": secret,
+        "secrets": valid,
+        "old_secrets": valid.filter(expires_at__isnull=False).count(),
+        "snippets": snippets(f"{request.scheme}://{request.get_host()}", site.key),
+        "readiness": _readiness(site.project),
+        "figures": captcha_figures.context(site, period),
+    }
+    return base.render(
+        request, site.project, "project/site.html", context, section=SECTION, status=status
+    )
+
+
+def _readiness(project: Project) -> str:
+    """Say what keeps the project from asking visitors of other sites; empty where nothing does."""
+    if project.state != Project.State.OPEN:
+        return "The project is not open: it asks nothing."
+    least = min(KNOWN_LEAST, 1)
+    enough = [each for each in gold.progress(project) if min(each.yes, each.no) >= least]
+    if not enough:
+        return "No concept has pictures whose truth is known, yes and no: mark some as gold."
+    return ""
+
+
+def _site(project: Project, pk: int) -> Site:
+    return get_object_or_404(project.sites.select_related("project"), pk=pk)
+
+
+urlpatterns = [
+    path("captcha/", listing, name="project-captcha"),
+    path("captcha/<int:pk>/", detail, name="project-site"),
+    path("captcha/<int:pk>/switch/", switch, name="project-site-switch"),
+    path("captcha/<int:pk>/secret/", rotate_secret, name="project-site-secret"),
+    path("captcha/<int:pk>/secret/end-old/", end_old_secrets, name="project-site-old-secrets"),
+    path("captcha/<int:pk>/privacy/", privacy, name="project-site-privacy"),
+]

@@ -1,0 +1,201 @@
+"""Owners let other sites embed the project's challenges, and see what came of it."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from labeling.captcha import sites
+from labeling.models import Membership, Site
+from tests.site_visits import visit
+
+pytestmark = pytest.mark.django_db
+PAGE = "/projects/shapes/captcha/"
+FIELDS = {
+    "name": "The shop",
+    "hosts": "https://Shop.example.com/cart\n*.example.org, localhost",
+    "difficulty": "normal",
+    "daily_quota": "5000",
+}
+
+
+@pytest.fixture
+def olgas(olga) -> Client:
+    client = Client()
+    client.force_login(olga)
+    return client
+
+
+@pytest.fixture
+def made(shapes, olga):
+    return sites.create(project=shapes, by=olga, name="The shop", hosts=["shop.example.com"])
+
+
+@pytest.fixture
+def site(made) -> Site:
+    return made[0]
+
+
+def page_of(site: Site, rest: str = "") -> str:
+    return f"{PAGE}{site.pk}/{rest}"
+
+
+def text(response) -> str:
+    return response.content.decode()
+
+
+def test_an_owner_makes_a_site_whose_secret_is_shown_once(olgas):
+    page = text(olgas.post(PAGE, FIELDS))
+    site = Site.objects.get()
+    (secret,) = re.findall(r'value="(tessera_site_[\w-]+)"', page)
+    assert site.hosts == ["shop.example.com", "*.example.org", "localhost"]
+    assert (site.daily_quota, site.fail_open) == (5000, False)
+    assert sites.secret_of(secret).site == site
+    for address in (PAGE, page_of(site)):
+        assert secret not in text(olgas.get(address))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("name", " ", "This field is required."),
+        ("hosts", "*", "a * stands at the beginning alone"),
+        ("hosts", "exa mple", "is no host name"),
+        ("daily_quota", "0", "greater than or equal to 1"),
+        ("daily_quota", "99999999999999999999", "less than or equal to"),
+        ("difficulty", "none", "Select a valid choice"),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_field(olgas, site, field, value, sentence):
+    for address in (PAGE, page_of(site)):
+        response = olgas.post(address, {**FIELDS, field: value})
+        assert response.status_code == 400
+        assert sentence in text(response)
+    assert Site.objects.get().hosts == ["shop.example.com"]
+
+
+def test_each_dialect_has_its_snippets(olgas, site):
+    page = text(olgas.get(page_of(site)))
+    for part in (
+        "http://testserver/recaptcha/api.js",
+        f"class=&quot;g-recaptcha&quot; data-sitekey=&quot;{site.key}&quot;",
+        "curl http://testserver/recaptcha/api/siteverify",
+        "http://testserver/1/api.js",
+        f"class=&quot;h-captcha&quot; data-sitekey=&quot;{site.key}&quot;",
+        "curl http://testserver/siteverify",
+        f"&lt;tessera-captcha sitekey=&quot;{site.key}&quot;&gt;",
+    ):
+        assert part in page, part
+
+
+def test_settings_are_changed(olgas, site):
+    response = olgas.post(page_of(site), {**FIELDS, "difficulty": "hard", "fail_open": "on"})
+    site.refresh_from_db()
+    assert response.status_code == 302
+    assert (site.difficulty, site.fail_open, site.daily_quota) == ("hard", True, 5000)
+    assert "Saved." in text(olgas.get(page_of(site)))
+
+
+def test_a_new_secret_leaves_the_old_one_a_while(olgas, made):
+    site, old = made
+    page = text(olgas.post(page_of(site, "secret/"), {"days": "7"}))
+    (new,) = re.findall(r'value="(tessera_site_[\w-]+)"', page)
+    assert sites.secret_of(new)
+    assert sites.secret_of(old).expires_at > timezone.now() + timedelta(days=6)
+    assert "End the old secret now" in page
+    olgas.post(page_of(site, "secret/end-old/"))
+    assert sites.secret_of(new) and not sites.secret_of(old)
+    assert "End the old" not in text(olgas.get(page_of(site)))
+
+
+def test_a_new_secret_can_end_the_old_one_at_once(olgas, made):
+    site, old = made
+    olgas.post(page_of(site, "secret/"), {"days": "0"})
+    assert not sites.secret_of(old)
+
+
+def test_no_secret_is_made_for_an_overlap_that_is_not_offered(olgas, made):
+    site, _ = made
+    for days in ("", "-1", "3000", "x"):
+        assert olgas.post(page_of(site, "secret/"), {"days": days}).status_code == 400
+    assert site.secrets.count() == 1
+
+
+def test_a_site_is_switched_off_and_on(olgas, site):
+    olgas.post(page_of(site, "switch/"), {"active": "0"})
+    assert not Site.objects.get().active
+    assert "nobody passes" in text(olgas.get(page_of(site)))
+    assert "switched off" in text(olgas.get(PAGE))
+    olgas.post(page_of(site, "switch/"), {"active": "1"})
+    assert Site.objects.get().active
+
+
+def test_figures_are_told_with_their_n_and_interval(olgas, site):
+    for _ in range(9):
+        visit(site, is_verified=True, labels=1, seconds=(7.0,))
+    visit(site, state="failed", seconds=(0.5, 0.5), suspected=True)
+    page = re.sub(r"\s+", " ", text(olgas.get(page_of(site))))
+    assert "<b>90.0 %</b> <span>59.6 to 98.2; n 10 who answered to the end</span>" in page
+    assert "<b>7.0</b>" in page and "100.0 for 100 passes" in page
+    assert "<b>7.1 s</b> <span>and 1.2 answered rounds" in page
+    assert "none passed, in 2 answered rounds" in page
+    assert page.count('class="tessera-plot history"') == 4
+    assert "10 attempts today" in text(olgas.get(PAGE))
+
+
+def test_figures_are_told_of_a_day_by_hours(olgas, site):
+    visit(site, at=timezone.now() - timedelta(days=3))
+    assert "Nobody has come in this time" not in text(olgas.get(page_of(site)))
+    assert "Nobody has come in this time" in text(olgas.get(page_of(site, "?period=day")))
+    assert "Nobody has come in this time" not in text(olgas.get(page_of(site, "?period=x")))
+
+
+def test_the_privacy_text_names_the_site(olgas, site):
+    page = text(olgas.get(page_of(site, "privacy/")))
+    assert "How <bdi>The shop</bdi> checks" in page
+    for word in ("keyed hash", "No cookie", "No third party", "testserver", "legal basis"):
+        assert word in page
+
+
+def test_it_is_said_what_keeps_the_project_from_asking(olgas, shapes, site):
+    shapes.state = "draft"
+    shapes.save()
+    for address in (PAGE, page_of(site)):
+        assert "The project is not open" in text(olgas.get(address))
+    assert "asked for a computation" in text(olgas.get(page_of(site)))
+    Site.objects.update(fail_open=True)
+    assert "all let pass, bots too" in text(olgas.get(page_of(site)))
+
+
+@pytest.mark.parametrize("role", ["reviewer", "trainer", "annotator", "viewer", None])
+def test_only_owners_see_and_change_sites(site, shapes, carol, role):
+    client = Client()
+    client.force_login(carol)
+    if role:
+        Membership.objects.create(project=shapes, user=carol, role=role)
+    seen = 404 if role in (None, "annotator") else 403
+    posts = ("switch/", "secret/", "secret/end-old/")
+    answers = [client.get(address) for address in (PAGE, page_of(site), page_of(site, "privacy/"))]
+    answers += [client.post(page_of(site, rest), {"days": "0"}) for rest in ("", *posts)]
+    answers += [client.post(PAGE, FIELDS)]
+    assert {each.status_code for each in answers} == {seen}
+    assert Site.objects.get().active and site.secrets.count() == 1
+    if role in ("reviewer", "trainer", "viewer"):
+        assert "CAPTCHA" not in text(client.get("/projects/shapes/"))
+
+
+def test_no_project_has_the_sites_of_another(olga, olgas, garden, site):
+    Membership.objects.create(project=garden, user=olga, role="owner")
+    for rest in ("", "privacy/", "switch/", "secret/", "secret/end-old/"):
+        address = f"/projects/garden/captcha/{site.pk}/{rest}"
+        answer = olgas.get if rest in ("", "privacy/") else olgas.post
+        assert answer(address).status_code == 404
+
+
+def test_whoever_is_not_signed_in_is_asked_to(site):
+    assert Client().get(PAGE).url.startswith(reverse("login"))
+    assert User.objects.filter(username="olga").exists()
