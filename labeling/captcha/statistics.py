@@ -159,9 +159,9 @@ class Statistics:
 def measure(site: Site, period: Period, *, now: datetime | None = None) -> Statistics:
     """Count what happened at a site in a period up to now, by one query."""
     since = period.since(now or timezone.now())
-    parameters: dict[str, Any] = {"site": site.pk, "since": since, "step": period.step, "most": MOST}
+    parameters: dict[str, Any] = {"site": site.pk, "since": since, "step": period.step}
     with connection.cursor() as cursor:
-        cursor.execute(_FIGURES, parameters)
+        cursor.execute(_FIGURES, parameters | {"most": MOST})
         rows: list[Sequence[Any]] = cursor.fetchall()
     by_time = {at: _figures(counts) for at, door, *counts in rows if at is not None}
     by_door = {door: _figures(counts) for at, door, *counts in rows if door is not None}
