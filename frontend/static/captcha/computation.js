@@ -1,0 +1,15 @@
+/** The way without a test: the device computes for a while, and nothing is asked. */
+
+import { AttemptError } from "./attempts.js";
+
+/** Solve the puzzles in a worker; `onPart(done)` hears how many are. Ends when `signal` aborts. */
+export function compute(work, { onPart, signal }) {
+  const worker = new Worker(new URL("work.js", import.meta.url));
+  const solved = new Promise((resolve, reject) => {
+    worker.onmessage = ({ data }) => (data.nonces ? resolve(data.nonces) : onPart(data.done));
+    worker.onerror = () => reject(new AttemptError("unworkable"));
+    signal.addEventListener("abort", () => reject(signal.reason));
+    worker.postMessage(work);
+  });
+  return solved.finally(() => worker.terminate());
+}
