@@ -70,17 +70,19 @@ def doors(site: Site) -> list[str]:
     return [*offered, Door.WORK]
 
 
-def begin(*, site: Site, host: str, door: str, address: str, action: str = "") -> Attempt:
+def begin(*, site: Site, host: str, door: str, address: str, action: str | None = None) -> Attempt:
     """Begin an attempt, and draw what it asks.
 
-    address: the visitor's, as `addresses.client_address` has it. Raises DoorClosed, and TooMany or
-    QuotaReached, where one that fails open lets pass instead.
+    address: the visitor's, as `addresses.client_address` has it. action: as the page names it that
+    executes the widget as reCAPTCHA v3 is; None where it does not. Raises DoorClosed, and TooMany
+    or QuotaReached, where a site that fails open lets pass instead.
     """
     now = timezone.now()
     attempt = Attempt(
         site=site,
         host=host,
-        action=action[:ACTION_LETTERS],
+        scored=action is not None,
+        action=(action or "")[:ACTION_LETTERS],
         door=door,
         address=limits.address_key(address),
         created_at=now,

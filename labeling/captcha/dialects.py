@@ -23,9 +23,12 @@ class Dialect:
             answer |= {
                 "challenge_ts": verdict.passed_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
                 "hostname": verdict.host,
-                "score": verdict.score,
             }
-            answer |= {"credit": False} if self.name == "hcaptcha" else {"action": verdict.action}
+            answer |= {"credit": False} if self.name == "hcaptcha" else {}
+        if verdict.score is not None:  # clients of reCAPTCHA v2 take no answer that has one
+            answer["score"] = verdict.score
+        if verdict.action:  # and those of v3 none that has an empty one
+            answer["action"] = verdict.action
         if verdict.fault is not None:
             answer["error-codes"] = [self.codes[verdict.fault]]
         return answer

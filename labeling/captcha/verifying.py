@@ -23,7 +23,7 @@ _USE = """
 UPDATE labeling_attempt SET verified_at = %(now)s
 WHERE id = %(id)s AND site_id = %(site)s AND state = 'passed' AND verified_at IS NULL
     AND passed_at > %(since)s
-RETURNING host, action, door, passed_at
+RETURNING host, scored, action, door, passed_at
 """
 
 
@@ -47,7 +47,7 @@ class Verdict:
     fault: Fault | None = None
     host: str = ""  # of the page on which it was got
     action: str = ""  # as that page named it
-    score: float = 0.0  # how surely it is a person's, by the door, in [0, 1]
+    score: float | None = None  # by the door, in [0, 1]; None where the page asks for none
     passed_at: datetime = field(default_factory=timezone.now)
 
     @property
@@ -64,7 +64,7 @@ def verify(*, secret: str, response: str, key: str = "") -> Verdict:
     if not secret:
         return Verdict(Fault.NO_SECRET)
     if _is_test(secret):
-        return Verdict(None if response else Fault.NO_RESPONSE, host=TEST_HOST, score=1.0)
+        return Verdict(None if response else Fault.NO_RESPONSE, host=TEST_HOST)
     known = sites.secret_of(secret) if len(secret) <= tokens.LONGEST else None
     if known is None:
         return Verdict(Fault.WRONG_SECRET)
@@ -78,8 +78,8 @@ def verify(*, secret: str, response: str, key: str = "") -> Verdict:
     now = timezone.now()
     since = now - timedelta(seconds=tokens.RESPONSE_SECONDS)
     values = {"id": attempt, "site": known.site_id, "now": now, "since": since}
-    for host, action, door, passed_at in prepared.fetch(_USE, values):
-        return Verdict(None, host, action, SCORES[door], passed_at)
+    for host, scored, action, door, passed_at in prepared.fetch(_USE, values):
+        return Verdict(None, host, action, SCORES[door] if scored else None, passed_at)
     return Verdict(_why_not(Attempt.objects.filter(pk=attempt).first(), known.site_id))
 
 

@@ -135,7 +135,7 @@ def begin(request: HttpRequest) -> HttpResponse:
         host=ticket.host,
         door=sent["door"],
         address=addresses.client_address(request),
-        action=sent.get("action", ""),
+        action=sent.get("action"),
     )
     if attempt.state == Attempt.State.PASSED:
         return JsonResponse(_passed(tokens.response(attempt.pk)), status=HTTPStatus.CREATED)

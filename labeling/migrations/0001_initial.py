@@ -720,6 +720,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('host', models.CharField(help_text='Of the page that shows it.', max_length=253)),
+                ('scored', models.BooleanField(default=False, help_text='Executed as reCAPTCHA v3 is: its server wants a score.')),
                 ('action', models.CharField(blank=True, help_text='As the page names it.', max_length=100)),
                 ('door', models.CharField(choices=[('grid', 'tiles of many pictures'), ('text', 'questions in sentences alone'), ('work', 'a computation by the device'), ('open', 'let pass unasked: nothing could be asked')], max_length=4)),
                 ('address', models.CharField(help_text="Keyed hash of the visitor's address, by a key of the day.", max_length=32)),

@@ -34,6 +34,9 @@ class Attempt(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     site = models.ForeignKey(Site, models.CASCADE, related_name="attempts", db_index=False)
     host = models.CharField(max_length=253, help_text="Of the page that shows it.")
+    scored = models.BooleanField(
+        default=False, help_text="Executed as reCAPTCHA v3 is: its server wants a score."
+    )
     action = models.CharField(max_length=100, blank=True, help_text="As the page names it.")
     door = models.CharField(max_length=4, choices=Door.choices)
     address = models.CharField(
