@@ -34,9 +34,7 @@ def of_challenge(challenge: Challenge, wanted: Sequence[str] = ()) -> Wording:
         return Wording(_("Write what you see in this picture"), "", "", language)
     if challenge.kind == Kind.TEXT:
         reference, *options = _sentences(challenge)
-        before, after = _around_subject(_text_question(reference))
-        language = challenge.project.language
-        return Wording(before, reference, after, language, options=tuple(options))
+        return of_sentences(reference, options, challenge.project.language)
     if challenge.concept_id is None:
         asked = Question.objects.filter(pk=challenge.questions[0])
         text = asked.values_list("text", flat=True).first()
@@ -54,6 +52,12 @@ def of_challenge(challenge: Challenge, wanted: Sequence[str] = ()) -> Wording:
         sentence = _("Select all tiles that show %(subject)s")
     before, after = _around_subject(sentence)
     return Wording(before, phrase, after, language, summary)
+
+
+def of_sentences(reference: str, options: Sequence[str], language: str) -> Wording:
+    """Return the sentence that asks which option says the same as the reference."""
+    before, after = _around_subject(_text_question(reference))
+    return Wording(before, reference, after, language, options=tuple(options))
 
 
 def _around_subject(sentence: str) -> tuple[str, str]:

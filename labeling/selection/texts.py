@@ -46,7 +46,7 @@ _BY_SIGHT = f"""(
         WHERE answer.question_id = q.id LIMIT {LOOKED_AT}
     ) AS given
 )"""
-_IS_REFERENCE = f"""q.kind = 'caption' AND q.state = 'settled' AND q.grid = 1
+IS_REFERENCE = f"""q.kind = 'caption' AND q.state = 'settled' AND q.grid = 1
     AND q.source <> 'model' AND q.probability >= {BELIEVED} AND q.stated IS NOT NULL
     AND (q.verdict IS NOT NULL OR ({checks.MAY_BE_TOLD} AND {_BY_SIGHT} >= {SEVERAL}))"""
 _COLUMNS = "id, tile_id, text, kind, state, grid, source, probability, stated, verdict, random_key"
@@ -59,7 +59,7 @@ SELECT DISTINCT q.id, q.tile_id, q.text FROM (
     UNION ALL {_STRETCH.format(side="< %(point)s ORDER BY random_key DESC")}
     UNION ALL (SELECT {_COLUMNS} FROM labeling_question
         WHERE kind = 'caption' AND state = 'settled' AND tile_id = ANY(%(tiles)s::bigint[]))
-) AS q WHERE {_IS_REFERENCE}
+) AS q WHERE {IS_REFERENCE}
 """
 _CAPTIONS = f"""
 SELECT q.text,
@@ -91,7 +91,7 @@ WHERE id = %s AND kind = 'caption' AND state IN ('settled', 'gold') AND probabil
 _SUPPLY = f"""
 WITH reference AS MATERIALIZED (
     SELECT q.id, q.tile_id FROM labeling_question AS q
-    WHERE q.project_id = %(project)s AND {_IS_REFERENCE} LIMIT {COUNTED}
+    WHERE q.project_id = %(project)s AND {IS_REFERENCE} LIMIT {COUNTED}
 ), beside AS (
     SELECT q.id, q.state FROM labeling_question AS q
     WHERE q.kind = 'caption' AND q.state IN ('open', 'gold') AND q.source <> 'model'
@@ -106,7 +106,7 @@ WITH reference AS MATERIALIZED (
     SELECT id, state FROM beside
     UNION
     SELECT waiting.id, waiting.state FROM waiting WHERE waiting.source <> 'model' AND EXISTS (
-        SELECT FROM labeling_question AS q WHERE q.tile_id = waiting.tile_id AND {_IS_REFERENCE})
+        SELECT FROM labeling_question AS q WHERE q.tile_id = waiting.tile_id AND {IS_REFERENCE})
 )
 SELECT (SELECT count(DISTINCT tile_id) FROM reference),
     count(*) FILTER (WHERE state = 'open'), count(*) FILTER (WHERE state = 'gold')
@@ -230,12 +230,12 @@ class _Texts:
             and all(self._overlap.of(each.text, text) < ALIKE for text in texts)
         )
         some = [each for each, _ in zip(unlike, range(DISTRACTORS), strict=False)]
-        shown = _shown([tile, *(each.tile for each in some)])
-        family, things = shown.get(tile, (0, frozenset()))
+        described = shown([tile, *(each.tile for each in some)])
+        family, things = described.get(tile, (0, frozenset()))
         common = {
-            each: len(things & shown[each.tile][1])
+            each: len(things & described[each.tile][1])
             for each in some
-            if each.tile in shown and shown[each.tile][0] != family
+            if each.tile in described and described[each.tile][0] != family
         }
         return min(common, key=common.__getitem__, default=None)
 
@@ -246,7 +246,7 @@ class _Texts:
         return [Caption(*row) for row in prepared.fetch(_REFERENCES, values)]
 
 
-def _shown(tiles: Sequence[int]) -> Mapping[int, tuple[int, frozenset[str]]]:
+def shown(tiles: Sequence[int]) -> Mapping[int, tuple[int, frozenset[str]]]:
     """Return the family of near-duplicates of each tile, and what its picture is said to show."""
     rows = prepared.fetch(_SHOWN, {"tiles": list(tiles)})
     return {tile: (family, frozenset(things)) for tile, family, things in rows}
