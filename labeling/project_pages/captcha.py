@@ -9,17 +9,16 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import path
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import gold
 from labeling.access import Capability
-from labeling.captcha import sites
+from labeling.captcha import intake, limits, sites, verifying
 from labeling.captcha.statistics import Period
 from labeling.models import Project, Site
-from labeling.project_pages import base, captcha_figures
+from labeling.project_pages import base, captcha_figures, captcha_readiness
 from labeling.project_pages.captcha_forms import SecretForm, SiteForm
-from labeling.project_pages.captcha_snippets import TEST_KEYS, snippets
+from labeling.project_pages.captcha_snippets import snippets
 
 SECTION = base.register(base.Section("project-captcha", "CAPTCHA", 65, Capability.MANAGE))
-KNOWN_LEAST = 16  # pictures of a concept: fewer are soon known by heart
+DIALECTS = "reCAPTCHA", "hCaptcha"  # in the order of the keys for tests
 
 
 @base.page(Capability.MANAGE)
@@ -40,8 +39,11 @@ def listing(request: HttpRequest, project: Project) -> HttpResponse:
     context = {
         "sites": [(site, begun.get(site.pk, 0)) for site in rows],
         "form": form,
-        "readiness": _readiness(project),
-        "test_keys": TEST_KEYS,
+        "readiness": captcha_readiness.context(project),
+        "test_keys": [
+            (dialect, *keys)
+            for dialect, keys in zip(DIALECTS, verifying.TEST_KEYS.items(), strict=True)
+        ],
     }
     status = 400 if form.is_bound else 200
     return base.render(
@@ -101,7 +103,12 @@ def end_old_secrets(request: HttpRequest, project: Project, pk: int) -> HttpResp
 @base.page(Capability.MANAGE)
 def privacy(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Show what the site can tell its visitors about what is stored of them, to be printed."""
-    context = {"site": _site(project, pk), "host": request.get_host()}
+    context = {
+        "site": _site(project, pk),
+        "host": request.get_host(),
+        "address_days": intake.ADDRESS_KEPT.days,
+        "days": intake.KEPT.days,
+    }
     return base.render(request, project, "project/captcha_privacy.html", context, section=SECTION)
 
 
@@ -124,23 +131,13 @@ def _render_site(
         "secrets": valid,
         "old_secrets": valid.filter(expires_at__isnull=False).count(),
         "snippets": snippets(f"{request.scheme}://{request.get_host()}", site.key),
-        "readiness": _readiness(site.project),
+        "readiness": captcha_readiness.context(site.project),
+        "level": limits.level(site),
         "figures": captcha_figures.context(site, period),
     }
     return base.render(
         request, site.project, "project/site.html", context, section=SECTION, status=status
     )
-
-
-def _readiness(project: Project) -> str:
-    """Say what keeps the project from asking visitors of other sites; empty where nothing does."""
-    if project.state != Project.State.OPEN:
-        return "The project is not open: it asks nothing."
-    least = min(KNOWN_LEAST, 1)
-    enough = [each for each in gold.progress(project) if min(each.yes, each.no) >= least]
-    if not enough:
-        return "No concept has pictures whose truth is known, yes and no: mark some as gold."
-    return ""
 
 
 def _site(project: Project, pk: int) -> Site:

@@ -46,15 +46,15 @@ class SiteForm(forms.Form):
         initial=100_000,
         min_value=1,
         max_value=sites.MOST_A_DAY,
-        help_text="That are begun from midnight to midnight (UTC) at most. Then nobody can pass "
-        "until the next day, whatever stands below.",
+        help_text="That are begun from midnight to midnight (UTC) at most.",
     )
     fail_open = forms.BooleanField(
         label="Let everybody pass while nothing can be asked",
         required=False,
-        help_text="Nothing can be asked while the project is not open, or knows too few pictures. "
-        "Ticked, everybody passes then, bots too, and the figures say how many. Otherwise "
-        "visitors pass by a computation of their device alone, where the site can still ask it.",
+        help_text="That is while the project is closed to visitors or knows too few pictures, and "
+        "once a day's attempts are used up. Ticked, everybody passes then, bots too; the figures "
+        "say how many. Otherwise visitors are asked for a computation of their device alone, and "
+        "once the attempts are used up nobody passes until the next day.",
     )
 
     def __init__(self, data: QueryDict | None = None, *, site: Site | None = None) -> None:

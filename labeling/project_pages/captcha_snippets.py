@@ -4,18 +4,6 @@ from dataclasses import dataclass
 
 SECRET = "YOUR_SECRET"
 TOKEN = "TOKEN"
-TEST_KEYS = (  # that developers know: they always pass, and say so
-    (
-        "reCAPTCHA",
-        "6LeIxAcTAAAAAJcZVRqyHh71UMIEGNQ_MXjiZKhI",
-        "6LeIxAcTAAAAAGG-vFI1TnRWxMZNFuojJ4WifJWe",
-    ),
-    (
-        "hCaptcha",
-        "10000000-ffff-ffff-ffff-000000000001",
-        "0x0000000000000000000000000000000000000000",
-    ),
-)
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,13 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from django.urls import reverse
+from django.urls import resolve, reverse
 from django.utils import timezone
 
-from labeling.captcha import sites
-from labeling.models import Membership, Site
+from labeling.captcha import sites, verifying
+from labeling.models import Membership, Project, Site
+from labeling.project_pages.captcha_snippets import snippets
+from tests.labeling.captcha import birds
 from tests.site_visits import visit
 
 pytestmark = pytest.mark.django_db
@@ -157,18 +159,61 @@ def test_figures_are_told_of_a_day_by_hours(olgas, site):
 def test_the_privacy_text_names_the_site(olgas, site):
     page = text(olgas.get(page_of(site, "privacy/")))
     assert "How <bdi>The shop</bdi> checks" in page
-    for word in ("keyed hash", "No cookie", "No third party", "testserver", "legal basis"):
+    for word in (
+        "keyed hash",
+        "No cookie",
+        "No third party",
+        "testserver",
+        "legal basis",
+        "2 days",
+        "31 days",
+    ):
         assert word in page
 
 
-def test_it_is_said_what_keeps_the_project_from_asking(olgas, shapes, site):
-    shapes.state = "draft"
-    shapes.save()
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"state": "draft"}, "The project is a draft"),
+        ({"private": True}, "The project is private"),
+        ({"state": "archived"}, "The project is archived"),
+        ({}, "No concept has enough pictures"),
+    ],
+)
+def test_it_is_said_what_keeps_the_project_from_asking(olgas, shapes, site, changes, sentence):
+    Project.objects.update(**changes)
     for address in (PAGE, page_of(site)):
-        assert "The project is not open" in text(olgas.get(address))
+        assert sentence in text(olgas.get(address))
     assert "asked for a computation" in text(olgas.get(page_of(site)))
     Site.objects.update(fail_open=True)
     assert "all let pass, bots too" in text(olgas.get(page_of(site)))
+
+
+def test_it_is_said_how_much_is_known_of_what(olga, olgas, garden):
+    Membership.objects.create(project=garden, user=olga, role="owner")
+    birds.add_known(garden, yes=14, no=22)
+    garden.concepts.create(name="owl", phrase="an owl")
+    page = text(olgas.get("/projects/garden/captcha/"))
+    assert "1 of 2 concepts can be asked by pictures" in page
+    assert "is asked; more gold makes it safer" in page and "too few are known" in page
+    assert "No concept has enough" not in page
+
+
+def test_an_attack_is_told_while_it_goes_on(olgas, site, monkeypatch):
+    assert "as in an attack" not in text(olgas.get(page_of(site)))
+    monkeypatch.setattr("labeling.captcha.limits.level", lambda site: 2)
+    assert "as in an attack" in text(olgas.get(page_of(site)))
+
+
+def test_snippets_and_test_keys_are_those_that_work(olgas, shapes, olga):
+    for snippet in snippets("http://testserver", "key"):
+        for address in re.findall(r"http://testserver(/\S+?)[\s\"]", snippet.page + snippet.server):
+            assert resolve(address)
+    page = text(olgas.get(PAGE))
+    for key, secret in verifying.TEST_KEYS.items():
+        assert key in page and secret in page
+    assert page.index('<th scope="row">reCAPTCHA') < page.index("6LeIxAcTAAAAAJ")
+    assert page.index('<th scope="row">hCaptcha') < page.index("10000000-ffff")
 
 
 @pytest.mark.parametrize("role", ["reviewer", "trainer", "annotator", "viewer", None])
