@@ -168,7 +168,8 @@ def extend(attempt: Attempt) -> datetime:
 
 def tiles_of_round(attempt: Attempt, number: int) -> list[int]:
     """Return the tiles that a round of the grid shows; none where it has no such round."""
-    return attempt.tiles[part_of_round(attempt, number)] if attempt.door == Door.GRID else []
+    shows = attempt.door == Door.GRID and number in range(1, ROUNDS + 1)
+    return attempt.tiles[part_of_round(attempt, number)] if shows else []
 
 
 def part_of_round(attempt: Attempt, number: int) -> slice:

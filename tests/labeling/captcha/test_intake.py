@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from labeling.captcha import attempts, intake
+from labeling.captcha import attempts, decks, intake
 from labeling.models import Annotator, Answer, Attempt, Challenge, Question, Site
 from tests.at_once import run_at_once
 from tests.labeling.captcha import birds
@@ -26,11 +26,14 @@ def test_a_pass_becomes_an_annotator_with_challenges_and_answers(shop: Site) -> 
 
 
 def test_open_pictures_are_believed_by_who_is_right_about_the_known_ones(shop: Site) -> None:
-    for number in range(25):
+    some = Question.objects.filter(verdict=None).order_by("pk")
+    Question.objects.filter(pk__in=some[4:].values("pk")).delete()
+    for number in range(6):
+        decks.forget()
         assert birds.pass_at(shop, f"192.0.2.{number}", unknown=True)
     intake.run(seconds=5)
-    asked = Question.objects.filter(verdict=None, answers_count__gte=3)
-    assert len(asked) > 10 and all(question.probability > 0.9 for question in asked)
+    asked = Question.objects.filter(verdict=None)
+    assert len(asked) == 4 and all(question.probability > 0.85 for question in asked)
     assert sum(Attempt.objects.values_list("labels", flat=True)) == (
         Question.objects.filter(state="settled").count()
     )
