@@ -2,6 +2,7 @@
 # make demo EMPTY=1 DATA_DIR=…: the same without the demo project, to make one of your own
 # make test, make lint; make fuzz sends the API a hundred examples an operation and role
 # make bench (PICTURES=… to import, SNAPSHOT=… to train on, PEOPLE=… with crowd/ and cifar10/)
+# make captcha-clients (CLIENTS=… for some): unmodified clients of other CAPTCHAs against this one
 # Each makes its own environment in .venv first.
 
 PYTHON := .venv/bin/python
@@ -9,8 +10,9 @@ PICTURES := fixtures/demo/node_modules/@lobehub/fluent-emoji-3d/assets
 SNAPSHOT := $(lastword $(sort $(wildcard .data/snapshots/*)))
 PEOPLE :=
 EMPTY :=
+CLIENTS :=
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
-.PHONY: demo test lint fuzz bench environment
+.PHONY: demo test lint fuzz bench captcha-clients environment
 
 demo: environment
 	@exec $(PYTHON) labeling/processes.py $$PPID 15 $(PYTHON) manage.py demo $(if $(EMPTY),--empty)
@@ -59,6 +61,9 @@ bench: environment
 	$(if $(PEOPLE),,@echo) $(PYTHON) -m tests.benchmarks.uncertain_labels "$(PEOPLE)/cifar10"
 	$(if $(PEOPLE),,@echo) $(PYTHON) tests/benchmarks/frugality.py "$(PEOPLE)"
 	$(if $(PEOPLE),,@echo) $(PYTHON) tests/benchmarks/poisoning.py "$(PEOPLE)"
+
+captcha-clients: environment
+	@$(PYTHON) -m tests.captcha_clients $(CLIENTS)
 
 environment:
 	@scripts/environment

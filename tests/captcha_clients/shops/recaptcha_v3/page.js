@@ -1,0 +1,14 @@
+import { load } from "recaptcha-v3";
+
+const form = document.querySelector("form");
+const loading = load(form.dataset.key, {
+  customUrl: "https://captcha.example/recaptcha/api.js",
+  autoHideBadge: false,
+});
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const recaptcha = await loading;
+  form.elements["g-recaptcha-response"].value = await recaptcha.execute("order");
+  form.submit();
+});
