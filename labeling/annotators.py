@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef, Q
 from labeling import prepared
 from labeling.aggregation import online
 from labeling.models import Annotator, Answer, Project
+from labeling.models.annotators import CAME_HERE
 
 RECENT = 1_000  # newest answers in a record
 UNRELIABLE = 0.6  # reliability: a reviewer should look at those whose interval lies below it
@@ -124,10 +125,13 @@ def to_review(*, project: Project | None = None) -> list[Annotator]:
     """Return whom a reviewer should look at, in one project or in all, the least reliable first.
 
     Those are suspect, or their interval of reliability lies below UNRELIABLE, and nobody has
-    blocked them yet.
+    blocked them yet. Visitors of other sites are none of them: there are too many to look at each,
+    each answers once, and what they answer weighs by what is known of it.
     """
     candidates = Annotator.objects.filter(
-        Q(reliability__lt=UNRELIABLE) | Q(suspect_since__isnull=False), blocked=False
+        CAME_HERE,
+        Q(reliability__lt=UNRELIABLE) | Q(suspect_since__isnull=False),
+        blocked=False,
     )
     if project is not None:
         answered_here = Answer.objects.filter(annotator=OuterRef("pk"), question__project=project)

@@ -12,6 +12,7 @@ from django.db.models import Count, Exists, OuterRef, Q, Sum
 
 from labeling.images import visible
 from labeling.models import Annotator, Answer, Image, Project, Question, Tile
+from labeling.models.annotators import CAME_HERE
 from labeling.models.questions import POOLED
 from labeling.pools import levels
 
@@ -36,7 +37,13 @@ class Progress:
     ambiguous: int
     gold: int
     answers: int  # without those of blocked annotators
-    annotators: int
+    annotators: int  # who came here themselves
+    visitors: int  # of the project's sites, whose answers were taken in: one for each attempt
+
+    @property
+    def people(self) -> int:
+        """How many answered, whether they came here or to one of the project's sites."""
+        return self.annotators + self.visitors
 
     @property
     def chosen(self) -> int:
@@ -102,7 +109,8 @@ def measure(*, project: Project) -> Progress:
         answered=sum(group.answered for group in current),
         pooled=sum(group.pooled for group in current if group.concept in concepts),
         answers=sum(group.answers for group in groups),
-        annotators=Annotator.objects.filter(Exists(answered_here)).count(),
+        annotators=Annotator.objects.filter(CAME_HERE, Exists(answered_here)).count(),
+        visitors=Annotator.objects.filter(site__project=project, answers_count__gt=0).count(),
         **states,
     )
 

@@ -13,6 +13,7 @@ from django.db.models.functions import Coalesce, NullIf
 from labeling import access, annotators, project_stats, review
 from labeling.access import Capability
 from labeling.models import Annotator, Answer, Project
+from labeling.models.annotators import CAME_HERE
 from labeling.permissions import is_staff
 
 COUNTED = 10_000  # answers of one annotator that are counted; beyond, it is said to be more
@@ -72,9 +73,11 @@ def listing(
 ) -> QuerySet[Annotator]:
     """Return those who answered in a project, in order, each with what they are sorted by: `key`.
 
-    name: how their user name or pseudonym begins. only: "suspect", "blocked" or empty.
+    name: how their user name or pseudonym begins. only: "suspect", "blocked", "visitors" of the
+    project's sites, who are left out otherwise, or empty.
     """
-    rows = Annotator.objects.filter(_answered_in(project)).select_related("user")
+    came = Q(site__project=project) if only == "visitors" else CAME_HERE
+    rows = Annotator.objects.filter(came, _answered_in(project)).select_related("user", "site")
     if name:
         rows = rows.filter(Q(pseudonym__startswith=name) | Q(user__username__startswith=name))
     if only == "blocked":
@@ -104,7 +107,7 @@ def with_counts(rows: list[Annotator], project: Project) -> list[Row]:
 
 def find(project: Project, pk: int) -> Annotator | None:
     """Return an annotator who answered in the project."""
-    rows = Annotator.objects.filter(_answered_in(project)).select_related("user")
+    rows = Annotator.objects.filter(_answered_in(project)).select_related("user", "site")
     return rows.filter(pk=pk).first()
 
 

@@ -1,5 +1,6 @@
 """Annotators in the admin: how reliable they are, and whether their answers count."""
 
+from collections.abc import Iterator
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -40,6 +41,27 @@ class Suspects(admin.SimpleListFilter):
         return queryset.filter(pk__in=[one.pk for one in annotators.to_review()])
 
 
+class Origin(admin.SimpleListFilter):
+    """Those who came here to answer, unless visitors of other sites are asked for."""
+
+    title = "where they answered"
+    parameter_name = "origin"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("sites", "At other sites, to pass there"), ("all", "Anywhere")]
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        """Return the choices, of which the first is not all, but those who came here."""
+        here, *others = super().choices(changelist)
+        yield {**here, "display": "Here"}
+        yield from others
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Annotator]) -> QuerySet[Annotator]:
+        if self.value() == "all":
+            return queryset
+        return queryset.filter(site__isnull=self.value() != "sites")
+
+
 class AnnotatorList(ChangeList):
     """A page of annotators whose records are looked up at once."""
 
@@ -73,7 +95,7 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
         "counts",
         "seen",
     ]
-    list_filter = [Suspects, "blocked", ("user", admin.EmptyFieldListFilter)]
+    list_filter = [Origin, Suspects, "blocked", ("user", admin.EmptyFieldListFilter)]
     list_select_related = ["user"]
     search_fields = ["pseudonym"]
     search_help_text = "A user name or pseudonym, or how it begins."
@@ -84,6 +106,7 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
     fields = [
         "pseudonym",
         "user",
+        "site",
         "blocked",
         "suspect_since",
         "spells",

@@ -131,6 +131,11 @@ class AnnotatorFilters(Query):
         "their interval of reliability lies below 0.6, and nobody has blocked them.",
     )
     blocked = Flag(required=False, help_text="Whether their answers count no longer.")
+    visitors = Flag(
+        required=False,
+        help_text="Whether they are visitors of sites that embed challenges, one for each attempt "
+        "to pass there. They are left out unless this is true.",
+    )
     answers_min = WholeNumber(
         source="answers_count__gte", max_value=2**31 - 1, required=False, help_text="In all."
     )
@@ -141,6 +146,7 @@ def _filtered(
     rows: QuerySet[Annotator], chosen: dict[str, Any], project: Project | None = None
 ) -> QuerySet[Annotator]:
     """Return those who are chosen; of a project, or of all."""
+    rows = rows.filter(site__isnull=not chosen.pop("visitors", False))
     if name := chosen.pop("name", ""):
         rows = rows.filter(Q(pseudonym__startswith=name) | Q(user__username__startswith=name))
     suspect = chosen.pop("suspect", None)
@@ -258,7 +264,9 @@ class ProjectAnnotatorList(views.ListAPIView[Annotator]):
 
     def get_queryset(self) -> QuerySet[Annotator]:
         project = get_object_or_404(Project, slug=self.kwargs["slug"])
-        return _filtered(project_annotators.listing(project), self.chosen(), project)
+        chosen = self.chosen()
+        only = "visitors" if chosen.get("visitors") else ""
+        return _filtered(project_annotators.listing(project, only=only), chosen, project)
 
     def paginate_queryset(self, queryset: Any) -> list[Any] | None:
         """Count what each annotator of a page did in the project at once."""

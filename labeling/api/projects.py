@@ -64,7 +64,11 @@ class ProjectProgress(serializers.Serializer[Any]):
     ambiguous = serializers.IntegerField()
     gold = serializers.IntegerField()
     answers = serializers.IntegerField()
-    annotators = serializers.IntegerField()
+    annotators = serializers.IntegerField(help_text="Who came here to answer.")
+    visitors = serializers.IntegerField(
+        help_text="Of the sites that embed the project's challenges: one for each attempt whose "
+        "answers were taken in, so that somebody who came twice counts twice."
+    )
 
 
 class ProjectSettings(serializers.ModelSerializer[Project]):

@@ -113,7 +113,7 @@ class Agreement(APIView):
         project = get_object_or_404(Project, slug=slug)
         pages = Forward()
         rows, cursor = pages.part(request, project_stats.agreement(project)["concepts"])
-        annotators = project_stats.progress(project).annotators
+        annotators = project_stats.progress(project).people
         help_ = advice.of_concepts(project, rows, annotators=annotators)
         rows = [
             row | {"advice": found.text if (found := help_[row["concept"]["id"]]) else None}

@@ -547,7 +547,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-answers_count', 'id'],
-                'indexes': [models.Index(fields=['-answers_count'], name='annotator_busiest'), models.Index(condition=models.Q(('site__isnull', False)), fields=['site'], name='annotator_of_site'), models.Index(condition=models.Q(('suspect_since__isnull', False)), fields=['-suspect_since'], name='annotator_suspect')],
+                'indexes': [models.Index(condition=models.Q(('site', None)), fields=['-answers_count'], name='annotator_busiest'), models.Index(condition=models.Q(('site__isnull', False)), fields=['site'], name='annotator_of_site'), models.Index(condition=models.Q(('suspect_since__isnull', False)), fields=['-suspect_since'], name='annotator_suspect')],
             },
         ),
         migrations.CreateModel(

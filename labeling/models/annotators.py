@@ -11,6 +11,8 @@ from django.utils.translation import gettext as _
 from labeling import prepared
 from labeling.aggregation.online import ConfusionCounts
 
+CAME_HERE = Q(site=None)  # themselves, to answer; not to pass at another site
+
 
 def new_pseudonym() -> str:
     """Return a random name for a visitor."""
@@ -92,7 +94,7 @@ class Annotator(models.Model):
     class Meta:
         ordering = ["-answers_count", "id"]
         indexes = [
-            models.Index(fields=["-answers_count"], name="annotator_busiest"),
+            models.Index(fields=["-answers_count"], condition=CAME_HERE, name="annotator_busiest"),
             models.Index(
                 fields=["site"], condition=Q(site__isnull=False), name="annotator_of_site"
             ),

@@ -18,6 +18,7 @@ from labeling import (
     annotators,
     answer_history,
     project_annotators,
+    project_stats,
     review,
     svg,
     withdrawals,
@@ -46,7 +47,13 @@ class Filters(forms.Form):
     order = forms.ChoiceField(choices=[("up", "up"), ("down", "down")], required=False)
     name = forms.CharField(max_length=150, required=False, strip=True)
     only = forms.ChoiceField(
-        choices=[("", "All"), ("suspect", "To look at"), ("blocked", "Blocked")], required=False
+        choices=[
+            ("", "All"),
+            ("suspect", "To look at"),
+            ("blocked", "Blocked"),
+            ("visitors", "Visitors of sites"),
+        ],
+        required=False,
     )
 
     def value(self, name: str, default: str = "") -> str:
@@ -78,6 +85,7 @@ def listing(request: HttpRequest, project: Project) -> HttpResponse:
         "choices": filters.fields["only"].choices,  # type: ignore[attr-defined]
         "next": _link(request, after=_position(page[PAGE - 1])) if len(page) > PAGE else "",
         "first": _link(request, after="") if request.GET.get("after") else "",
+        "visitors": project_stats.progress(project).visitors,
         "page_name": "annotators",
     }
     return base.render(request, project, "project/annotators.html", context, section=SECTION)

@@ -58,7 +58,7 @@ def agreement(
     questions in common are in `few`, apart from `rows`.
     """
     measured = project_stats.agreement(project)
-    annotators = project_stats.progress(project).annotators
+    annotators = project_stats.progress(project).people
     help_ = advice.of_concepts(project, measured["concepts"], annotators=annotators)
     rows = [
         _row(stats, project, help_[stats["concept"]["id"]])

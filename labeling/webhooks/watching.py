@@ -80,9 +80,12 @@ def _label(row: Mapping[str, object]) -> dict[str, object]:
 
 
 def _tell_annotators(hook: Webhook, until: datetime) -> None:
-    """Write down those whose answers were found bad, and who answered in the project."""
+    """Write down those whose answers were found bad, and who answered in the project.
+
+    Visitors of other sites, who may be many and never come back, are told of by nobody.
+    """
     spells = SuspectSpell.objects.filter(
-        started_at__gt=hook.spells_until, started_at__lte=until
+        started_at__gt=hook.spells_until, started_at__lte=until, annotator__site=None
     ).order_by("started_at")
     for spell in spells:
         answered = Answer.objects.filter(

@@ -42,6 +42,7 @@ def test_anybody_may_see_what_projects_there_are(client, shapes):
         "gold": 12,
         "answers": 0,
         "annotators": 0,
+        "visitors": 0,
     }
 
 
