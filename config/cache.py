@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any, ClassVar, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -69,6 +69,14 @@ class _Client(RedisCacheClient):
         for key, value in data.items():
             pipeline.set(key, cast(Any, self)._serializer.dumps(value), ex=timeout)
         pipeline.execute()
+
+    def count_many(self, timeouts: Mapping[str, int]) -> list[int]:
+        """Count one more at each of these keys in one round trip; return how many there are."""
+        client = self.get_client(None, write=True)
+        pipeline = client.pipeline(transaction=False)
+        for key, timeout in timeouts.items():
+            pipeline.incr(key).expire(key, timeout)
+        return [int(count) for count in pipeline.execute()[::2]]
 
     def delete_matching(self, pattern: str) -> None:
         client = self.get_client(None, write=True)
@@ -152,6 +160,22 @@ class SharedCache(RedisCache):
     get_many = _or_empty("get_many")
     set_many = _or_empty("set_many")
     delete_many = _or_empty("delete_many")
+
+    def count_many(self, timeouts: Mapping[str, int]) -> list[int]:
+        """Count one more at each key, which is kept for so many seconds from now on.
+
+        Return how many there are at each; 0 everywhere while the server is away.
+        """
+        if not _outage.skips():
+            keys = {self.make_key(key): seconds for key, seconds in timeouts.items()}
+            try:
+                counts = cast(_Client, self._cache).count_many(keys)
+            except (RedisError, OSError) as error:
+                _outage.begin(error)
+            else:
+                _outage.end()
+                return counts
+        return [0] * len(timeouts)
 
     def clear(self) -> None:
         try:

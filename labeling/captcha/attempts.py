@@ -184,7 +184,7 @@ def _draw(attempt: Attempt) -> None:
     rows = prepared.fetch(_SHOWN, [attempt.address, since, SAME_ADDRESS])
     exclude = {tile for (tiles,) in rows for tile in tiles}
     if attempt.door == Door.TEXT:
-        drawn = text_rounds.compose(project, exclude)
+        drawn = text_rounds.compose(project, exclude, threshold=attempt.threshold)
         if drawn is not None:
             for name in ("questions", "tiles", "reasons", "known", "predicted", "sentences"):
                 setattr(attempt, name, list(getattr(drawn, name)))

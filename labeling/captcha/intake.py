@@ -83,11 +83,15 @@ def _record(attempt: Attempt) -> tuple[Annotator, int]:
     for number in range(1, len(attempt.round_seconds) + 1):
         part = attempts.part_of_round(attempt, number)
         challenge = _challenge(attempt, annotator, number, part)
-        questions = attempt.questions[part]
+        questions, reasons = attempt.questions[part], attempt.reasons[part]
+        values = dict(zip(questions, attempt.values[part], strict=True))
+        asked = {
+            q: why for q, why in zip(questions, reasons, strict=True) if why != Challenge.SHOWN
+        }
         outcome = answers.record(
             annotator=annotator,
-            values=dict(zip(questions, attempt.values[part], strict=True)),
-            reasons=dict(zip(questions, attempt.reasons[part], strict=True)),
+            values={question: values[question] for question in asked},
+            reasons=asked,
             challenge=challenge,
             seconds=attempt.round_seconds[number - 1],
         )

@@ -1,7 +1,7 @@
 """How much an address, a site and all together may ask for, and how hard a site is attacked.
 
 Counted in the cache that all processes share. While it is away nothing is counted, so that no
-visitor is turned away by that; quotas and responses are the database's and hold.
+visitor is turned away for that: responses are the database's, and are good once all the same.
 """
 
 import math
@@ -43,11 +43,17 @@ def count_attempt(site: Site, address: str) -> None:
     address: its keyed hash.
     """
     rate = settings.CAPTCHA_ADDRESS_RATE
-    _count(f"address:{address}", rate, MINUTE)
-    _count(f"address:{address}", rate * ADDRESS_HOUR, HOUR)
-    _count(f"site:{site.pk}", settings.CAPTCHA_SITE_RATE, MINUTE)
-    _count("all", settings.CAPTCHA_RATE, MINUTE)
-    if _counted(f"quota:{site.pk}", DAY) > site.daily_quota:
+    limits = {
+        (f"address:{address}", MINUTE): rate,
+        (f"address:{address}", HOUR): rate * ADDRESS_HOUR,
+        (f"site:{site.pk}", MINUTE): settings.CAPTCHA_SITE_RATE,
+        ("all", MINUTE): settings.CAPTCHA_RATE,
+    }
+    quota = f"quota:{site.pk}", DAY
+    *counts, today = _counted(*limits, quota)
+    for (window, most), count in zip(limits.items(), counts, strict=True):
+        _check(count, most, window[1])
+    if today > site.daily_quota:
         raise QuotaReached(
             _("This site has asked as many questions today as it may: try again tomorrow."),
             _left(DAY),
@@ -56,12 +62,13 @@ def count_attempt(site: Site, address: str) -> None:
 
 def count_sheet(attempt: UUID, number: int) -> None:
     """Count that a round's sheet is drawn, which costs more than all else. Raises TooMany."""
-    _count(f"sheet:{attempt.hex}:{number}", SHEETS, HOUR)
+    (count,) = _counted((f"sheet:{attempt.hex}:{number}", HOUR))
+    _check(count, SHEETS, HOUR)
 
 
 def count_end(site: int, end: Literal["passed", "failed"]) -> None:
     """Count an attempt that ended, by which the level of an attack is known."""
-    _counted(f"{end}:{site}", LEVEL_SECONDS)
+    _counted((f"{end}:{site}", LEVEL_SECONDS))
 
 
 def level(site: Site) -> int:
@@ -92,25 +99,26 @@ def _level(site: int) -> int:
     return sum(share >= bound for bound in LEVELS)
 
 
-def _count(what: str, most: int, seconds: int) -> None:
-    if _counted(what, seconds) > most:
+def _check(count: int, most: int, seconds: int) -> None:
+    if count > most:
         raise TooMany(
             _("Too much was asked for from here: wait a little and try again."), _left(seconds)
         )
 
 
-def _counted(what: str, seconds: int) -> int:
-    """Count one more in the present window of so many seconds; return how many there are."""
-    key = f"captcha:{what}:{seconds}:{int(time.time() // seconds)}"
-    try:
-        return cache.incr(key)
-    except ValueError:  # the first of its window
-        if cache.add(key, 1, 2 * seconds):
-            return 1
-    try:
-        return cache.incr(key)
-    except ValueError:  # the cache is away
-        return 0
+def _counted(*windows: tuple[str, int]) -> list[int]:
+    """Count one more of each of these in their present windows; return how many there are.
+
+    windows: what is counted, and the seconds of a window. While the cache is away it is 0.
+    """
+    now = int(time.time())
+    timeouts = {f"captcha:{what}:{s}:{now // s}": 2 * s for what, s in windows}
+    if hasattr(cache, "count_many"):
+        counts: list[int] = cache.count_many(timeouts)
+        return counts
+    for key, timeout in timeouts.items():  # the process's own memory
+        cache.add(key, 0, timeout)
+    return [cache.incr(key) for key in timeouts]
 
 
 def _left(seconds: int) -> int:

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from labeling import audit
+from labeling import audit, prepared
 from labeling.captcha import hosts as host_names
 from labeling.models import Event, Project, Site, SiteSecret
 from labeling.models.sites import SHOWN
@@ -120,7 +120,7 @@ def find(key: str) -> Site | None:
     """Return the site of a key, with its project, unless it is switched off."""
     if len(key) > KEY_LENGTH or "\0" in key:
         return None
-    return Site.objects.select_related("project").filter(key=key, active=True).first()
+    return _with_project(prepared.first(Site, "WHERE key = %s AND active", [key]))
 
 
 def secret_of(secret: str) -> SiteSecret | None:
@@ -132,9 +132,26 @@ def secret_of(secret: str) -> SiteSecret | None:
     if len(secret) > LONGEST_SECRET:
         return None
     digest = SiteSecret.digest_of(secret)
-    rows = valid_secrets().filter(digest=digest, site__active=True)
-    row = rows.select_related("site__project").first()
-    return row if row is not None and hmac.compare_digest(row.digest, digest) else None
+    condition = "WHERE digest = %s AND (expires_at IS NULL OR expires_at > %s)"
+    row = prepared.first(SiteSecret, condition, [digest, timezone.now()])
+    if row is None or not hmac.compare_digest(row.digest, digest):
+        return None
+    site = prepared.first(Site, "WHERE id = %s AND active", [row.site_id])
+    if site is None:
+        return None
+    row.site = site
+    return row
+
+
+def _with_project(site: Site | None) -> Site | None:
+    """Give a site its project, by a statement that is prepared."""
+    if site is None:
+        return None
+    project = prepared.first(Project, "WHERE id = %s", [site.project_id])
+    if project is None:
+        return None  # it has just been deleted
+    site.project = project
+    return site
 
 
 def valid_secrets() -> QuerySet[SiteSecret]:
