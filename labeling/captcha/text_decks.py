@@ -23,7 +23,7 @@ from labeling.selection.overlap import Overlap
 SECONDS = 60.0  # for which a deck is drawn from
 READ = 150  # captions of each state, on each side of a random point
 HANDED_OUT = 3  # times that an open caption is drawn from a deck
-LEAST = 40  # pictures with a pair of true sentences: one attempt shows nearly as many
+LEAST = 60  # pictures with a pair of true sentences: one attempt shows up to fifty of them
 ENOUGH = 400  # of them, from which on an attacker who learns them by heart learns long
 
 UNKNOWN = -1.0

@@ -28,7 +28,7 @@ NEITHER = 0  # the choice that no sentence says the same
 UNASKED = 0  # stands for the question of an item whose sentences are both of other pictures
 SENTENCES = 3  # an item: the reference and two options
 UNJUDGED = 1  # items of each round
-MISTAKES = 2  # of the judged items of both rounds, with which an attentive person still passes
+MISTAKES = 3  # of the judged items of both rounds, with which an attentive person still passes
 MOST_JUDGED = 24  # items of both rounds: so many nobody is asked
 FALSE_SHARE = 0.3  # of the unjudged items, where there are captions that are known to be false
 OPEN_SHARE = 0.1  # of the other sentences that are open captions: as of those that are asked about
@@ -228,7 +228,7 @@ class _Composer:
                     self._add_unjudged()
                 else:
                     self._add_judged()
-            self._rounds.first_round = self._rounds.first_round or count + UNJUDGED
+            self._rounds.first_round = self._rounds.first_round or len(self._rounds.questions)
         return self._rounds
 
     def _add_judged(self) -> None:
@@ -245,13 +245,12 @@ class _Composer:
         self._rounds.add(pair, None, [each.question for each in options])
 
     def _add_unjudged(self) -> None:
-        """Add an item about a caption that is open, or known to be false; else one more judged."""
+        """Add an item about a caption that is open, or known to be false; none without such."""
         is_false = random.random() < FALSE_SHARE
         pools = (self._false, self._open) if is_false else (self._open, self._false)
         try:
             pair = self._fresh([*pools[0], *pools[1]])
         except _TooFew:
-            self._add_judged()
             return
         self._deck.hand_out(pair)
         self._add_caption(pair, random.randint(1, 2))
