@@ -28,7 +28,7 @@ TYPES = {  # of PostgreSQL, and how COPY writes them
 _ANSWERS = f"""
 SELECT answer.id, question_id, annotator_id, value, weight,
     coalesce(uuid_hash_extended(challenge_id, 0), 0), answer.reason = 'gold',
-    answer.reason = 'imported'
+    answer.reason = 'imported', annotator.site_id IS NOT NULL
 FROM labeling_answer AS answer
 JOIN labeling_question AS question ON question.id = question_id
 JOIN labeling_annotator AS annotator ON annotator.id = annotator_id
@@ -78,6 +78,7 @@ class AnswerArrays:
     challenge: Ids  # (N,) a hash of its id; 0 without one
     check: Bools  # (N,) asked because the truth was known, or nearly
     imported: Bools  # (N,)
+    visitor: Bools  # (N,) given by a visitor of another site
     annotators: Ids  # (W,) ids
 
 
@@ -88,7 +89,7 @@ def read(project: Project, *, newest: int) -> tuple[QuestionArrays, AnswerArrays
     """
     answers = columns(
         _ANSWERS.format(project=project.pk, newest=newest),
-        *("int8", "int8", "int8", "bool", "float8", "int8", "bool", "bool"),
+        *("int8", "int8", "int8", "bool", "float8", "int8", "bool", "bool", "bool"),
     )
     rows = columns(
         _QUESTIONS.format(project=project.pk),
@@ -107,7 +108,7 @@ def _answers(question_ids: Ids, columns: list[npt.NDArray[Any]]) -> AnswerArrays
         present = question_ids[index.clip(max=len(question_ids) - 1)] == columns[1]
         index = index[present]  # the others were deleted meanwhile
         columns = [column[present] for column in columns]
-    ids, _, annotators, value, weight, challenge, check, imported = columns
+    ids, _, annotators, value, weight, challenge, check, imported, visitor = columns
     distinct, annotator = np.unique(annotators, return_inverse=True)
     return AnswerArrays(
         id=ids,
@@ -118,6 +119,7 @@ def _answers(question_ids: Ids, columns: list[npt.NDArray[Any]]) -> AnswerArrays
         challenge=challenge,
         check=check,
         imported=imported,
+        visitor=visitor,
         annotators=distinct,
     )
 

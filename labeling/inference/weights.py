@@ -1,4 +1,8 @@
-"""What each answer weighs in a recomputation: as online, by its annotator and its challenge."""
+"""What each answer weighs in a recomputation: as online, by its annotator and its challenge.
+
+Answers of sites' visitors weigh less besides, as far as they err together about what is known
+(`aggregation.shared_errors`): copies of one program pass as many annotators.
+"""
 
 from dataclasses import dataclass
 
@@ -6,7 +10,7 @@ import numpy as np
 from django.db import connection
 
 from labeling import evidence
-from labeling.aggregation import earnest
+from labeling.aggregation import earnest, shared_errors
 from labeling.aggregation.online import ConfusionCounts
 from labeling.inference.arrays import AnswerArrays, Floats, Index, QuestionArrays
 from labeling.models import Annotator, Project, Recomputation
@@ -32,7 +36,7 @@ FROM changed WHERE changed.id = answer.id
 class Weights:
     """What each of N answers weighs, in [0, 1]."""
 
-    challenge: Floats  # (N,) of its challenge: `Answer.weight`
+    challenge: Floats  # (N,) of its challenge, and beside those who err alike: `Answer.weight`
     total: Floats  # (N,) that, times the trust in its annotator
 
 
@@ -86,12 +90,8 @@ def _challenge_weights(
     counts: list[ConfusionCounts],
     priors: list[float],
 ) -> Floats:
-    """Return (N,) the weight of each answer's challenge."""
-    verdict = questions.verdict[answers.question]
-    known = np.where(verdict >= 0, verdict, np.nan)
-    checks = answers.check & (verdict < 0)
-    known[checks] = questions.probability[answers.question[checks]]
-    known[answers.challenge == 0] = np.nan
+    """Return (N,) the weight of each answer's challenge, and beside answers of the same errors."""
+    known = _known(questions, answers)
     weight = answers.weight.copy()
     (judged,) = np.nonzero(~np.isnan(known))
     if not len(judged):
@@ -113,4 +113,35 @@ def _challenge_weights(
     place: Index = np.searchsorted(challenges, answers.challenge).clip(max=len(challenges) - 1)
     has_judged = challenges[place] == answers.challenge
     weight[has_judged] = of_challenge[place[has_judged]]
+    discounted = has_judged & answers.visitor
+    if discounted.any():
+        weight[discounted] *= _discount(questions, answers, known)[discounted]
     return weight
+
+
+def _known(questions: QuestionArrays, answers: AnswerArrays) -> Floats:
+    """Return (N,) the probability of yes where an answer's challenge is judged by it; else NaN."""
+    verdict = questions.verdict[answers.question]
+    known = np.where(verdict >= 0, verdict, np.nan)
+    checks = answers.check & (verdict < 0)
+    known[checks] = questions.probability[answers.question[checks]]
+    known[answers.challenge == 0] = np.nan
+    return known
+
+
+def _discount(questions: QuestionArrays, answers: AnswerArrays, known: Floats) -> Floats:
+    """Return (N,) what answers of sites' visitors weigh beside those of the same errors; else 1."""
+    (visitors,) = np.nonzero(answers.visitor)
+    ids, annotator = np.unique(answers.annotator[visitors], return_inverse=True)
+    question, value = answers.question[visitors], answers.value[visitors]
+    is_known = ~np.isnan(known[visitors])
+    clusters = shared_errors.find(
+        annotator[is_known],
+        question[is_known],
+        value[is_known] != (known[visitors][is_known] > 0.5),
+        annotators=len(ids),
+        questions=len(questions.id),
+    )
+    discount = np.ones(len(answers.id))
+    discount[visitors] = shared_errors.discount(clusters, annotator, question, value)
+    return discount
