@@ -13,6 +13,7 @@ from tests.captcha_clients.installing import Installed, Missing
 SHOPS = Path(__file__).parent / "shops"
 RECAPTCHA, HCAPTCHA = "g-recaptcha-response", "h-captcha-response"
 OWN = "tessera-response"
+INVISIBLE = "/invisible/"
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ CLIENTS = [
         _python("django_recaptcha"),
         pages=(
             Page(),
-            Page("/invisible/", invisible=True),
+            Page(INVISIBLE, invisible=True),
             Page("/v3/", field="captcha", invisible=True, action="order"),
         ),
     ),
@@ -129,7 +130,12 @@ CLIENTS = [
         _python("django_hcaptcha_field"),
         pages=(Page(field=HCAPTCHA),),
     ),
-    Client("vue-recaptcha", "npm", _bundled("vue_recaptcha", "recaptcha")),
+    Client(
+        "vue-recaptcha",
+        "npm",
+        _bundled("vue_recaptcha", "recaptcha"),
+        pages=(Page(), Page(INVISIBLE, invisible=True)),
+    ),
     Client(
         "recaptcha-v3",
         "npm",
@@ -140,19 +146,20 @@ CLIENTS = [
         "@hcaptcha/react-hcaptcha",
         "npm",
         _bundled("react_hcaptcha", "hcaptcha"),
-        pages=(Page(field=HCAPTCHA),),
+        pages=(Page(field=HCAPTCHA), Page(INVISIBLE, HCAPTCHA, invisible=True)),
     ),
     Client(
         "@hcaptcha/vanilla-hcaptcha",
         "npm",
         _bundled("vanilla_hcaptcha", "hcaptcha"),
-        pages=(Page(field=HCAPTCHA),),
+        pages=(Page(field=HCAPTCHA), Page(INVISIBLE, HCAPTCHA, invisible=True)),
     ),
     Client("php-google-recaptcha", "Debian", _php),
     Client(
         "react-google-recaptcha",
         "npm",
         _bundled("react_google_recaptcha", "recaptcha"),
+        pages=(Page(), Page(INVISIBLE, invisible=True)),
         mapped=True,
     ),
     Client("express-recaptcha", "npm", _express, mapped=True),

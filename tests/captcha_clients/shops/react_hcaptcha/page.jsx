@@ -1,23 +1,35 @@
 import HCaptcha from "@hcaptcha/react-hcaptcha";
-import { useState } from "react";
+import { StrictMode, useRef, useState } from "react";
 import { createRoot } from "react-dom/client";
 
 const place = document.querySelector("#app");
+const ours = { sitekey: place.dataset.key, apihost: "https://captcha.example", sentry: false };
 
 function Order() {
   const [token, setToken] = useState("");
   return (
     <form method="post">
-      <HCaptcha
-        sitekey={place.dataset.key}
-        apihost="https://captcha.example"
-        sentry={false}
-        onVerify={setToken}
-        onExpire={() => setToken("")}
-      />
+      <HCaptcha {...ours} onVerify={setToken} onExpire={() => setToken("")} />
       <input type="submit" value="Order" disabled={!token} />
     </form>
   );
 }
 
-createRoot(place).render(<Order />);
+function InvisibleOrder() {
+  const captcha = useRef(null);
+  const order = async (event) => {
+    event.preventDefault();
+    const { currentTarget: form } = event;
+    await captcha.current.execute({ async: true });
+    form.submit();
+  };
+  return (
+    <form method="post" onSubmit={order}>
+      <HCaptcha {...ours} ref={captcha} size="invisible" />
+      <input type="submit" value="Order" />
+    </form>
+  );
+}
+
+const Page = location.pathname === "/" ? Order : InvisibleOrder;
+createRoot(place).render(<StrictMode><Page /></StrictMode>);
