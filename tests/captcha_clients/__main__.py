@@ -52,8 +52,7 @@ def main() -> int:
 
 def _prove(chosen: list[Client], installed: Installed, data_dir: Path) -> list[Result]:
     """Try the clients, one after the other."""
-    names = [server.CAPTCHA, *server.CONSTANT]
-    network.prepare([*names, server.SHOP], data_dir)
+    network.prepare([*server.NAMES, server.SHOP], data_dir)
     server.configure(data_dir / "server")
     (data_dir / "front").mkdir()
     with servers.ensure(data_dir / "server"):
@@ -63,7 +62,7 @@ def _prove(chosen: list[Client], installed: Installed, data_dir: Path) -> list[R
             front.serving(
                 installed.caddy,
                 data_dir / "front",
-                captcha=names,
+                captcha=server.NAMES,
                 captcha_port=server.PORT,
                 shop=server.SHOP,
                 shop_port=PORT,

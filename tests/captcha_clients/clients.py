@@ -13,7 +13,8 @@ from tests.captcha_clients.installing import Installed, Missing
 SHOPS = Path(__file__).parent / "shops"
 RECAPTCHA, HCAPTCHA = "g-recaptcha-response", "h-captcha-response"
 OWN = "tessera-response"
-INVISIBLE = "/invisible/"
+INVISIBLE, ENTERPRISE = "/invisible/", "/enterprise/"
+OURS, GOOGLES, NET = "captcha.example", "www.google.com", "recaptcha.net"
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Page:
     invisible: bool = False  # the challenge opens when the form is sent
     action: str = ""  # as the page names it: version 3 alone
     api: str = ""  # what the page calls with JSON, instead of sending its form
+    server: str = OURS  # as the page names it
 
     @property
     def address(self) -> str:
@@ -46,7 +48,11 @@ class Client:
     registry: str  # PyPI, npm or Debian; Tessera for its own element
     start: Callable[[Installed, Path], list[str]]  # given a folder to build in
     pages: tuple[Page, ...] = (Page(),)
-    mapped: bool = False  # its server's name is a constant
+
+    @property
+    def mapped(self) -> bool:
+        """Whether its server's name is a constant."""
+        return self.pages[0].server != OURS
 
     def command(self, installed: Installed, build: Path) -> list[str]:
         """Return the command that runs its shop. Raises Missing."""
@@ -140,7 +146,10 @@ CLIENTS = [
         "recaptcha-v3",
         "npm",
         _bundled("recaptcha_v3", "recaptcha"),
-        pages=(Page(invisible=True, action="order"),),
+        pages=(
+            Page(invisible=True, action="order"),
+            Page(ENTERPRISE, invisible=True, action="order"),
+        ),
     ),
     Client(
         "@hcaptcha/react-hcaptcha",
@@ -159,9 +168,12 @@ CLIENTS = [
         "react-google-recaptcha",
         "npm",
         _bundled("react_google_recaptcha", "recaptcha"),
-        pages=(Page(), Page(INVISIBLE, invisible=True)),
-        mapped=True,
+        pages=(
+            Page(server=GOOGLES),
+            Page(INVISIBLE, invisible=True, server=GOOGLES),
+            Page(ENTERPRISE, server=NET),
+        ),
     ),
-    Client("express-recaptcha", "npm", _express, mapped=True),
+    Client("express-recaptcha", "npm", _express, pages=(Page(server=GOOGLES),)),
     Client("tessera-captcha", "Tessera", _own_element, pages=(Page(field=OWN),)),
 ]

@@ -11,7 +11,7 @@ from urllib.request import Request, urlopen
 
 from playwright.sync_api import Browser
 
-from tests.captcha_clients import clients, server, visitor
+from tests.captcha_clients import clients, visitor
 from tests.captcha_clients.children import Failure, running
 from tests.captcha_clients.clients import Client, Page
 from tests.captcha_clients.front import Authority
@@ -78,8 +78,7 @@ class Bench:
         return result
 
     def _try(self, page: Page, result: Result) -> None:
-        captcha_name = server.CONSTANT[0] if result.client.mapped else server.CAPTCHA
-        response = visitor.order(self.browser, page, captcha_name)
+        response = visitor.order(self.browser, page)
         result.done["solved"] += 1
         result.done["verified"] += 1
         _expect(not _accepts(PORT, page, response), "It accepts a response for the second time.")

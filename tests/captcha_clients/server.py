@@ -20,10 +20,16 @@ from PIL import Image as Pillow
 from PIL import ImageDraw
 
 from tests.captcha_clients.children import running
+from tests.captcha_clients.clients import GOOGLES, NET, OURS
 from tests.pictures import encoded, patchwork
 
-SHOP, CAPTCHA = "shop.example", "captcha.example"
-CONSTANT = ["www.google.com", "www.recaptcha.net", "recaptcha.net"]  # of clients
+SHOP = "shop.example"
+NAMES = [
+    OURS,
+    GOOGLES,
+    NET,
+    "www.recaptcha.net",
+]  # of the server: some are constants of clients
 PORT = 8000
 PICTURES = 96
 OPEN = 16  # of them, of unknown truth
@@ -59,7 +65,7 @@ class Captcha:
     def _ask(self, path: str, body: object = None) -> bytes:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"} if data else {}
-        request = Request(f"https://{CAPTCHA}{path}", data, headers)
+        request = Request(f"https://{OURS}{path}", data, headers)
         with urlopen(request, context=self.context) as answer:
             found: bytes = answer.read()
         return found
@@ -110,7 +116,7 @@ def _date_back(attempt: Any) -> None:
 def configure(data_dir: Path) -> None:
     """Set what the server reads from its environment."""
     os.environ |= {
-        "ALLOWED_HOSTS": ",".join([CAPTCHA, *CONSTANT]),
+        "ALLOWED_HOSTS": ",".join(NAMES),
         "CAPTCHA_ADDRESS_RATE": "10000",
         "DATA_DIR": str(data_dir),
         "DJANGO_ALLOW_ASYNC_UNSAFE": "true",  # Playwright runs an event loop in this thread

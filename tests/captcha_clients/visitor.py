@@ -28,11 +28,10 @@ def browser(pin: str) -> Iterator[Browser]:
         started.close()
 
 
-def order(browser: Browser, shop_page: ShopPage, captcha: str) -> str:
+def order(browser: Browser, shop_page: ShopPage) -> str:
     """Order something as a visitor does, by the challenge of a page; return the response.
 
-    captcha: the host name of the CAPTCHA's server. Raises Failure where the page says or asks for
-    anything else than it should.
+    Raises Failure where the page complains, asks any other server, or sets a cookie.
     """
     context = browser.new_context(viewport=SIZE, locale="en")
     context.set_default_timeout(TIMEOUT)
@@ -48,7 +47,8 @@ def order(browser: Browser, shop_page: ShopPage, captcha: str) -> str:
         expect(page.get_by_text("Thank you")).to_be_visible()
         if said:
             raise Failure(f"The page complained: {said}")
-        if others := {urlsplit(each.url).hostname for each in asked} - {server.SHOP, captcha, None}:
+        hosts = {urlsplit(each.url).hostname for each in asked}
+        if others := hosts - {server.SHOP, shop_page.server, None}:
             raise Failure(f"The page asked {others}.")
         if cookies := [each for each in context.cookies() if each["domain"] != server.SHOP]:
             raise Failure(f"It set cookies: {cookies}.")

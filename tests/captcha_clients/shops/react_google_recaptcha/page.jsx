@@ -30,5 +30,8 @@ function InvisibleOrder() {
   );
 }
 
-const Page = location.pathname === "/" ? Order : InvisibleOrder;
+if (location.pathname === "/enterprise/") {
+  window.recaptchaOptions = { enterprise: true, useRecaptchaNet: true };
+}
+const Page = location.pathname === "/invisible/" ? InvisibleOrder : Order;
 createRoot(place).render(<StrictMode><Page /></StrictMode>);

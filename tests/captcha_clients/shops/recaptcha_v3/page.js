@@ -1,9 +1,11 @@
 import { load } from "recaptcha-v3";
 
 const form = document.querySelector("form");
+const useEnterprise = location.pathname === "/enterprise/";
+const script = useEnterprise ? "enterprise.js" : "api.js";
 const loading = load(form.dataset.key, {
-  customUrl: "https://captcha.example/recaptcha/api.js",
-  autoHideBadge: false,
+  customUrl: `https://captcha.example/recaptcha/${script}`,
+  useEnterprise,
 });
 
 form.addEventListener("submit", async (event) => {
