@@ -1,19 +1,19 @@
 """Record what visitors of sites have answered: attempts become annotators, challenges and answers.
 
-Each attempt that ended with answers, passed or failed, is taken in once: its visitor becomes an
-annotator of their own, whose answers weigh by those of known truth among them, as everybody's do
-(`labeling.answers`). The database says what is to be taken in; a run that dies is gone on with by
-the next, and several go on beside each other.
+Each attempt that ended with answers, passed or failed, is taken in once, both of its rounds as one
+challenge: its visitor becomes an annotator of their own, whose answers weigh by those of known
+truth among them, as everybody's do (`labeling.answers`). The database says what is to be taken in;
+a run that dies is gone on with by the next, and several go on beside each other.
 """
 
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import answers, prepared, question_state
-from labeling.captcha import attempts
+from labeling import answers, bulk_insert, prepared, question_state
 from labeling.models import Annotator, Attempt, Challenge, Site
 
 BATCH = 20  # attempts of one transaction, for as long as which their questions are locked
@@ -26,7 +26,11 @@ WHERE taken_in_at IS NULL AND values <> '{}' AND (state <> 'asked' OR expires_at
 ORDER BY created_at LIMIT %s FOR UPDATE SKIP LOCKED
 """
 _TAKEN = """
-UPDATE labeling_attempt SET taken_in_at = %s, annotator_id = %s, labels = %s WHERE id = %s
+UPDATE labeling_attempt AS attempt
+SET taken_in_at = %(now)s, annotator_id = new.annotator, labels = new.labels
+FROM unnest(%(ids)s::uuid[], %(annotators)s::bigint[], %(labels)s::integer[])
+    AS new(id, annotator, labels)
+WHERE attempt.id = new.id
 """
 _FORGET_ADDRESSES = """
 UPDATE labeling_attempt SET address = '' WHERE id IN (
@@ -56,13 +60,22 @@ def take_in(*, now: datetime | None = None) -> int:
     now = now or timezone.now()
     with transaction.atomic():
         due = prepared.objects(Attempt, _DUE, [now, BATCH])
-        of = Site.objects.in_bulk({attempt.site_id for attempt in due})
         # In one go, in their order: so that no two transactions wait for each other.
         question_state.lock({question for attempt in due for question in attempt.questions})
-        for attempt in due:
-            attempt.site = of[attempt.site_id]
-            annotator, labels = _record(attempt)
-            prepared.execute(_TAKEN, [now, annotator.pk, labels, attempt.pk])
+        annotators = [Annotator(site_id=attempt.site_id) for attempt in due]
+        bulk_insert.insert_with_ids(annotators)
+        challenges = _challenges(due, annotators)
+        bulk_insert.insert_with_ids(challenges)
+        labels = [
+            _record(attempt, challenge) for attempt, challenge in zip(due, challenges, strict=True)
+        ]
+        values = {
+            "now": now,
+            "ids": [attempt.pk for attempt in due],
+            "annotators": [annotator.pk for annotator in annotators],
+            "labels": labels,
+        }
+        prepared.execute(_TAKEN, values)
     return len(due)
 
 
@@ -77,44 +90,43 @@ def forget(*, now: datetime | None = None) -> int:
     return deleted
 
 
-def _record(attempt: Attempt) -> tuple[Annotator, int]:
-    """Record an attempt's answers, round by round; return its annotator, and the labels gained."""
-    annotator, labels = Annotator.objects.create(site_id=attempt.site_id), 0
-    for number in range(1, len(attempt.round_seconds) + 1):
-        part = attempts.part_of_round(attempt, number)
-        challenge = _challenge(attempt, annotator, number, part)
-        questions, reasons = attempt.questions[part], attempt.reasons[part]
-        values = dict(zip(questions, attempt.values[part], strict=True))
-        asked = {
-            q: why for q, why in zip(questions, reasons, strict=True) if why != Challenge.SHOWN
-        }
-        outcome = answers.record(
-            annotator=annotator,
-            values={question: values[question] for question in asked},
-            reasons=asked,
-            challenge=challenge,
-            seconds=attempt.round_seconds[number - 1],
-        )
-        labels += outcome.change.settled if outcome.change else 0
-    return annotator, labels
-
-
-def _challenge(attempt: Attempt, annotator: Annotator, number: int, part: slice) -> Challenge:
-    """Store the challenge that a round was."""
-    sentences = slice(part.start and 3 * part.start, part.stop and 3 * part.stop)
-    return prepared.insert(
+def _challenges(due: Sequence[Attempt], annotators: Sequence[Annotator]) -> list[Challenge]:
+    """Return the challenge that each attempt was: the tiles of the rounds that were answered."""
+    projects = dict(Site.objects.filter(attempts__in=due).values_list("pk", "project"))
+    return [
         Challenge(
-            project_id=attempt.site.project_id,
+            project_id=projects[attempt.site_id],
             annotator=annotator,
             kind=attempt.door,
             concept_id=attempt.concept_id,
-            questions=attempt.questions[part],
-            tiles=attempt.tiles[part],
-            reasons=attempt.reasons[part],
-            sentences=attempt.sentences[sentences],
+            questions=attempt.questions[: len(attempt.values)],
+            tiles=attempt.tiles[: len(attempt.values)],
+            reasons=attempt.reasons[: len(attempt.values)],
+            sentences=attempt.sentences[: 3 * len(attempt.values)],
+            created_at=attempt.created_at,
             expires_at=attempt.expires_at,
             answered_at=attempt.answered_at,
             passed=attempt.state == Attempt.State.PASSED,
-            seconds=attempt.round_seconds[number - 1],
+            seconds=sum(attempt.round_seconds),
         )
+        for attempt, annotator in zip(due, annotators, strict=True)
+    ]
+
+
+def _record(attempt: Attempt, challenge: Challenge) -> int:
+    """Record an attempt's answers; return how many labels became certain with them."""
+    asked = {
+        question: (value, reason)
+        for question, value, reason in zip(
+            challenge.questions, attempt.values, challenge.reasons, strict=True
+        )
+        if reason != Challenge.SHOWN
+    }
+    outcome = answers.record(
+        annotator=challenge.annotator,
+        values={question: value for question, (value, _) in asked.items()},
+        reasons={question: reason for question, (_, reason) in asked.items()},
+        challenge=challenge,
+        seconds=challenge.seconds,
     )
+    return outcome.change.settled if outcome.change else 0
