@@ -55,8 +55,12 @@ def by_question(
             "most": MAX_ANSWERS,
         }
         rows = prepared.fetch(_TRUSTED_ANSWERS, values)
+        priors: dict[tuple[int, bool], float] = {}
         for question, value, weight, reason, invited, *counts in rows:
-            prior = _prior(projects[question], invited=invited)
+            project = projects[question]
+            if (project.pk, invited) not in priors:
+                priors[project.pk, invited] = _prior(project, invited=invited)
+            prior = priors[project.pk, invited]
             ratio = of_answer(ConfusionCounts(*counts), value, reason, prior)
             evidence[question].append(weight * ratio)
     return evidence
