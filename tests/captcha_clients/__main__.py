@@ -39,10 +39,10 @@ def main() -> int:
     if unknown := set(wanted.clients) - {each.package for each in CLIENTS}:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     if not wanted.in_own_network:
-        installing.install(folder)
         try:
+            installing.install(folder).check_front()
             network.enter(["-m", "tests.captcha_clients", "--in-own-network", *sys.argv[1:]])
-        except network.NoNetwork as error:
+        except (installing.Missing, network.NoNetwork) as error:
             print(f"Not run: {', '.join(each.package for each in chosen)}.\n{error}")
             return 2
     with tempfile.TemporaryDirectory(prefix="tessera-captcha-") as data_dir:

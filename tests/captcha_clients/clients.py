@@ -142,6 +142,7 @@ CLIENTS = [
         _bundled("vue_recaptcha", "recaptcha"),
         pages=(Page(), Page(INVISIBLE, invisible=True)),
     ),
+    Client("ng-recaptcha", "npm", _bundled("ng_recaptcha", "recaptcha")),
     Client(
         "recaptcha-v3",
         "npm",

