@@ -12,6 +12,7 @@ urlpatterns = [
     path("captcha/1/api.js", views.script, {"dialect": "hcaptcha"}, name="captcha-hcaptcha"),
     path("captcha/tessera.js", views.script, {"dialect": "tessera"}, name="captcha-tessera"),
     path("captcha/frame", views.frame, name="captcha-frame"),
+    path("captcha/work.js", views.worker, name="captcha-worker"),
     path("captcha/attempts/", views.begin, name="captcha-begin"),
     path(f"{_attempt}<int:number>.jpg", views.sheet, name="captcha-sheet"),
     path(f"{_attempt}answers/", views.answer, name="captcha-answer"),

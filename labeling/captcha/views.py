@@ -57,6 +57,7 @@ TEST_RESPONSE = "10000000-aaaa-bbbb-cccc-000000000001"  # hCaptcha's, of its tes
 THEMES = "light", "dark", "contrast"
 SIZES = "normal", "compact", "invisible"
 SCRIPT = Path(settings.FRONTEND_DIR) / "static" / "captcha" / "widget.js"
+WORKER = SCRIPT.with_name("work.js")
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponse]
@@ -118,6 +119,15 @@ def frame(request: HttpRequest) -> HttpResponse:
     response["Cross-Origin-Embedder-Policy"] = "require-corp"
     response["Referrer-Policy"] = "no-referrer"
     response.xframe_options_exempt = True
+    return response
+
+
+@require_GET
+def worker(request: HttpRequest) -> HttpResponse:
+    """Send the script that computes in the frame, with the policy that the frame has."""
+    response = HttpResponse(WORKER.read_bytes(), content_type="text/javascript")
+    response["Cache-Control"] = f"public, max-age={SCRIPT_SECONDS}"
+    response["Cross-Origin-Embedder-Policy"] = "require-corp"
     return response
 
 

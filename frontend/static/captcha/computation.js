@@ -2,9 +2,12 @@
 
 import { AttemptError } from "./attempts.js";
 
-/** Solve the puzzles in a worker; `onPart(done)` hears how many are. Ends when `signal` aborts. */
-export function compute(work, { onPart, signal }) {
-  const worker = new Worker(new URL("work.js", import.meta.url));
+/**
+ * Solve the puzzles in a worker, whose script is at `address`; `onPart(done)` hears how many are.
+ * Ends when `signal` aborts.
+ */
+export function compute(work, { address, onPart, signal }) {
+  const worker = new Worker(address);
   const solved = new Promise((resolve, reject) => {
     worker.onmessage = ({ data }) => (data.nonces ? resolve(data.nonces) : onPart(data.done));
     worker.onerror = () => reject(new AttemptError("unworkable"));

@@ -9,6 +9,7 @@ import { fill } from "../shared/translate.js";
 import { AttemptError, loadSheet, post } from "./attempts.js";
 import { compute } from "./computation.js";
 import { showGrid } from "./grid.js";
+import { closeByEscape, speakTo } from "./page.js";
 import { showSentences } from "./sentences.js";
 import { TimeLeft } from "./time-left.js";
 
@@ -26,6 +27,7 @@ const CODES = { // as hCaptcha's pages know them
 const json = (id) => JSON.parse(document.getElementById(id).textContent);
 const config = json("captcha-config");
 const strings = json("captcha-strings");
+const tell = speakTo(config.origin);
 const wishes = new URLSearchParams(location.hash.slice(1));
 const part = (id) => document.getElementById(id);
 const [form, more, note, stage, submit, time, timeLeft, ways] = [
@@ -40,10 +42,6 @@ const clock = new TimeLeft({
   nearly: () => (attempt.door === "work" ? takeMoreTime() : offerMoreTime()),
   over: () => tell("expired"),
 });
-
-function tell(captcha, message = {}) {
-  parent.postMessage({ captcha, ...message }, config.origin);
-}
 
 /** Begin an attempt through a door; `sentence` says why, if it is not the first. */
 async function begin(door, sentence = "") {
@@ -109,7 +107,8 @@ async function work(signal) {
   const cancel = make("button", { type: "button", class: "button", onclick: stopWork }, strings.cancel);
   const heading = make("h1", { tabindex: "-1" }, strings.work);
   show(make("div", { class: "work" }, heading, make("p", {}, strings.explanation), progress, says, cancel));
-  const nonces = await compute(attempt.work, { onPart, signal });
+  const { worker: address } = document.body.dataset;
+  const nonces = await compute(attempt.work, { address, onPart, signal });
   await send({ round: 1, nonces }, signal);
 }
 
@@ -157,7 +156,8 @@ function handle(error, again) {
     return begin(doors[0], strings.closed);
   }
   clock.stop();
-  showStop(detail || (strings[code] ?? strings.broken), strings.retry, again);
+  const isOld = code === "forged"; // the page was open for so long that its ticket is
+  showStop(detail || strings[code] || strings.broken, strings.retry, isOld ? () => location.reload() : again);
   tell("failed", { code: CODES[code] ?? "challenge-error" });
 }
 
@@ -232,11 +232,7 @@ more.addEventListener("click", () => {
   takeMoreTime();
 });
 
-addEventListener("keydown", ({ key }) => {
-  if (key === "Escape") tell("closed");
-});
-
-new ResizeObserver(() => tell("height", { height: document.body.offsetHeight })).observe(document.body);
+closeByEscape(tell);
 
 /** Begin with what the page wishes, else the first door; what passes unasked is not even shown. */
 function start() {

@@ -170,7 +170,7 @@ class Challenge {
     this.#hear = (event) => {
       if (event.source !== this.#frame.contentWindow || event.origin !== origin) return;
       const message = event.data ?? {};
-      if (message.captcha === "ready") this.#show();
+      if (message.captcha === "ready" && this.#show()) return;
       if (message.captcha === "height") this.#frame.style.blockSize = `${Number(message.height)}px`;
       hear(message.captcha, message);
     };
@@ -193,12 +193,15 @@ class Challenge {
     this.#timer = setTimeout(() => hear("failed", { code: "network-error", silent: true }), time);
   }
 
+  /** Show the frame; return whether it was shown before, as one is that loads itself again. */
   #show() {
+    const wasShown = this.#dialog.open;
     clearTimeout(this.#timer);
     this.#timer = 0;
     this.#frame.autofocus = true;
-    if (!this.#dialog.open) this.#dialog.showModal();
+    if (!wasShown) this.#dialog.showModal();
     this.#frame.focus();
+    return wasShown;
   }
 
   /** Return where the dialog goes: beside its check box if that is shown, else into the body. */
