@@ -20,7 +20,8 @@ RECORD = """
 window.said = [];
 const hear = name => value => said.push([name, typeof value]);
 """
-FIELDS = "() => [...document.querySelectorAll('textarea')].map(({id, name, value}) => [id, name, !!value])"
+FIELDS = """() => [...document.querySelectorAll('textarea')]
+  .map(({id, name, value}) => [id, name, !!value])"""
 
 pytestmark = pytest.mark.usefixtures("page_changed_for_good")  # by its clock
 
@@ -133,7 +134,8 @@ def test_recaptcha_v3_asks_for_a_fresh_response_each_time(
     )
     page.wait_for_function("() => window.grecaptcha?.execute")
     both = page.evaluate(f"""() => Promise.all([
-      grecaptcha.execute('{RECAPTCHA}', {{action: 'login'}}), grecaptcha.execute('{RECAPTCHA}', {{}})])""")
+      grecaptcha.execute('{RECAPTCHA}', {{action: 'login'}}),
+      grecaptcha.execute('{RECAPTCHA}', {{}})])""")
     assert all(both)
     assert [each["action"] for each in begun] == ["login", ""]
     expect(page.get_by_role("checkbox")).to_have_count(0)
@@ -175,7 +177,8 @@ def test_the_element_of_its_own_is_a_required_field(
     page.clock.install()
     show(
         "captcha/tessera.js",
-        f"""<form><tessera-captcha sitekey="{HCAPTCHA}"></tessera-captcha><button>Send</button></form>
+        f"""<form><tessera-captcha sitekey="{HCAPTCHA}"></tessera-captcha>
+        <button>Send</button></form>
         <form><tessera-captcha sitekey="{HCAPTCHA}" size="invisible" name="proof"></tessera-captcha>
         <button>Ask</button></form>""",
         RECORD

@@ -12,12 +12,17 @@ from tests.frontend.captcha.shop import Show
 from tests.waiting import wait_until
 
 BOX = """<form><div class="h-captcha" data-sitekey="{key}" data-theme="{theme}"
-  data-error-callback="shop.failed" data-open-callback="shop.opened" data-close-callback="shop.closed"
-  data-chalexpired-callback="shop.late"></div></form>"""
+  data-error-callback="shop.failed" data-open-callback="shop.opened"
+  data-close-callback="shop.closed" data-chalexpired-callback="shop.late"></div></form>"""
 RECORD = """window.said = [];
 window.shop = {};
 for (const name of ['failed', 'opened', 'closed', 'late'])
   shop[name] = code => said.push(code ?? name);"""
+SMALL = """() => [...document.querySelectorAll("button, input, summary, label")]
+  .map(each => [each.outerHTML, each.getBoundingClientRect()])
+  .filter(([, {width, height}]) => width && height && (width < 20 || height < 20))"""
+OFFLINE = "The server cannot be reached. Check the connection, then try again."
+FORGED = "() => postMessage({captcha: 'passed', response: 'forged', expires_in: 9}, '*')"
 DOORS = {"grid": "Pictures", "text": "In words", "work": "Without a test"}
 
 
@@ -150,9 +155,7 @@ def test_everything_fits_and_follows_the_rules(
         expect(frame.locator("#stage:not([aria-busy])")).to_be_visible()
         found += axe.violations(own)
         assert own.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), door
-        small = own.evaluate("""() => [...document.querySelectorAll("button, input, summary, label")]
-          .map(each => [each.outerHTML, each.getBoundingClientRect()])
-          .filter(([, {width, height}]) => width && height && (width < 20 || height < 20))""")
+        small = own.evaluate(SMALL)
         assert small == [], door
     assert found == []
 
