@@ -196,5 +196,7 @@ def _most_alike(
     overlap: Overlap, reference: Sentence, sentences: Collection[Sentence]
 ) -> Sentence | None:
     """Return the one that has most words in common with the reference, which it is not itself."""
-    others = (each for each in sentences if each.question != reference.question)
-    return max(others, key=lambda each: overlap.of(reference.text, each.text), default=None)
+    others = [each for each in sentences if each.question != reference.question]
+    if len(others) < 2:
+        return next(iter(others), None)
+    return max(others, key=lambda each: overlap.of(reference.text, each.text))
