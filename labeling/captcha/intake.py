@@ -7,13 +7,14 @@ a run that dies is gone on with by the next, and several go on beside each other
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
 from labeling import answers, bulk_insert, prepared, question_state
+from labeling.captcha import text_rounds
 from labeling.models import Annotator, Attempt, Challenge, Site
 
 BATCH = 20  # attempts of one transaction, for as long as which their questions are locked
@@ -115,12 +116,13 @@ def _challenges(due: Sequence[Attempt], annotators: Sequence[Annotator]) -> list
 
 def _record(attempt: Attempt, challenge: Challenge) -> int:
     """Record an attempt's answers; return how many labels became certain with them."""
+    to_record = _to_record(attempt)
     asked = {
         question: (value, reason)
         for question, value, reason in zip(
             challenge.questions, attempt.values, challenge.reasons, strict=True
         )
-        if reason != Challenge.SHOWN
+        if reason != Challenge.SHOWN and question in to_record
     }
     outcome = answers.record(
         annotator=challenge.annotator,
@@ -130,3 +132,10 @@ def _record(attempt: Attempt, challenge: Challenge) -> int:
         seconds=challenge.seconds,
     )
     return outcome.change.settled if outcome.change else 0
+
+
+def _to_record(attempt: Attempt) -> Collection[int]:
+    """Return the questions whose answers count: by text, if their references still hold."""
+    if attempt.door == Attempt.Door.TEXT:
+        return text_rounds.still_hold(attempt)
+    return attempt.questions

@@ -7,7 +7,7 @@ import pytest
 from labeling.captcha import attempts, intake, text_decks, work
 from labeling.captcha.attempts import Outcome
 from labeling.captcha.errors import AlreadyAnswered, Invalid
-from labeling.models import Annotator, Answer, Attempt, Site
+from labeling.models import Annotator, Answer, Attempt, Question, Site
 from tests.labeling.captcha import birds, sentences
 
 pytestmark = pytest.mark.django_db
@@ -84,6 +84,16 @@ def test_the_second_round_asks_the_rest(described):
     intake.take_in()
     asked = {q for q, why in zip(attempt.questions, attempt.reasons, strict=True) if why != "shown"}
     assert set(Answer.objects.values_list("question", flat=True)) == asked
+
+
+def test_nothing_is_recorded_of_what_is_compared_with_a_sentence_in_doubt(described):
+    attempt = birds.begin(described, door="text")
+    read(attempt)
+    Question.objects.filter(pk__in=attempt.sentences[::3]).update(
+        state="open", verdict=None, probability=0.5
+    )
+    assert intake.take_in() == 1
+    assert not Answer.objects.exists()
 
 
 def test_whoever_computes_passes_without_a_question(shop, light):
