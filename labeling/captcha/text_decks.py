@@ -41,16 +41,17 @@ _TILES = "SELECT DISTINCT tile_id FROM ({}) AS near".format(
     " UNION ALL ".join(_STRETCH.format(state=state, order=order) for state, order in _PARTS)
 )
 # A caption is known if it is gold, if a reviewer decided it, or if it may check people. What people
-# settled either serves as a reference or checks, by chance (`checks.MAY_BE_TOLD`).
+# settled either serves as a reference or checks, by chance (`checks.MAY_BE_TOLD`). Nothing is shown
+# on other sites that somebody flagged, or that a visitor wrote and nobody confirmed.
 _CAPTIONS = f"""
-SELECT q.id, q.tile_id, q.text, q.random_key, {texts.IS_REFERENCE},
-    CASE WHEN q.source = 'model' OR q.grid <> 1 THEN ''
+SELECT q.id, q.tile_id, q.text, q.random_key, {texts.IS_REFERENCE} AND NOT {checks.flagged("q")},
+    CASE WHEN q.source = 'model' OR q.grid <> 1 OR {checks.flagged("q")} THEN ''
         WHEN q.state = 'gold' THEN 'gold'
         WHEN q.state = 'settled' AND q.verdict IS NOT NULL THEN 'check'
         WHEN ({checks.settled_as(True)} AND NOT {checks.MAY_BE_TOLD} OR {checks.settled_as(False)})
             AND {checks.trusted("q")} THEN 'check'
-        WHEN q.state = 'open' AND q.stated IS NOT NULL AND {reservations.available("q")}
-            THEN 'wanted'
+        WHEN q.state = 'open' AND q.source = 'import' AND q.stated IS NOT NULL
+            AND {reservations.available("q")} THEN 'wanted'
         ELSE '' END,
     coalesce(q.verdict::int::float8, q.probability)
 FROM labeling_question AS q WHERE q.kind = 'caption' AND q.tile_id = ANY(%(tiles)s::bigint[])

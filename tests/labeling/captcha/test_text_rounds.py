@@ -5,12 +5,12 @@ from collections import Counter
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.utils import translation
+from django.utils import timezone, translation
 
 from labeling.captcha import passing, text_decks, text_rounds
 from labeling.captcha.errors import Expired, Invalid
 from labeling.captcha.passing import Outcome
-from labeling.models import Annotator, Project, Question, Site
+from labeling.models import Annotator, Comment, Project, Question, Site
 from tests.cast import answer
 from tests.labeling.captcha import sentences
 from tests.labeling.captcha.sentences import attempt_of, read
@@ -267,6 +267,25 @@ def test_generated_pictures_and_gold_in_use_are_no_references(letters):
     assert text_rounds.readiness(letters).pictures == 0
     references.update(state="settled", source="model")
     assert text_rounds.readiness(letters).pictures == 0
+
+
+def test_what_a_visitor_wrote_is_not_shown_on_other_sites_before_somebody_confirmed_it(letters):
+    written = letters.questions.filter(text__endswith="today")
+    written.update(source="annotator")
+    assert text_rounds.readiness(letters) == (PICTURES + 20, PICTURES, 20, 0)
+    written.update(state="gold", verdict=True, probability=1)
+    assert text_rounds.readiness(letters) == (PICTURES + 20, PICTURES + 20, 20, 0)
+
+
+def test_what_was_flagged_is_not_shown(letters, mallory):
+    tile = letters.questions.filter(state="gold", verdict=True).order_by("tile").first().tile
+    flag = Comment.objects.create(
+        project=letters, tile=tile, annotator=mallory, kind=Comment.Kind.OFFENSIVE
+    )
+    assert text_rounds.readiness(letters) == (PICTURES + 19, PICTURES - 1, 20, 30)
+    flag.resolved_at = timezone.now()
+    flag.save()
+    assert text_rounds.readiness(letters).pictures == PICTURES + 20
 
 
 def test_near_duplicates_are_not_set_against_each_other(letters):
