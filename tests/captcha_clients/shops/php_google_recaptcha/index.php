@@ -15,7 +15,7 @@ if ($_SERVER['REQUEST_METHOD'] == 'POST') {
 ?>
 <!doctype html>
 <html lang="en">
-<meta http-equiv="Content-Security-Policy" content="default-src 'self';
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; form-action 'self'; require-trusted-types-for 'script';
  script-src https://captcha.example; frame-src https://captcha.example">
 <title>Order</title>
 <script src="https://captcha.example/recaptcha/api.js" async defer></script>
