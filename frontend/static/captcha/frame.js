@@ -43,10 +43,10 @@ const clock = new TimeLeft({
   over: () => tell("expired"),
 });
 
-/** Begin an attempt through a door; `sentence` says why, if it is not the first. */
-async function begin(door, sentence = "") {
+/** Begin an attempt through a door; `why` is a sentence, if it is not the first. */
+async function begin(door, why = "") {
   const { signal } = startTurn(door);
-  say(sentence);
+  warn(why);
   await guard(() => begin(door), async () => {
     const body = { ticket: config.ticket, door };
     if (wishes.has("action")) body.action = wishes.get("action");
@@ -163,6 +163,7 @@ function handle(error, again) {
 
 /** Show a sentence in place of a question, and a button that goes on. */
 function showStop(sentence, label, act) {
+  tell("ready"); // also where nothing would have been shown
   const button = label && make("button", { type: "button", class: "button primary", onclick: act }, label);
   show(make("div", { class: "stop" }, make("h1", { tabindex: "-1" }, sentence), button || ""));
 }
@@ -190,6 +191,12 @@ function showLabel() {
 }
 
 function say(sentence) {
+  note.className = "note info";
+  note.textContent = sentence;
+}
+
+function warn(sentence) {
+  note.className = "note";
   note.textContent = sentence;
 }
 
@@ -206,7 +213,7 @@ async function takeMoreTime() {
     if (!time.hidden) say(strings.extended);
     time.hidden = true;
   } catch ({ detail }) {
-    if (!signal.aborted) say(detail || strings.broken);
+    if (!signal.aborted) warn(detail || strings.broken);
   }
 }
 
@@ -214,7 +221,7 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   if (!round || submit.disabled) return;
   const missing = round.missing?.();
-  say(missing ?? "");
+  warn(missing ?? "");
   if (missing) return;
   submit.disabled = true;
   const { number, answer } = round;

@@ -61,16 +61,13 @@ def site(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator["Site"]:
     """The shop, whose visitors are asked about a project's pictures or sentences."""
     from django.core.cache import cache
 
-    from labeling.captcha import decks, limits, sheets, text_decks, work
+    from labeling.captcha import decks, limits, sheets, text_decks
     from labeling.models import Project, Site
     from tests.labeling.captcha import birds, sentences
 
     sheet = BytesIO()
     Image.effect_noise((640, 640), 90).convert("RGB").save(sheet, "JPEG")
     monkeypatch.setattr(sheets, "render", lambda *args, **kwargs: sheet.getvalue())
-
-    little = work.Parameters(n=2, r=1, p=1, bits=8, puzzles=4)
-    monkeypatch.setattr(work, "parameters", lambda *args: little)
 
     def forget() -> None:
         for module in (decks, limits, text_decks):

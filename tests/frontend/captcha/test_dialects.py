@@ -120,6 +120,15 @@ def test_recaptcha_is_drawn_where_a_page_asks_for_it(
       await grecaptcha.execute(2, {action: 'login'})]""")
     assert all(tokens_) and tokens_[0] == tokens_[1]
     assert said(page) == [["solved", "string"]]
+    page.evaluate("""() => {  // the script again, which draws what is not drawn yet
+      const script = document.createElement('script');
+      const again = trustedTypes.createPolicy('again', {
+        createScriptURL: address => address.split('?')[0]});
+      script.src = again.createScriptURL([...document.scripts].pop().src);
+      document.head.append(script);
+    }""")
+    expect(page.get_by_role("checkbox")).to_have_count(3)
+    assert page.evaluate("() => grecaptcha.getResponse(0) && !grecaptcha.getResponse(3)")
     assert complaints == []
 
 
