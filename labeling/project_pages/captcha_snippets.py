@@ -50,7 +50,7 @@ def snippets(origin: str, key: str) -> list[Snippet]:
             when="For those who start afresh: an element of its own.",
             page=f'<script src="{origin}/captcha/tessera.js" async defer></script>\n'
             f'<tessera-captcha sitekey="{key}"></tessera-captcha>',
-            field="tessera-captcha-response",
+            field="tessera-response",
             server=_curl(origin, "/captcha/siteverify"),
         ),
     ]
