@@ -191,7 +191,7 @@ def _draw(attempt: Attempt) -> None:
             attempt.first_round = drawn.first_round
             return
     elif rounds := composing.compose(project, exclude=exclude):
-        attempt.concept_id = rounds.concept
+        attempt.concepts = rounds.concepts
         attempt.first_round = rounds.first_round
         attempt.questions = [card.question for card in rounds.cards]
         attempt.tiles = [card.tile for card in rounds.cards]

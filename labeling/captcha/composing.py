@@ -1,8 +1,9 @@
 """Which tiles the grid door shows: most of known truth, some of which more is wanted.
 
-Both rounds of an attempt are drawn at once, about one concept, from pictures that differ and that
-were not shown at the visitor's address before. How many are known, and how many of those are true,
-varies: so neither a count nor a place on the screen tells anything.
+Both rounds of an attempt are drawn at once, each about a concept of its own where there are
+several, from pictures that differ and that were not shown at the visitor's address before. How many
+are known, and how many of those are true, varies, and the order is random: so neither a count nor a
+place on the screen tells anything.
 """
 
 import random
@@ -18,62 +19,83 @@ COLUMNS = 4
 ROUNDS = 2
 KNOWN = 13, 14  # known tiles of a round, at least and at most
 TRUE = 5, 8  # … of which show it: near one half, where guesses are worth least
-TRIES = 4  # concepts that are tried
+LEAST_TRUE = 4  # known tiles that show it, below which a round tells too little
+LEAST_VALUE = 0.01  # of a concept
+TRIES = 4  # concepts that are tried for a round
 
 
 @dataclass(frozen=True)
 class Rounds:
-    """What an attempt asks through the grid: the cards of both rounds."""
+    """What an attempt asks through the grid: the concept of each round, and the cards of both."""
 
-    concept: int
+    concepts: list[int]
     cards: list[Card]
     first_round: int = TILES
 
 
 def compose(project: Project, *, exclude: Collection[int] = ()) -> Rounds | None:
-    """Return two rounds about one concept; None where too little is known.
+    """Return two rounds; None where too little is known.
 
     exclude: ids of tiles that were shown at the visitor's address before. Where too few others are
     left, they are shown again, known and open ones alike.
     """
     if not decks.may_be_asked(project):
         return None
-    values = dict(decks.ready(project))
-    for _ in range(min(TRIES, len(values))):
-        (concept,) = random.choices(list(values), weights=[max(v, 0.01) for v in values.values()])
+    values = {concept: max(value, LEAST_VALUE) for concept, value in decks.ready(project).items()}
+    families: set[int] = set()
+    rounds = Rounds([], [])
+    for _ in range(ROUNDS):
+        drawn = _compose_round(project, values, frozenset(exclude), families)
+        if drawn is None:
+            return None
+        rounds.concepts.append(drawn[0])
+        rounds.cards.extend(drawn[1])
+    return rounds
+
+
+def _compose_round(
+    project: Project, values: dict[int, float], exclude: Collection[int], families: set[int]
+) -> tuple[int, list[Card]] | None:
+    """Draw a round about a concept that no round was about before, as far as there are any.
+
+    values: what the concepts are worth, by id; that of the round is taken out unless it is the
+    last one. families: the pictures that were drawn, to which its own are added.
+    """
+    left = dict(values)
+    for _ in range(min(TRIES, len(left))):
+        (concept,) = random.choices(list(left), weights=list(left.values()))
         deck = decks.deck(project, concept)
-        cards = _draw(deck, frozenset(exclude)) or _draw(deck, frozenset())
-        if cards:
-            return Rounds(concept, cards)
-        del values[concept]
+        for hidden in (exclude, frozenset[int]()):
+            if cards := _draw(deck, hidden, families):
+                if len(values) > 1:
+                    del values[concept]
+                return concept, cards
+        del left[concept]
     return None
 
 
-def _draw(deck: Deck, exclude: Collection[int]) -> list[Card] | None:
-    """Draw the cards of both rounds in the order of the screen; None where the deck lacks some."""
-    families: set[int] = set()
+def _draw(deck: Deck, exclude: Collection[int], before: set[int]) -> list[Card] | None:
+    """Draw the cards of a round in the order of the screen; None where the deck lacks some."""
+    families = set(before)
     yes, no = _shuffled(deck.yes, exclude), _shuffled(deck.no, exclude)
     at_random, wanted = _shuffled(deck.at_random, exclude), _shuffled(deck.wanted, exclude)
-    cards: list[Card] = []
-    for _ in range(ROUNDS):
-        known = random.randint(*KNOWN)
-        true = max(min(random.randint(*TRUE), len(yes)), known - len(no))
-        round_ = [*_take(yes, true, families), *_take(no, known - true, families)]
-        if len(round_) < known:
-            return None
-        drawn = sum(random.random() < 0.5 for _ in range(TILES - known))
-        open_ones = _take(at_random, drawn, families)
-        open_ones += _take(wanted, TILES - known - len(open_ones), families)
-        for card in open_ones:
-            deck.hand_out(card)
-        round_ += open_ones
-        rest = TILES - len(round_)  # nothing is open: then all are known
-        round_ += _take(yes, random.randint(0, rest), families)
-        round_ += _take(no, TILES - len(round_), families)
-        if len(round_) < TILES:
-            return None
-        random.shuffle(round_)
-        cards += round_
+    known = random.randint(*KNOWN)
+    true = max(min(random.randint(*TRUE), len(yes)), known - len(no))
+    cards = [*_take(yes, true, families), *_take(no, known - true, families)]
+    drawn = sum(random.random() < 0.5 for _ in range(TILES - known))
+    open_ones = _take(at_random, drawn, families)
+    open_ones += _take(wanted, TILES - known - len(open_ones), families)
+    rest = TILES - len(cards) - len(open_ones)  # little is open: then more are known
+    cards += _take(yes, random.randint(0, rest), families)
+    cards += _take(no, TILES - len(cards) - len(open_ones), families)
+    trues = sum(card.known > 0.5 for card in cards)
+    if len(cards) + len(open_ones) < TILES or trues < LEAST_TRUE:
+        return None
+    for card in open_ones:
+        deck.hand_out(card)
+    before |= families
+    cards += open_ones
+    random.shuffle(cards)
     return cards
 
 

@@ -22,7 +22,7 @@ READY_SECONDS = 30.0  # for which it is remembered which concepts can be asked a
 KNOWN = 400  # known questions of either truth and kind in a deck
 OPEN = 200  # open questions in a deck, by priority and at random each
 HANDED_OUT = 3  # times that an open question is drawn from a deck
-LEAST_YES, LEAST_NO = 14, 22  # pictures of known truth, without which a concept is not asked about
+LEAST_YES, LEAST_NO = 8, 16  # pictures of known truth, without which a concept is not asked about
 ENOUGH = 200  # of either, from which on an attacker who learns pictures by heart learns long
 
 UNKNOWN = -1.0

@@ -1,20 +1,19 @@
 """Record what visitors of sites have answered: attempts become annotators, challenges and answers.
 
-Each attempt that ended with answers, passed or failed, is taken in once, both of its rounds as one
-challenge: its visitor becomes an annotator of their own, whose answers weigh by those of known
-truth among them, as everybody's do (`labeling.answers`). The database says what is to be taken in;
+Each attempt that ended with answers, passed or failed, is taken in once: its visitor becomes an
+annotator of their own, and each round a challenge, whose answers weigh by those of known truth
+among them, as everybody's do (`labeling.answers`). The database says what is to be taken in;
 a run that dies is gone on with by the next, and several go on beside each other.
 """
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
 from labeling import answers, bulk_insert, prepared, question_state
-from labeling.captcha import text_rounds
 from labeling.models import Annotator, Attempt, Challenge, Site
 
 BATCH = 20  # attempts of one transaction, for as long as which their questions are locked
@@ -65,16 +64,17 @@ def take_in(*, now: datetime | None = None) -> int:
         question_state.lock({question for attempt in due for question in attempt.questions})
         annotators = [Annotator(site_id=attempt.site_id) for attempt in due]
         bulk_insert.insert_with_ids(annotators)
-        challenges = _challenges(due, annotators)
-        bulk_insert.insert_with_ids(challenges)
-        labels = [
-            _record(attempt, challenge) for attempt, challenge in zip(due, challenges, strict=True)
+        projects = dict(Site.objects.filter(attempts__in=due).values_list("pk", "project"))
+        rounds = [
+            [(attempt, each) for each in _challenges(attempt, annotator, projects)]
+            for attempt, annotator in zip(due, annotators, strict=True)
         ]
+        bulk_insert.insert_with_ids([each for some in rounds for _, each in some])
         values = {
             "now": now,
             "ids": [attempt.pk for attempt in due],
             "annotators": [annotator.pk for annotator in annotators],
-            "labels": labels,
+            "labels": [sum(_record(*each) for each in some) for some in rounds],
         }
         prepared.execute(_TAKEN, values)
     return len(due)
@@ -91,51 +91,44 @@ def forget(*, now: datetime | None = None) -> int:
     return deleted
 
 
-def _challenges(due: Sequence[Attempt], annotators: Sequence[Annotator]) -> list[Challenge]:
-    """Return the challenge that each attempt was: the tiles of the rounds that were answered."""
-    projects = dict(Site.objects.filter(attempts__in=due).values_list("pk", "project"))
-    return [
-        Challenge(
-            project_id=projects[attempt.site_id],
-            annotator=annotator,
-            kind=attempt.door,
-            concept_id=attempt.concept_id,
-            questions=attempt.questions[: len(attempt.values)],
-            tiles=attempt.tiles[: len(attempt.values)],
-            reasons=attempt.reasons[: len(attempt.values)],
-            sentences=attempt.sentences[: 3 * len(attempt.values)],
-            created_at=attempt.created_at,
-            expires_at=attempt.expires_at,
-            answered_at=attempt.answered_at,
-            passed=attempt.state == Attempt.State.PASSED,
-            seconds=sum(attempt.round_seconds),
-        )
-        for attempt, annotator in zip(due, annotators, strict=True)
-    ]
+def _challenges(
+    attempt: Attempt, annotator: Annotator, projects: Mapping[int, int]
+) -> Iterator[Challenge]:
+    """Yield the challenge that each round was which was answered, both of the text door as one.
+
+    projects: by the ids of sites.
+    """
+    answered = len(attempt.values)
+    first = attempt.first_round if attempt.door == Attempt.Door.GRID else answered
+    for number, part in enumerate((slice(0, first), slice(first, answered))):
+        if questions := attempt.questions[part]:
+            yield Challenge(
+                project_id=projects[attempt.site_id],
+                annotator=annotator,
+                kind=attempt.door,
+                concept_id=attempt.concepts[number] if attempt.concepts else None,
+                questions=questions,
+                tiles=attempt.tiles[part],
+                reasons=attempt.reasons[part],
+                sentences=attempt.sentences[: 3 * answered],
+                created_at=attempt.created_at,
+                expires_at=attempt.expires_at,
+                answered_at=attempt.answered_at,
+                passed=attempt.state == Attempt.State.PASSED,
+                seconds=attempt.round_seconds[number],
+            )
 
 
 def _record(attempt: Attempt, challenge: Challenge) -> int:
-    """Record an attempt's answers; return how many labels became certain with them."""
-    to_record = _to_record(attempt)
-    asked = {
-        question: (value, reason)
-        for question, value, reason in zip(
-            challenge.questions, attempt.values, challenge.reasons, strict=True
-        )
-        if reason != Challenge.SHOWN and question in to_record
-    }
+    """Record a round's answers; return how many labels became certain with them."""
+    values = dict(zip(attempt.questions, attempt.values, strict=False))
+    reasons = dict(zip(challenge.questions, challenge.reasons, strict=True))
+    reasons = {question: why for question, why in reasons.items() if why != Challenge.SHOWN}
     outcome = answers.record(
         annotator=challenge.annotator,
-        values={question: value for question, (value, _) in asked.items()},
-        reasons={question: reason for question, (_, reason) in asked.items()},
+        values={question: values[question] for question in reasons},
+        reasons=reasons,
         challenge=challenge,
         seconds=challenge.seconds,
     )
     return outcome.change.settled if outcome.change else 0
-
-
-def _to_record(attempt: Attempt) -> Collection[int]:
-    """Return the questions whose answers count: by text, if their references still hold."""
-    if attempt.door == Attempt.Door.TEXT:
-        return text_rounds.still_hold(attempt)
-    return attempt.questions

@@ -268,9 +268,16 @@ def _asked(attempt: Attempt, wanted: tuple[str, ...]) -> dict[str, object]:
     if attempt.door == Attempt.Door.TEXT:
         rounds: list[object] = [{"items": text_rounds.items(attempt, n)} for n in numbers]
         return asked | {"rounds": rounds}
-    concept = Challenge(kind=Challenge.Kind.GRID, concept_id=attempt.concept_id)
-    sentence = wording.of_challenge(concept, wanted)
-    shared = {
+    sheet_of = [reverse("captcha-sheet", args=[name, number]) for number in numbers]
+    about = zip(attempt.concepts, sheet_of, strict=True)
+    return asked | {"rounds": [_grid(concept, sheet, wanted) for concept, sheet in about]}
+
+
+def _grid(concept: int, sheet: str, wanted: tuple[str, ...]) -> dict[str, object]:
+    """Return a round of tiles about a concept."""
+    asks = Challenge(kind=Challenge.Kind.GRID, concept_id=concept)
+    sentence = wording.of_challenge(asks, wanted)
+    return {
         "before": sentence.before,
         "subject": sentence.subject,
         "after": sentence.after,
@@ -278,9 +285,8 @@ def _asked(attempt: Attempt, wanted: tuple[str, ...]) -> dict[str, object]:
         "dir": languages.direction(sentence.language),
         "count": composing.TILES,
         "columns": composing.COLUMNS,
+        "sheet": sheet,
     }
-    sheet_of = [{"sheet": reverse("captcha-sheet", args=[name, number])} for number in numbers]
-    return asked | {"rounds": [shared | each for each in sheet_of]}
 
 
 def _passed(response: str) -> dict[str, object]:

@@ -725,6 +725,7 @@ class Migration(migrations.Migration):
                 ('door', models.CharField(choices=[('grid', 'tiles of many pictures'), ('text', 'questions in sentences alone'), ('work', 'a computation by the device'), ('open', 'let pass unasked: nothing could be asked')], max_length=4)),
                 ('address', models.CharField(help_text="Keyed hash of the visitor's address, by a key of the day.", max_length=32)),
                 ('threshold', models.FloatField(default=0.0, help_text='Evidence in nats with which it passes.')),
+                ('concepts', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, help_text='Of the grid, that of each round.', size=None)),
                 ('questions', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
                 ('tiles', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
                 ('reasons', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=9), default=list, size=None)),
@@ -746,7 +747,6 @@ class Migration(migrations.Migration):
                 ('taken_in_at', models.DateTimeField(blank=True, help_text='When its answers were recorded.', null=True)),
                 ('labels', models.PositiveSmallIntegerField(default=0, help_text='That became certain with its answers.')),
                 ('annotator', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='attempt', to='labeling.annotator')),
-                ('concept', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, to='labeling.concept')),
                 ('site', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='attempts', to='labeling.site')),
             ],
             options={

@@ -7,7 +7,6 @@ from django.db import models
 from django.db.models import F, Q
 
 from labeling.models.annotators import Annotator
-from labeling.models.projects import Concept
 from labeling.models.sites import Site
 
 
@@ -43,7 +42,9 @@ class Attempt(models.Model):
         max_length=32, help_text="Keyed hash of the visitor's address, by a key of the day."
     )
     threshold = models.FloatField(default=0.0, help_text="Evidence in nats with which it passes.")
-    concept = models.ForeignKey(Concept, models.CASCADE, null=True, blank=True, db_index=False)
+    concepts = ArrayField(
+        models.BigIntegerField(), default=list, help_text="Of the grid, that of each round."
+    )
     questions = ArrayField(models.BigIntegerField(), default=list)
     tiles = ArrayField(models.BigIntegerField(), default=list)
     reasons = ArrayField(models.CharField(max_length=9), default=list)

@@ -76,14 +76,15 @@ def look(number: int) -> list[int]:
 
     The attempt is dated back, as if its visitor had looked at them for a while.
     """
-    from labeling.models import Tile
+    from labeling.models import Concept, Tile
 
     attempt = _last_attempt()
-    if attempt.concept is None:
+    if not attempt.concepts:
         raise ValueError(f"The attempt is no grid: {attempt}.")
+    concept = Concept.objects.get(pk=attempt.concepts[number - 1])
     first = slice(attempt.first_round) if number == 1 else slice(attempt.first_round, None)
     shown = attempt.tiles[first]
-    right = Tile.objects.filter(pk__in=shown, image__source__contains=attempt.concept.name)
+    right = Tile.objects.filter(pk__in=shown, image__source__contains=concept.name)
     found = set(right.values_list("pk", flat=True))
     _date_back(attempt)
     return [place for place, tile in enumerate(shown, 1) if tile in found]

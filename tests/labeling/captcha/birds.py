@@ -12,16 +12,16 @@ from tests.labeling import meadow
 HOST = "shop.example"
 
 
-def bird(project: Project) -> Concept:
+def thing(project: Project, name: str = "bird") -> Concept:
     return Concept.objects.get_or_create(
-        project=project, name="bird", defaults={"phrase": "a bird"}
+        project=project, name=name, defaults={"phrase": f"a {name}"}
     )[0]
 
 
-def add_known(project: Project, *, yes: int, no: int) -> list[Tile]:
+def add_known(project: Project, *, yes: int, no: int, name: str = "bird") -> list[Tile]:
     """Add pictures that are gold: so many show a bird, and so many do not."""
     tiles = meadow.add_pictures(project, yes + no)
-    questions.ask_concepts(tiles=tiles, concepts=[bird(project)])
+    questions.ask_concepts(tiles=tiles, concepts=[thing(project, name)])
     for truth, some in ((True, tiles[:yes]), (False, tiles[yes:])):
         Question.objects.filter(tile__in=some).update(
             state="gold", verdict=truth, probability=truth
@@ -32,7 +32,7 @@ def add_known(project: Project, *, yes: int, no: int) -> list[Tile]:
 def add_open(project: Project, count: int) -> list[Tile]:
     """Add pictures of which nobody knows whether they show a bird."""
     tiles = meadow.add_pictures(project, count)
-    questions.ask_concepts(tiles=tiles, concepts=[bird(project)])
+    questions.ask_concepts(tiles=tiles, concepts=[thing(project)])
     Question.objects.filter(tile__in=tiles).update(priority=1.0)
     return tiles
 

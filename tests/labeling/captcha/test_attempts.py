@@ -13,14 +13,26 @@ from labeling.models import Attempt, Project, Question, Site
 from tests.labeling.captcha import birds
 
 
-def test_both_rounds_show_different_pictures_of_one_concept_most_of_them_known(shop: Site) -> None:
+def test_both_rounds_show_different_pictures_most_of_them_known(shop: Site) -> None:
     attempt = birds.begin(shop)
     assert len(attempt.tiles) == len(set(attempt.tiles)) == 2 * composing.TILES
     for number in (1, 2):
         known = [k for k in attempt.known[attempts.part_of_round(attempt, number)] if k >= 0]
         assert composing.KNOWN[0] <= len(known) <= composing.KNOWN[1]
     asked = Question.objects.filter(pk__in=attempt.questions)
-    assert set(asked.values_list("concept", flat=True)) == {attempt.concept_id}
+    assert set(asked.values_list("concept", flat=True)) == set(attempt.concepts)
+
+
+def test_each_round_is_about_another_concept_where_there_are_several(shop: Site) -> None:
+    birds.add_known(shop.project, yes=10, no=20, name="fish")
+    decks.forget()
+    attempt = birds.begin(shop)
+    for concept, number in zip(attempt.concepts, (1, 2), strict=True):
+        shown = attempt.questions[attempts.part_of_round(attempt, number)]
+        assert set(Question.objects.filter(pk__in=shown).values_list("concept", flat=True)) == {
+            concept
+        }
+    assert len(set(attempt.concepts)) == 2
 
 
 def test_places_tell_nothing_of_what_is_known(shop: Site) -> None:
