@@ -18,12 +18,15 @@ from labeling import gold
 from labeling import progress as project_progress
 from labeling.activity import Activity
 from labeling.agreement import ConceptAgreement
-from labeling.models import Event, Project
+from labeling.captcha import statistics
+from labeling.captcha.statistics import Period, Statistics
+from labeling.models import Event, Project, Site
 from labeling.progress import Progress
 from labeling.selection import texts as text_questions
 from labeling.selection.texts import Supply
 
 PROGRESS_SECONDS = 10
+SITE_SECONDS = 60
 PUBLIC_SECONDS = 600
 ACTIVITY_SECONDS = 30
 AGREEMENT_SECONDS = 60
@@ -74,6 +77,28 @@ def agreement(project: Project) -> dict[str, Any]:
     and name as `concept`; `measured_at` is an ISO 8601 time.
     """
     return cached(_agreement_key(project.pk), lambda: _agreement(project), AGREEMENT_SECONDS)
+
+
+def of_site(site: Site, period: Period) -> Statistics:
+    """Return what a site's visitors did in a period, about `SITE_SECONDS` old at most."""
+    kept = cached(
+        f"site:{site.pk}:{period.name}",
+        lambda: statistics.measure(site, period).as_json(),
+        SITE_SECONDS,
+    )
+    return Statistics.from_json(kept)
+
+
+def begun_today(project: Project) -> dict[int, int]:
+    """Return by site how many attempts were begun today, about `SITE_SECONDS` old at most."""
+    kept = cached(
+        f"sites-today:{project.pk}",
+        lambda: {
+            "counts": [(site.pk, statistics.begun_today(site)) for site in project.sites.all()]
+        },
+        SITE_SECONDS,
+    )
+    return dict(kept["counts"])
 
 
 def gold_missing(project: Project) -> int:

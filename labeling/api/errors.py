@@ -40,6 +40,7 @@ from labeling import (
 )
 from labeling.api import problems
 from labeling.api.exceptions import NotFound, ScopeMissing, TooLarge
+from labeling.captcha import sites
 from labeling.imports import declarations, staging, undo, uploads
 from labeling.imports.answers.entries import AnswersConflict, AnswersError
 from labeling.models import Annotator
@@ -95,6 +96,8 @@ _ERRORS: dict[type[Exception], tuple[int, str]] = {
     exports.Busy: (HTTPStatus.CONFLICT, "conflict"),
     exports.DiskFull: (HTTPStatus.INSUFFICIENT_STORAGE, "disk_full"),
     staging.DiskFull: (HTTPStatus.INSUFFICIENT_STORAGE, "disk_full"),
+    sites.SiteError: (HTTPStatus.BAD_REQUEST, "invalid"),
+    sites.TooManySites: (HTTPStatus.CONFLICT, "conflict"),
     webhooks.AddressError: (HTTPStatus.BAD_REQUEST, "address"),
     webhooks.HookError: (HTTPStatus.CONFLICT, "conflict"),
     tokens.TokenError: (HTTPStatus.BAD_REQUEST, "invalid"),

@@ -41,6 +41,10 @@ class SiteError(ValueError):
         super().__init__(message)
 
 
+class TooManySites(SiteError):
+    """The project has as many sites as it may."""
+
+
 def create(
     *,
     project: Project,
@@ -62,7 +66,7 @@ def create(
     with transaction.atomic():
         Project.objects.select_for_update(no_key=True).get(pk=project.pk)
         if project.sites.count() >= MOST:
-            raise SiteError("name", f"A project has {MOST} sites at most.")
+            raise TooManySites("name", f"A project has {MOST} sites at most.")
         site = Site.objects.create(project=project, created_by=by, **values)
         secret = _new_secret(site)
         _record(site, f"Added the site “{site}”: {', '.join(site.hosts)}.", by, action=ADDITION)

@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import path
 from django.views.decorators.http import require_GET, require_POST
 
+from labeling import project_stats
 from labeling.access import Capability
 from labeling.captcha import intake, limits, sites, verifying
 from labeling.captcha.statistics import Period
@@ -35,7 +36,7 @@ def listing(request: HttpRequest, project: Project) -> HttpResponse:
         else:
             return _render_site(request, site, secret=secret)
     rows = list(project.sites.all())
-    begun = captcha_figures.begun_today(rows)
+    begun = project_stats.begun_today(project)
     context = {
         "sites": [(site, begun.get(site.pk, 0)) for site in rows],
         "form": form,

@@ -9,7 +9,6 @@ from labeling.captcha import statistics
 from labeling.captcha.statistics import Figures, Period, Share, Statistics
 from labeling.models import Attempt, Site
 
-SECONDS = 60  # for which figures are kept
 DOORS = {
     Attempt.Door.GRID: "Tiles",
     Attempt.Door.TEXT: "Sentences",
@@ -19,13 +18,8 @@ DOORS = {
 
 
 def context(site: Site, period: Period) -> dict[str, Any]:
-    """Return what the template shows of a period, about `SECONDS` old at most."""
-    kept = project_stats.cached(
-        f"site:{site.pk}:{period.name}",
-        lambda: statistics.measure(site, period).as_json(),
-        SECONDS,
-    )
-    measured = Statistics.from_json(kept)
+    """Return what the template shows of a period."""
+    measured = project_stats.of_site(site, period)
     return {
         "period": period.name.lower(),
         "whole": measured.whole,
@@ -42,18 +36,6 @@ def context(site: Site, period: Period) -> dict[str, Any]:
         "is_all": measured.is_all,
         "most": statistics.MOST,
     }
-
-
-def begun_today(sites: Sequence[Site]) -> dict[int, int]:
-    """Return by site how many attempts were begun today, about `SECONDS` old at most."""
-    if not sites:
-        return {}
-    kept = project_stats.cached(
-        f"sites-today:{sites[0].project_id}",
-        lambda: {"counts": [(site.pk, statistics.begun_today(site)) for site in sites]},
-        SECONDS,
-    )
-    return dict(kept["counts"])
 
 
 def _plots(measured: Statistics) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ def ids(shapes, mallory, ada, client, tmp_path) -> dict[str, object]:
     from django.utils import timezone
 
     from labeling import comments, decisions, tokens, webhooks
+    from labeling.captcha import sites
     from labeling.models import (
         Answer,
         ConceptExample,
@@ -69,12 +70,14 @@ def ids(shapes, mallory, ada, client, tmp_path) -> dict[str, object]:
     hook = webhooks.create(
         project=shapes, url="https://example.org/hook", events=["snapshot.ready"], by=ada
     )
+    site, _secret = sites.create(project=shapes, by=ada, name="Shop", hosts=["shop.example"])
     answer(mallory, {Question.objects.filter(state="open").first().pk: True})
     token, _secret = tokens.make(user=ada, name="script", scopes=["read"])
     return {
         "access": token.pk,
         "tile": tile.pk,
         "webhook": hook.pk,
+        "site": site.pk,
         "delivery": webhooks.ping(hook=hook).pk,
         "batch": outcome.batch.pk,
         "comment": comments.remark(question=decided, text="Look at the corner.", by=ada).pk,

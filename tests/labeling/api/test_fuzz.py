@@ -69,6 +69,8 @@ REFUSED = {
     "projects_create": "languages have names",
     "runs_outlook": "recipes and presets have names",
     "runs_start": "the options are those of the recipe",
+    "sites_change": "host names have rules of their own",
+    "sites_create": "host names have rules of their own",
     "webhooks_change": "addresses are public",
     "webhooks_create": "addresses are public",
 }

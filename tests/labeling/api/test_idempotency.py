@@ -23,7 +23,7 @@ DONE_AGAIN = {
     *("projects_publish", "projects_unpublish", "projects_archive", "projects_reopen"),
     *("imports_announce", "imports_parts", "imports_cancel"),
     *("comments_resolve", "skips_resolve", "members_leave", "parts_ask", "images_parts"),
-    *("runs_cancel", "generations_cancel"),
+    *("runs_cancel", "generations_cancel", "sites_end_old_secrets"),
 }
 CONCEPTS = "/api/v1/projects/shapes/concepts/"
 JSON = "application/json"

@@ -63,6 +63,11 @@ SAME = {
     "project-webhook-secret": "post webhooks/{webhook}/secret/",
     "project-webhook-delete": "delete webhooks/{webhook}/",
     "project-webhook-ping": "post webhooks/{webhook}/ping/",
+    "project-captcha": "post projects/{slug}/sites/",
+    "project-site": "patch sites/{site}/",
+    "project-site-switch": "patch sites/{site}/",
+    "project-site-secret": "post sites/{site}/secret/",
+    "project-site-old-secrets": "post sites/{site}/secret/end-old/",
     "project-delivery-resend": "post deliveries/{delivery}/resend/",
 }
 

@@ -84,7 +84,7 @@ def test_every_endpoint_is_in_the_table():
 
 def _sample(path: str) -> str:
     names = """annotator concept example image import model question run snapshot export promotion
-    access webhook delivery tile batch comment member invitation"""
+    access webhook site delivery tile batch comment member invitation"""
     ids = dict.fromkeys(names.split(), "7")
     return path.format(
         slug="a", token="a.b", generation="0" * 8 + 3 * "-0000" + "-" + "0" * 12, **ids

@@ -52,7 +52,9 @@ MANAGE POST project-concept-example project-concept-delete project-parts-change
 MANAGE POST project-picture-parts project-invite project-invitation-revoke project-member-role
 MANAGE POST project-member-remove project-webhook-change project-webhook-delete
 MANAGE POST project-webhook-ping project-delivery-resend
-MANAGE GET,POST project-webhooks
+MANAGE GET,POST project-webhooks project-captcha project-site
+MANAGE GET project-site-privacy
+MANAGE POST project-site-switch project-site-secret project-site-old-secrets
 MANAGE POST project-annotator-withdraw
 MANAGE POST project-webhook-secret project-answers-send project-import-columns
 """
@@ -77,14 +79,15 @@ MANAGE POST api-project-annotator-withdraw
 TRAIN POST snapshots snapshot-reissue run_cancel run_resume model_promote model_demote
 TRAIN POST promotion_undo generation_ask model_comparison
 TRAIN DELETE run
-MANAGE GET api-invitations api-webhooks api-webhook api-deliveries
+MANAGE GET api-invitations api-webhooks api-webhook api-deliveries api-sites api-site
+MANAGE GET api-site-statistics
 MANAGE POST import-files concepts concepts-add concept-merge api-examples imports import-parts
 MANAGE POST import-complete import-options imports-bucket
 MANAGE POST import-concepts import-cancel import-retry import-undo image-remove api-parts
 MANAGE POST api-invitations api-project-publish api-project-unpublish api-project-archive
 MANAGE POST image-parts api-project-reopen api-webhooks api-webhook-ping api-webhook-secret
-MANAGE POST api-delivery-resend
-MANAGE PATCH api-project concept api-member api-webhook import
+MANAGE POST api-delivery-resend api-sites api-site-secret api-site-old-secrets
+MANAGE PATCH api-project concept api-member api-webhook api-site import
 MANAGE DELETE api-webhook api-example concept api-member api-invitation
 MANAGE POST api-images-remove api-answers api-gold-file import-columns
 STAFF GET annotators annotator
@@ -104,6 +107,9 @@ api-example-picture api-sitting api-practice api-practice-skip api-practice-answ
 api-practice-picture api-invitation-accept runs models promotions model_example generations
 generation generation_cancel challenge-undo generation_source_image generation_sample
 generation_nearest challenges-ahead offline-worker lineage
+captcha-recaptcha recaptcha/enterprise.js captcha-hcaptcha 1/api.js captcha-tessera captcha-frame
+captcha-begin captcha-sheet captcha-answer captcha-more-time captcha-verify-recaptcha
+captcha-verify-hcaptcha recaptcha/enterprise/siteverify captcha/siteverify
 """
 MAY = {
     "VIEW": {"owner", "reviewer", "trainer", "viewer"},
@@ -160,6 +166,7 @@ def rows(ids, shapes, alice) -> dict[str, object]:
             "decisions": ids["batch"],
             "deliveries": ids["delivery"],
             "webhooks": ids["webhook"],
+            "captcha": ids["site"],
             "tiles": question.tile_id,
             "samples": drawn.pk,
             "number": 1,
