@@ -29,7 +29,7 @@ withdraw forget-me account-email account-email-confirm password_reset password_r
 password_reset_confirm password_reset_complete captcha-recaptcha recaptcha/enterprise.js
 captcha-hcaptcha 1/api.js captcha/1/api.js captcha-tessera captcha-frame captcha-sheet
 captcha-verify-recaptcha captcha-verify-hcaptcha recaptcha/enterprise/siteverify
-captcha/siteverify
+captcha/siteverify captcha-worker
 """
 LONG_WORD = "Donaudampfschiffahrtselektrizitaetenhauptbetriebswerkbauunterbeamtengesellschaft"
 ARABIC = "صور الطيور والنباتات في حديقة المدينة الكبيرة قرب البحيرة الشمالية"

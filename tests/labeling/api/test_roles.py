@@ -108,7 +108,7 @@ api-practice-picture api-invitation-accept runs models promotions model_example 
 generation generation_cancel challenge-undo generation_source_image generation_sample
 generation_nearest challenges-ahead offline-worker lineage
 captcha-recaptcha recaptcha/enterprise.js captcha-hcaptcha 1/api.js captcha-tessera captcha-frame
-captcha-begin captcha-sheet captcha-answer captcha-more-time captcha-verify-recaptcha
+captcha-worker captcha-begin captcha-sheet captcha-answer captcha-more-time captcha-verify-recaptcha
 captcha-verify-hcaptcha recaptcha/enterprise/siteverify captcha/siteverify
 """
 MAY = {
