@@ -18,13 +18,16 @@ from django.urls import Resolver404, resolve
 from labeling import challenges, checks, pace, skip_debts, visitors
 from labeling.accounts import limits
 from labeling.aggregation.__main__ import _parser as aggregation
+from labeling.captcha import tokens, verifying
 from labeling.withdrawals import MAX_UNDOS
 from labeling.withdrawals.service import AT_ONCE
+from tests.captcha_clients.clients import CLIENTS
 from training.__main__ import _parser as training
 from training.engine.presets import PRESETS
 
 ROOT = Path(__file__).parent.parent
 ANNOTATING = ROOT / "docs" / "annotating.md"
+CAPTCHA = ROOT / "docs" / "captcha.md"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 APPS = ("config", "labeling", "training")
 FOLDERS = "|".join((*APPS, "docs", "fixtures", "frontend", "scripts", "tests"))
@@ -140,6 +143,25 @@ def test_the_figures_of_attacks_are_those_that_were_measured() -> None:
 )
 def test_what_an_owner_is_told_of_annotating_is_so(phrase: str) -> None:
     assert phrase in " ".join(ANNOTATING.read_text().split())
+
+
+def test_the_captchas_page_has_all_clients_and_the_keys_for_tests() -> None:
+    text = CAPTCHA.read_text()
+    assert not [client.package for client in CLIENTS if client.package not in text]
+    rows = [" | ".join(keys) for keys in verifying.TEST_KEYS.items()]
+    assert not [row for row in rows if f"| {row} |" not in text]
+
+
+@pytest.mark.parametrize(
+    "phrase",
+    [
+        f"good for {tokens.RESPONSE_SECONDS} seconds",
+        "{grid} after right answers, {work} after a computation".format(**verifying.SCORES),
+        "{open} where the site lets everybody pass".format(**verifying.SCORES),
+    ],
+)
+def test_what_an_owner_is_told_of_the_captcha_is_so(phrase: str) -> None:
+    assert phrase in " ".join(CAPTCHA.read_text().split())
 
 
 # What a page quotes
