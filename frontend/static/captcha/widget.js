@@ -158,6 +158,7 @@ class Challenge {
       src: `${origin}/captcha/frame?${query}#${wishes}`,
       title: strings.title,
       referrerpolicy: "no-referrer",
+      sandbox: "allow-forms allow-same-origin allow-scripts",
     });
     const close = make("button", { type: "button", class: "close", "aria-label": strings.close }, "×");
     close.addEventListener("click", () => hear("closed", {}));
@@ -296,9 +297,8 @@ class Widget {
       this.#tell("expired");
       this.#idle(strings.expired);
     }, seconds * 1000);
-    const waiting = this.#close();
+    for (const { resolve } of this.#close()) resolve({ response, key });
     this.#tell("solved", response);
-    for (const { resolve } of waiting) resolve({ response, key });
   }
 
   /** A frame that shows an error stays open, unless the page ends it; else the box says so. */
@@ -315,11 +315,10 @@ class Widget {
 
   #end(error, event = "", sentence = "") {
     if (!this.#challenge) return;
-    const waiting = this.#close();
+    for (const { reject } of this.#close()) reject(error);
     this.#idle();
     if (event) this.#tell(event);
     if (sentence) this.#idle(sentence);
-    for (const { reject } of waiting) reject(error);
   }
 
   /** Untick the box with a sentence below it, unless the page has gone on meanwhile. */
@@ -370,7 +369,7 @@ function makeApi() {
   const fields = isRecaptcha ? [] : ["h-captcha-response"];
   if (isRecaptcha || isCompatible) fields.push("g-recaptcha-response");
   const classes = fields.map((name) => `.${name.replace("-response", "")}`);
-  const rendered = new Map(); // by id: { widget, container, isFresh, last, remove }
+  const rendered = new Map(); // by id: { widget, container, isFresh, isThere, last, remove }
   const sites = new Map(); // ids by site key, of those that are executed by it
   let count = 0;
 
@@ -390,10 +389,11 @@ function makeApi() {
     const container = typeof place === "string" ? document.getElementById(place) : place;
     if (container && !(container instanceof Element)) return renderNowhere(container, nextId());
     if (!container) throw new Error("The captcha's placeholder must be an element or its id.");
-    for (const [id, { container: other }] of rendered) {
+    for (const [id, { container: other, isThere }] of rendered) {
       if (other !== container) continue;
-      if (!isRecaptcha) return id;
-      throw new Error("reCAPTCHA has already been rendered in this element");
+      if (!isThere()) remove(id); // the page has emptied its element
+      else if (!isRecaptcha) return id;
+      else throw new Error("reCAPTCHA has already been rendered in this element");
     }
     const options = { ...dataOf(container), ...given };
     const isButton = container.matches("button, [type=submit], [type=button], [type=image]");
@@ -414,12 +414,16 @@ function makeApi() {
     if (isButton) container.addEventListener("click", press);
     if (host) container.append(host);
     putFields();
-    const remove = () => {
-      widget.remove();
-      container.removeEventListener("click", press);
-      for (const element of [host, ...areas]) element?.remove();
-    };
-    rendered.set(id, { widget, container, remove });
+    rendered.set(id, {
+      widget,
+      container,
+      isThere: () => isButton || areas[0].parentNode === container,
+      remove: () => {
+        widget.remove();
+        container.removeEventListener("click", press);
+        for (const element of [host, ...areas]) element?.remove();
+      },
+    });
     return id;
   }
 
@@ -479,7 +483,8 @@ function makeApi() {
     ready: (act) => whenParsed(() => setTimeout(act)),
     /** Draw all that are not yet, as their class names ask for. */
     renderAll() {
-      const known = new Set([...rendered.values()].map(({ container }) => container));
+      const there = [...rendered.values()].filter(({ isThere }) => isThere?.());
+      const known = new Set(there.map(({ container }) => container));
       for (const container of document.querySelectorAll(classes.join())) {
         if (container.dataset.sitekey && !known.has(container)) render(container);
       }

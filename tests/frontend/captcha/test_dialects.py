@@ -174,9 +174,14 @@ def test_hcaptcha(show: Show, page: Page, complaints: list[str]) -> None:
       hcaptcha.remove(id);
       const left = document.querySelectorAll('#hidden *').length;
       const code = await hcaptcha.execute(id, {{async: true}}).catch(code => code);
-      return [typeof id, same, left, code];
+      const box = document.querySelector('.h-captcha');
+      const kept = hcaptcha.render(box, {{sitekey: '{HCAPTCHA}'}});
+      box.replaceChildren();  // as a page does that draws itself anew
+      const anew = hcaptcha.render(box, {{sitekey: '{HCAPTCHA}'}});
+      return [typeof id, same, left, code, anew !== kept && !hcaptcha.getResponse(anew)];
     }}""")
-    assert outcome == ["string", True, 0, "invalid-captcha-id"]
+    assert outcome == ["string", True, 0, "invalid-captcha-id", True]
+    expect(box(page)).not_to_be_checked()
     assert complaints == []
 
 
