@@ -7,18 +7,17 @@ place on the screen tells anything.
 """
 
 import random
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from labeling.captcha import decks
+from labeling.captcha import decks, passing
 from labeling.captcha.decks import Card, Deck
 from labeling.models import Project
 
+_random = random.SystemRandom()  # whose draws nobody can foresee
 TILES = 16  # of a round
 COLUMNS = 4
 ROUNDS = 2
-KNOWN = 13, 14  # known tiles of a round, at least and at most
-TRUE = 5, 8  # … of which show it: near one half, where guesses are worth least
 LEAST_TRUE = 4  # known tiles that show it, below which a round tells too little
 LEAST_VALUE = 0.01  # of a concept
 TRIES = 4  # concepts that are tried for a round
@@ -63,7 +62,7 @@ def _compose_round(
     """
     left = dict(values)
     for _ in range(min(TRIES, len(left))):
-        (concept,) = random.choices(list(left), weights=list(left.values()))
+        (concept,) = _random.choices(list(left), weights=list(left.values()))
         deck = decks.deck(project, concept)
         for hidden in (exclude, frozenset[int]()):
             if cards := _draw(deck, hidden, families):
@@ -79,14 +78,14 @@ def _draw(deck: Deck, exclude: Collection[int], before: set[int]) -> list[Card] 
     families = set(before)
     yes, no = _shuffled(deck.yes, exclude), _shuffled(deck.no, exclude)
     at_random, wanted = _shuffled(deck.at_random, exclude), _shuffled(deck.wanted, exclude)
-    known = random.randint(*KNOWN)
-    true = max(min(random.randint(*TRUE), len(yes)), known - len(no))
-    cards = [*_take(yes, true, families), *_take(no, known - true, families)]
-    drawn = sum(random.random() < 0.5 for _ in range(TILES - known))
+    known, true = passing.draw_known(_random)
+    cards = _take(yes, true, families)
+    cards += _take(no, known - len(cards), families)
+    drawn = sum(_random.random() < 0.5 for _ in range(TILES - known))
     open_ones = _take(at_random, drawn, families)
     open_ones += _take(wanted, TILES - known - len(open_ones), families)
     rest = TILES - len(cards) - len(open_ones)  # little is open: then more are known
-    cards += _take(yes, random.randint(0, rest), families)
+    cards += _take(yes, _random.randint(0, rest), families)
     cards += _take(no, TILES - len(cards) - len(open_ones), families)
     trues = sum(card.known > 0.5 for card in cards)
     if len(cards) + len(open_ones) < TILES or trues < LEAST_TRUE:
@@ -95,21 +94,38 @@ def _draw(deck: Deck, exclude: Collection[int], before: set[int]) -> list[Card] 
         deck.hand_out(card)
     before |= families
     cards += open_ones
-    random.shuffle(cards)
+    _random.shuffle(cards)
     return cards
 
 
-def _shuffled(cards: Iterable[Card], exclude: Collection[int]) -> list[Card]:
-    left = [card for card in cards if card.tile not in exclude]
-    random.shuffle(left)
-    return left
+def _shuffled(cards: Sequence[Card], exclude: Collection[int]) -> Iterator[Card]:
+    """Yield the cards that may be shown in a random order, some of them twice.
+
+    A share of them is drawn from those about which the project's model errs, where there are any:
+    they tell people from it (`passing.AGAINST_MODEL`).
+    """
+    all_cards = _in_random_order(cards)
+    misjudged = _in_random_order([card for card in cards if card.is_misjudged])
+    for card in all_cards:
+        other = next(misjudged, None) if _random.random() < passing.AGAINST_MODEL else None
+        for each in (other, card):
+            if each is not None and each.tile not in exclude:
+                yield each
 
 
-def _take(cards: list[Card], count: int, families: set[int]) -> list[Card]:
-    """Take so many cards off the end, of pictures that are not among the families yet."""
+def _in_random_order(cards: Sequence[Card]) -> Iterator[Card]:
+    """Yield each card once; so much as is asked for is shuffled."""
+    left = list(cards)
+    while left:
+        place = _random.randrange(len(left))
+        left[place], left[-1] = left[-1], left[place]
+        yield left.pop()
+
+
+def _take(cards: Iterator[Card], count: int, families: set[int]) -> list[Card]:
+    """Take so many cards, of pictures that are not among the families yet."""
     taken: list[Card] = []
-    while len(taken) < count and cards:
-        card = cards.pop()
+    while len(taken) < count and (card := next(cards, None)) is not None:
         if card.family not in families:
             families.add(card.family)
             taken.append(card)

@@ -42,6 +42,12 @@ class Card(NamedTuple):
     known: float  # probability of yes where the truth is known; else UNKNOWN
     predicted: float  # the model's probability of yes; UNKNOWN without one
 
+    @property
+    def is_misjudged(self) -> bool:
+        """Whether the truth is known, and the project's model takes it for the other."""
+        known = self.known != UNKNOWN and self.predicted != UNKNOWN
+        return known and (self.known > 0.5) != (self.predicted > 0.5)
+
 
 @dataclass
 class Deck:

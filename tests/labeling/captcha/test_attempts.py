@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from labeling.captcha import attempts, composing, decks, limits
+from labeling.captcha import attempts, composing, decks, limits, passing
 from labeling.captcha.attempts import Outcome
 from labeling.captcha.errors import AlreadyAnswered, DoorClosed, Expired, Invalid
 from labeling.models import Attempt, Project, Question, Site
@@ -18,7 +18,7 @@ def test_both_rounds_show_different_pictures_most_of_them_known(shop: Site) -> N
     assert len(attempt.tiles) == len(set(attempt.tiles)) == 2 * composing.TILES
     for number in (1, 2):
         known = [k for k in attempt.known[attempts.part_of_round(attempt, number)] if k >= 0]
-        assert composing.KNOWN[0] <= len(known) <= composing.KNOWN[1]
+        assert passing.KNOWN_TILES[0] <= len(known) <= passing.KNOWN_TILES[1]
     asked = Question.objects.filter(pk__in=attempt.questions)
     assert set(asked.values_list("concept", flat=True)) == set(attempt.concepts)
 
@@ -194,6 +194,18 @@ def test_a_deck_holds_all_that_is_known_where_that_is_little(wood: Project) -> N
         (concept,) = decks.ready(wood)
         deck = decks.deck(wood, concept)
         assert (len(deck.yes), len(deck.no), len(deck.wanted)) == (30, 40, 20)
+
+
+def test_pictures_that_the_model_misjudges_are_shown_more(shop: Site) -> None:
+    known = Question.objects.filter(state="gold", verdict=False).order_by("pk")
+    Question.objects.filter(state="gold").update(model_probability=0.02)
+    Question.objects.filter(state="gold", verdict=True).update(model_probability=0.98)
+    hard = set(known.values_list("pk", flat=True)[:3])
+    Question.objects.filter(pk__in=hard).update(model_probability=0.9)
+    decks.forget()
+    begun = [birds.begin(shop, f"192.0.2.{number}") for number in range(20)]
+    shown = sum(len(hard & set(attempt.questions)) for attempt in begun)
+    assert shown > 1.4 * 20 * 3 * 16 / 40  # of forty that show no bird, about sixteen are shown
 
 
 def test_near_duplicates_are_one_picture(shop: Site) -> None:
