@@ -14,7 +14,8 @@ SHOPS = Path(__file__).parent / "shops"
 RECAPTCHA, HCAPTCHA = "g-recaptcha-response", "h-captcha-response"
 OWN = "tessera-response"
 INVISIBLE, ENTERPRISE = "/invisible/", "/enterprise/"
-OURS, GOOGLES, NET = "captcha.example", "www.google.com", "recaptcha.net"
+OURS, GOOGLES = "captcha.example", "www.google.com"
+NET, WWW_NET = "recaptcha.net", "www.recaptcha.net"
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,12 @@ CLIENTS = [
         _bundled("vanilla_hcaptcha", "hcaptcha"),
         pages=(Page(field=HCAPTCHA), Page(INVISIBLE, HCAPTCHA, invisible=True)),
     ),
+    Client(
+        "@hcaptcha/vue3-hcaptcha",
+        "npm",
+        _bundled("vue3_hcaptcha", "hcaptcha"),
+        pages=(Page(field=HCAPTCHA),),
+    ),
     Client("php-google-recaptcha", "Debian", _php),
     Client(
         "react-google-recaptcha",
@@ -174,6 +181,12 @@ CLIENTS = [
             Page(INVISIBLE, invisible=True, server=GOOGLES),
             Page(ENTERPRISE, server=NET),
         ),
+    ),
+    Client(
+        "react-google-recaptcha-v3",
+        "npm",
+        _bundled("react_google_recaptcha_v3", "recaptcha"),
+        pages=(Page(invisible=True, action="order", server=WWW_NET),),
     ),
     Client("express-recaptcha", "npm", _express, pages=(Page(server=GOOGLES),)),
     Client("tessera-captcha", "Tessera", _own_element, pages=(Page(field=OWN),)),

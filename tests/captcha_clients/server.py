@@ -20,16 +20,11 @@ from PIL import Image as Pillow
 from PIL import ImageDraw
 
 from tests.captcha_clients.children import running
-from tests.captcha_clients.clients import GOOGLES, NET, OURS
+from tests.captcha_clients.clients import GOOGLES, NET, OURS, WWW_NET
 from tests.pictures import encoded, patchwork
 
 SHOP = "shop.example"
-NAMES = [
-    OURS,
-    GOOGLES,
-    NET,
-    "www.recaptcha.net",
-]  # of the server: some are constants of clients
+NAMES = [OURS, GOOGLES, NET, WWW_NET]  # of the server: some are constants of clients
 PORT = 8000
 PICTURES = 96
 OPEN = 16  # of them, of unknown truth
@@ -103,7 +98,7 @@ def is_passed() -> bool:
 def _last_attempt() -> Any:
     from labeling.models import Attempt
 
-    return Attempt.objects.select_related("concept").latest("created_at")
+    return Attempt.objects.latest("created_at")
 
 
 def _date_back(attempt: Any) -> None:
