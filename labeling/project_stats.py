@@ -19,8 +19,7 @@ from labeling import progress as project_progress
 from labeling.activity import Activity
 from labeling.agreement import ConceptAgreement
 from labeling.captcha import statistics
-from labeling.captcha.statistics import Period, Statistics
-from labeling.models import Event, Project, Site
+from labeling.models import Event, Project
 from labeling.progress import Progress
 from labeling.selection import texts as text_questions
 from labeling.selection.texts import Supply
@@ -77,16 +76,6 @@ def agreement(project: Project) -> dict[str, Any]:
     and name as `concept`; `measured_at` is an ISO 8601 time.
     """
     return cached(_agreement_key(project.pk), lambda: _agreement(project), AGREEMENT_SECONDS)
-
-
-def of_site(site: Site, period: Period) -> Statistics:
-    """Return what a site's visitors did in a period, about `SITE_SECONDS` old at most."""
-    kept = cached(
-        f"site:{site.pk}:{period.name}",
-        lambda: statistics.measure(site, period).as_json(),
-        SITE_SECONDS,
-    )
-    return Statistics.from_json(kept)
 
 
 def begun_today(project: Project) -> dict[int, int]:

@@ -11,7 +11,6 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import project_stats
 from labeling.access import Capability
 from labeling.api import views
 from labeling.api.bodies import Body
@@ -24,7 +23,7 @@ from labeling.api.requests import valid
 from labeling.api.responses import NO_STORE, made
 from labeling.api.schema import errors
 from labeling.api.views import APIView
-from labeling.captcha import hosts, sites
+from labeling.captcha import hosts, sites, statistics
 from labeling.captcha.statistics import Figures, Period
 from labeling.models import Project, Site
 
@@ -229,7 +228,7 @@ class FiguresOut(serializers.Serializer[Figures]):
     rounds_per_pass = serializers.FloatField(allow_null=True)
     rounds_per_suspected_pass = serializers.FloatField(allow_null=True)
     median_seconds = serializers.FloatField(
-        allow_null=True, help_text="Of those who passed, for all their rounds."
+        allow_null=True, help_text="Of those who passed, for all their rounds, to one per cent."
     )
     seconds_per_pass = serializers.FloatField(
         allow_null=True, help_text="Of all attempts, failed ones too, by passes."
@@ -252,8 +251,14 @@ class StatisticsOut(serializers.Serializer[Any]):
     whole = FiguresOut()
     doors = DoorOut(many=True)
     steps = StepOut(many=True, help_text="The oldest first.")
+    since = serializers.DateTimeField(
+        allow_null=True,
+        help_text="When the oldest step begins that is counted, where there are so many attempts "
+        "that older ones are not yet: ask again. Null: all are.",
+    )
     is_all = serializers.BooleanField(
-        help_text="Whether all attempts were counted, and not the newest million alone."
+        help_text="False where a step has more attempts than the newest half million, which are "
+        "counted."
     )
 
 
@@ -276,14 +281,17 @@ class SiteStatistics(APIView):
     def get(self, request: Request, pk: int) -> Response:
         """Return what the visitors of a site did in a period; about a minute old."""
         period = Period[self.chosen().get("period", "month").upper()]
-        measured = project_stats.of_site(_site(pk), period)
-        steps = zip(measured.at, measured.steps, strict=True)
+        measured = statistics.measure(_site(pk), period)
+        steps = zip(measured.at, measured.by_door, measured.steps, strict=True)
         data = {
             "whole": measured.whole,
             "doors": [
                 {"door": door, "figures": figures} for door, figures in measured.doors.items()
             ],
-            "steps": [{"at": at, "figures": figures} for at, figures in steps],
+            "steps": [
+                {"at": at, "figures": figures} for at, step, figures in steps if step is not None
+            ],
+            "since": measured.since,
             "is_all": measured.is_all,
         }
         return Response(StatisticsOut(data).data)

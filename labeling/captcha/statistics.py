@@ -1,40 +1,50 @@
-"""What visitors of a site did there: attempts, passes, time, suspected bots, labels; over time."""
+"""What visitors of a site did there: attempts, passes, time, suspected bots, labels; over time.
+
+Hours and days are counted one by one, the newest first, and kept in the cache: those that are over
+for a day, since nothing changes there any more. So whoever looks waits for `PATIENCE` at most, even
+at a site with millions of attempts, whose older days follow when they look again.
+"""
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
+from django.core.cache import cache
 from django.db import connection
 from django.utils import timezone
 
 from labeling.models import Attempt, Site
 
-MOST = 1_000_000  # newest attempts that are looked at
+MOST = 500_000  # newest attempts of an hour or a day that are counted
+PATIENCE = 4.0  # seconds after which no further day is counted at once
+FRESH = 60  # seconds for which a day that goes on is kept
+KEPT = 24 * 3600  # … and one that is over
+OVER = timedelta(hours=3)  # after which all its attempts have ended, and were taken in
 Z = 1.96  # of an interval of 95 %
+LEAST_SECONDS, RATIO = 0.1, 1.02  # of the classes by which a median is found, to one per cent
 
-# Grouped by time, by door, and all together; seconds are a visitor's, or their device's.
-_FIGURES = """
-WITH attempt AS (
-    SELECT date_bin(%(step)s, created_at, %(since)s) AS at, door, state, suspected, labels,
-        verified_at IS NOT NULL AS verified, cardinality(round_seconds) AS rounds,
+# By door and class of seconds, which are a visitor's, or their device's.
+_FIGURES = f"""
+SELECT door, CASE WHEN solved AND rounds > 0
+        THEN floor(ln(greatest(seconds, {LEAST_SECONDS}) / {LEAST_SECONDS}) / ln({RATIO})) END,
+    count(*), count(*) FILTER (WHERE solved), count(*) FILTER (WHERE state = 'failed'),
+    count(*) FILTER (WHERE state = 'passed' AND NOT solved), count(verified_at),
+    count(*) FILTER (WHERE suspected), count(*) FILTER (WHERE suspected AND solved),
+    sum(rounds), coalesce(sum(rounds) FILTER (WHERE suspected), 0), sum(seconds), sum(labels)
+FROM (
+    SELECT door, state, suspected, verified_at, labels, cardinality(round_seconds) AS rounds,
         coalesce(round_seconds[1], 0) + coalesce(round_seconds[2], 0) AS seconds,
         state = 'passed' AND door <> 'open' AS solved
-    FROM labeling_attempt WHERE site_id = %(site)s AND created_at >= %(since)s
+    FROM labeling_attempt
+    WHERE site_id = %(site)s AND created_at >= %(since)s AND created_at < %(until)s
     ORDER BY created_at DESC LIMIT %(most)s
-)
-SELECT at, door,
-    count(*), count(*) FILTER (WHERE solved), count(*) FILTER (WHERE state = 'failed'),
-    count(*) FILTER (WHERE state = 'passed' AND door = 'open'),
-    count(*) FILTER (WHERE verified),
-    count(*) FILTER (WHERE suspected), count(*) FILTER (WHERE suspected AND solved),
-    coalesce(sum(rounds), 0), coalesce(sum(rounds) FILTER (WHERE suspected), 0),
-    coalesce(sum(seconds), 0),
-    percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) FILTER (WHERE solved AND rounds > 0),
-    coalesce(sum(labels), 0)
-FROM attempt GROUP BY GROUPING SETS ((at), (door), ())
+) AS attempt
+GROUP BY 1, 2
 """
 _BEGUN = """
 SELECT count(*) FROM (
@@ -57,12 +67,12 @@ class Period(Enum):
     def steps(self) -> int:
         return self.value[1]
 
-    def since(self, now: datetime) -> datetime:
-        """Return when the first step begins: a full hour, or midnight (UTC)."""
-        begun = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    def times(self, now: datetime) -> list[datetime]:
+        """Return when each step begins, a full hour or midnight (UTC), the oldest first."""
+        last = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
         if self is Period.MONTH:
-            begun = begun.replace(hour=0)
-        return begun - (self.steps - 1) * self.step
+            last = last.replace(hour=0)
+        return [last - back * self.step for back in reversed(range(self.steps))]
 
 
 @dataclass(frozen=True)
@@ -89,8 +99,8 @@ class Figures:
     rounds: int = 0  # that were answered
     suspected_rounds: int = 0
     seconds: float = 0.0  # for all rounds together
-    median_seconds: float | None = None  # of those who solved, for all their rounds
     labels: int = 0  # that became certain with the answers
+    classes: Counter[int] = field(default_factory=Counter)  # solves by class of seconds
 
     @property
     def ended(self) -> int:
@@ -105,6 +115,16 @@ class Figures:
     def pass_rate(self) -> Share | None:
         """Share that passed of those who answered to the end; None where nobody did."""
         return share(self.solved, self.ended)
+
+    @property
+    def median_seconds(self) -> float | None:
+        """Median of those who solved, for all their rounds, to one per cent."""
+        middle, so_far = self.classes.total() / 2, 0
+        for number in sorted(self.classes):
+            so_far += self.classes[number]
+            if so_far >= middle:
+                return float(LEAST_SECONDS * RATIO ** (number + 0.5))
+        return None
 
     @property
     def labels_per_100(self) -> float | None:
@@ -127,52 +147,65 @@ class Figures:
         return _ratio(self.suspected_rounds, self.suspected_solved)
 
 
+Step = dict[str, Figures]  # by door
+
+
 @dataclass(frozen=True)
 class Statistics:
-    """A site's figures: of a whole period, of each step in it, and of each door."""
+    """A site's figures in a period, step by step, the oldest first."""
 
-    at: list[datetime]  # when each step begins, the oldest first
-    steps: list[Figures]
-    doors: dict[str, Figures]  # those through which somebody went
-    whole: Figures
+    at: Sequence[datetime]  # when each step begins
+    by_door: Sequence[Step | None]  # None: not counted yet
+
+    @property
+    def steps(self) -> list[Figures]:
+        """The figures of each step; of those that are not counted yet, nothing."""
+        return [total((step or {}).values()) for step in self.by_door]
+
+    @property
+    def doors(self) -> Step:
+        """The figures of each door through which somebody went."""
+        counted = [step for step in self.by_door if step]
+        doors = {
+            str(door): total(step[door] for step in counted if door in step)
+            for door in Attempt.Door.values
+        }
+        return {door: figures for door, figures in doors.items() if figures.begun}
+
+    @property
+    def whole(self) -> Figures:
+        """The figures of the whole period."""
+        return total(self.steps)
+
+    @property
+    def since(self) -> datetime | None:
+        """When the oldest step begins that is counted, where older ones are not yet."""
+        counted = [at for at, step in zip(self.at, self.by_door, strict=True) if step is not None]
+        return min(counted) if len(counted) < len(self.at) else None
 
     @property
     def is_all(self) -> bool:
-        """Whether all attempts of the period were counted, and not the newest `MOST` alone."""
-        return self.whole.begun < MOST
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as a cache can keep it."""
-        return asdict(self) | {"at": [at.isoformat() for at in self.at]}
-
-    @classmethod
-    def from_json(cls, kept: dict[str, Any]) -> "Statistics":
-        """Return what `as_json` made."""
-        return cls(
-            at=[datetime.fromisoformat(at) for at in kept["at"]],
-            steps=[Figures(**step) for step in kept["steps"]],
-            doors={door: Figures(**figures) for door, figures in kept["doors"].items()},
-            whole=Figures(**kept["whole"]),
-        )
+        """Whether no step has more attempts than are counted."""
+        return all(step.begun < MOST for step in self.steps)
 
 
 def measure(site: Site, period: Period, *, now: datetime | None = None) -> Statistics:
-    """Count what happened at a site in a period up to now, by one query."""
-    since = period.since(now or timezone.now())
-    parameters: dict[str, Any] = {"site": site.pk, "since": since, "step": period.step}
-    with connection.cursor() as cursor:
-        cursor.execute(_FIGURES, parameters | {"most": MOST})
-        rows: list[Sequence[Any]] = cursor.fetchall()
-    by_time = {at: _figures(counts) for at, door, *counts in rows if at is not None}
-    by_door = {door: _figures(counts) for at, door, *counts in rows if door is not None}
-    whole = [_figures(counts) for at, door, *counts in rows if at is None and door is None]
-    times = [since + step * period.step for step in range(period.steps)]
-    return Statistics(
-        at=times,
-        steps=[by_time.get(at, Figures()) for at in times],
-        doors={door: by_door[door] for door in Attempt.Door.values if door in by_door},
-        whole=whole[0] if whole else Figures(),
-    )
+    """Count what happened at a site in a period up to now, the newest steps first."""
+    now = now or timezone.now()
+    times = period.times(now)
+    names = {at: f"site-figures:{site.pk}:{period.name}:{at:%Y-%m-%dT%H}" for at in times}
+    kept = cache.get_many(names.values())
+    stop: float | None = None  # set when one step at least was counted
+    steps: dict[datetime, Step] = {}
+    for at in reversed(times):
+        if (step := kept.get(names[at])) is not None:
+            steps[at] = _from_json(step)
+        elif stop is None or time.monotonic() < stop:
+            stop = stop or time.monotonic() + PATIENCE
+            steps[at] = _count(site, at, at + period.step)
+            is_over = at + period.step + OVER < now
+            cache.set(names[at], _as_json(steps[at]), KEPT if is_over else FRESH)
+    return Statistics(times, [steps.get(at) for at in times])
 
 
 def begun_today(site: Site) -> int:
@@ -193,10 +226,41 @@ def share(count: int, n: int) -> Share | None:
     return Share(p, max(middle - half, 0.0), min(middle + half, 1.0), n)
 
 
-def _figures(counts: Sequence[Any]) -> Figures:
-    """Return figures from the columns of the query, whose order is that of the fields."""
-    names = [field.name for field in fields(Figures)]
-    return Figures(**dict(zip(names, counts, strict=True)))
+def total(figures: Iterable[Figures]) -> Figures:
+    """Return the sums of figures."""
+    some = list(figures)
+    sums = {name: sum(getattr(each, name) for each in some) for name in _COUNTS}
+    return Figures(**sums, classes=sum((each.classes for each in some), Counter()))
+
+
+_COUNTS = [each.name for each in fields(Figures) if each.name != "classes"]
+
+
+def _count(site: Site, since: datetime, until: datetime) -> Step:
+    """Count the attempts that were begun at a site in a time, by door."""
+    values: dict[str, Any] = {"site": site.pk, "since": since, "until": until, "most": MOST}
+    parts: dict[str, list[Figures]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_FIGURES, values)
+        for door, number, *counts in cursor:
+            named = dict(zip(_COUNTS, counts, strict=True))
+            classes = Counter() if number is None else Counter({int(number): named["solved"]})
+            parts.setdefault(door, []).append(Figures(**named, classes=classes))
+    return {door: total(some) for door, some in parts.items()}
+
+
+def _as_json(step: Step) -> dict[str, Any]:
+    return {
+        door: asdict(figures) | {"classes": list(figures.classes.items())}
+        for door, figures in step.items()
+    }
+
+
+def _from_json(kept: dict[str, Any]) -> Step:
+    return {
+        door: Figures(**(counts | {"classes": Counter(dict(counts["classes"]))}))
+        for door, counts in kept.items()
+    }
 
 
 def _ratio(of: float, by: int) -> float | None:

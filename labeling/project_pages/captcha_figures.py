@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from labeling import plots, project_stats
+from labeling import plots
 from labeling.captcha import statistics
 from labeling.captcha.statistics import Figures, Period, Share, Statistics
 from labeling.models import Attempt, Site
@@ -19,7 +19,8 @@ DOORS = {
 
 def context(site: Site, period: Period) -> dict[str, Any]:
     """Return what the template shows of a period."""
-    measured = project_stats.of_site(site, period)
+    measured = statistics.measure(site, period)
+    steps = zip(measured.at, measured.by_door, measured.steps, strict=True)
     return {
         "period": period.name.lower(),
         "whole": measured.whole,
@@ -30,8 +31,10 @@ def context(site: Site, period: Period) -> dict[str, Any]:
         ],
         "steps": [
             {"at": at, "figures": figures, "rate": _rate(figures)}
-            for at, figures in zip(measured.at, measured.steps, strict=True)
+            for at, step, figures in steps
+            if step is not None
         ][::-1],
+        "since": measured.since,
         "plots": _plots(measured) if measured.whole.begun else [],
         "is_all": measured.is_all,
         "most": statistics.MOST,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from labeling import project_stats
-from labeling.captcha import decks, text_rounds
+from labeling.captcha import decks, text_decks, text_rounds
 from labeling.models import Project
 
 SECONDS = 20  # for which it is kept
@@ -24,6 +24,8 @@ def context(project: Project) -> dict[str, Any]:
         "least_no": decks.LEAST_NO,
         "ample": decks.ENOUGH,
         "many": decks.KNOWN,
+        "least_texts": text_decks.LEAST,
+        "ample_texts": text_decks.ENOUGH,
     }
 
 
@@ -42,7 +44,7 @@ def _closed(project: Project) -> str:
 
 
 def _rows(project: Project) -> dict[str, Any]:
-    found = decks.readiness(project)
+    found, texts = decks.readiness(project), text_rounds.readiness(project)
     rows = [
         {
             "concept": each.concept.pk,
@@ -58,5 +60,7 @@ def _rows(project: Project) -> dict[str, Any]:
         "rows": rows[:SHOWN],
         "concepts": len(rows),
         "ready": sum(bool(row["ready"]) for row in rows),
-        "texts": text_rounds.is_ready(project),
+        "texts": texts.is_ready,
+        "texts_ample": texts.is_ample,
+        "known_texts": texts.true,
     }

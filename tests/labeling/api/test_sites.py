@@ -89,7 +89,8 @@ def test_figures_are_told(olgas, made):
         assert len(told["steps"]) == steps and told["is_all"]
         whole = told["whole"]
         assert (whole["begun"], whole["solved"], whole["verified"]) == (2, 1, 1)
-        assert (whole["median_seconds"], whole["seconds_per_pass"]) == (7.0, 8.0)
+        assert whole["median_seconds"] == pytest.approx(7.0, rel=0.01)
+        assert whole["seconds_per_pass"] == 8.0
         assert whole["pass_rate"]["share"] == 0.5 and whole["pass_rate"]["n"] == 2
         assert told["doors"][0]["door"] == "grid"
         assert told["steps"][-1]["figures"]["begun"] == 2
