@@ -2,6 +2,8 @@
 
 All that is asked is drawn when it begins and stored in one row; each answer is judged at once by
 what is known (`labeling.captcha.passing`), and claims its round: only the first who tries gets it.
+A program passes the text door by comparing words; so the device computes as much there, while its
+visitor reads, as at the door without a test, and at the grid while a site is attacked.
 What the answers say about tiles of unknown truth plays no part. They are recorded a moment later
 (`labeling.captcha.intake`), so that nobody's answer waits for others about the same picture.
 """
@@ -101,9 +103,11 @@ def begin(*, site: Site, host: str, door: str, address: str, action: str | None 
         return _let_pass(attempt)
     level = limits.level(site)
     attempt.threshold = passing.THRESHOLDS[site.difficulty] + level * limits.LEVEL_EVIDENCE
-    if door == Door.WORK:
+    if door != Door.GRID:
         attempt.work = list(work.parameters(site.difficulty, level))
-    else:
+    elif level:
+        attempt.work = list(work.parameters(site.difficulty, level - 1))
+    if door != Door.WORK:
         _draw(attempt)
     return prepared.insert(attempt)
 
@@ -127,8 +131,8 @@ def answer(
     """Judge the answer to a round. Raises Invalid, AlreadyAnswered or Expired, changing nothing.
 
     number: of the round, from 1. selected: the numbers of the selected tiles (grid). choices: the
-    number of the chosen sentence for each question, 0 for neither (text). nonces: what was found
-    (work).
+    number of the chosen sentence for each question, 0 for neither (text). nonces: what the device
+    has computed, where that is wanted.
     """
     now = timezone.now()
     rounds = len(attempt.round_seconds)
@@ -146,6 +150,8 @@ def answer(
         outcome = passing.decide(evidence, threshold=attempt.threshold, last_round=number == ROUNDS)
         if seconds < LEAST_SECONDS:
             outcome = Outcome.FAILED
+        if outcome == Outcome.PASSED and attempt.work:
+            outcome = _check_work(attempt, nonces)
     attempt.suspected = (
         attempt.suspected
         or (seconds < LEAST_SECONDS and attempt.door != Door.WORK)

@@ -7,13 +7,14 @@ a run that dies is gone on with by the next, and several go on beside each other
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
 from labeling import answers, bulk_insert, prepared, question_state
+from labeling.captcha import text_rounds
 from labeling.models import Annotator, Attempt, Challenge, Site
 
 BATCH = 20  # attempts of one transaction, for as long as which their questions are locked
@@ -123,7 +124,12 @@ def _record(attempt: Attempt, challenge: Challenge) -> int:
     """Record a round's answers; return how many labels became certain with them."""
     values = dict(zip(attempt.questions, attempt.values, strict=False))
     reasons = dict(zip(challenge.questions, challenge.reasons, strict=True))
-    reasons = {question: why for question, why in reasons.items() if why != Challenge.SHOWN}
+    to_record = _to_record(attempt)
+    reasons = {
+        question: why
+        for question, why in reasons.items()
+        if why != Challenge.SHOWN and question in to_record
+    }
     outcome = answers.record(
         annotator=challenge.annotator,
         values={question: values[question] for question in reasons},
@@ -132,3 +138,10 @@ def _record(attempt: Attempt, challenge: Challenge) -> int:
         seconds=challenge.seconds,
     )
     return outcome.change.settled if outcome.change else 0
+
+
+def _to_record(attempt: Attempt) -> Collection[int]:
+    """Return the questions whose answers count: by text, if their references still hold."""
+    if attempt.door == Attempt.Door.TEXT:
+        return text_rounds.still_hold(attempt)
+    return attempt.questions

@@ -262,8 +262,10 @@ def _asked(attempt: Attempt, wanted: tuple[str, ...]) -> dict[str, object]:
         "expires_in": int(attempts.LIFETIME.total_seconds()),
         "rounds": [],
     }
+    if attempt.work:
+        asked["work"] = work.puzzle(attempt.pk, work.Parameters(*attempt.work))
     if attempt.door == Attempt.Door.WORK:
-        return asked | {"work": work.puzzle(attempt.pk, work.Parameters(*attempt.work))}
+        return asked
     numbers = range(1, attempts.ROUNDS + 1)
     if attempt.door == Attempt.Door.TEXT:
         rounds: list[object] = [{"items": text_rounds.items(attempt, n)} for n in numbers]

@@ -55,8 +55,9 @@ async function begin(door, why = "") {
     attempt = { ...begun, door };
     if (begun.outcome === "passed") return pass();
     clock.start(begun.expires_in);
-    if (door === "work") await work(signal);
-    else await showRound(1, signal);
+    if (door === "work") return work(signal);
+    if (begun.work) computeMeanwhile(signal);
+    await showRound(1, signal);
   });
 }
 
@@ -74,6 +75,13 @@ function startTurn(door) {
   ways.hidden = config.doors.length < 2;
   showLoading(door);
   return turn;
+}
+
+/** Compute while the visitor looks or reads; what is found is sent with the answers. */
+function computeMeanwhile(signal) {
+  const { worker: address } = document.body.dataset;
+  attempt.nonces = compute(attempt.work, { address, onPart: () => {}, signal });
+  attempt.nonces.catch(() => {}); // who sends the answer hears of it
 }
 
 async function showRound(number, signal) {
@@ -120,6 +128,11 @@ function stopWork() {
 }
 
 async function send(body, signal) {
+  if (attempt.nonces) {
+    say(strings.loading);
+    body.nonces = await attempt.nonces;
+    say("");
+  }
   const address = `${config.attempts}${attempt.attempt}/answers/`;
   const result = await post(address, body, signal);
   if (signal.aborted) return;

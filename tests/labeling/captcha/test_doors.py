@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from labeling.captcha import attempts, intake, text_decks, work
+from labeling.captcha import attempts, intake, limits, text_decks, work
 from labeling.captcha.attempts import Outcome
 from labeling.captcha.errors import AlreadyAnswered, Invalid
 from labeling.models import Annotator, Answer, Attempt, Question, Site
@@ -14,8 +14,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def described(shop) -> Iterator[Site]:
-    """The shop, whose project's pictures are described in two sentences."""
+def described(shop, light) -> Iterator[Site]:
+    """The shop, whose project's pictures are described in two sentences; little is computed."""
     text_decks.forget()
     tiles = sentences.describe(shop.project, 70)
     sentences.add_true(tiles)
@@ -34,7 +34,8 @@ def light(monkeypatch) -> None:
 def read(attempt: Attempt, number: int = 1) -> attempts.Step:
     attempt.refresh_from_db()
     birds.look(attempt, 60)
-    return attempts.answer(attempt, number=number, choices=sentences.read(attempt, number))
+    choices = sentences.read(attempt, number)
+    return attempts.answer(attempt, number=number, choices=choices, nonces=solve(attempt))
 
 
 def solve(attempt: Attempt) -> list[int]:
@@ -71,6 +72,34 @@ def test_whoever_reads_passes_and_labels_captions(described):
     assert "wanted" in {reason for _, _, reason in given}
     annotator = Annotator.objects.get(site=described)
     assert annotator.gold_right == annotator.gold_count > 0
+
+
+def test_whoever_reads_and_computes_nothing_fails(described):
+    attempt = birds.begin(described, door="text")
+    birds.look(attempt, 60)
+    choices = sentences.read(attempt, 1)
+    with pytest.raises(Invalid, match="Send what was found"):
+        attempts.answer(attempt, number=1, choices=choices)
+    attempt.refresh_from_db()
+    step = attempts.answer(attempt, number=1, choices=choices, nonces=[7] * 6)
+    assert step.outcome == Outcome.FAILED
+
+
+def test_while_a_site_is_attacked_the_grid_takes_a_computation_too(described):
+    assert birds.begin(described).work == []
+    for _ in range(limits.LEVEL_LEAST):
+        limits.count_end(described.pk, "failed")
+    limits.forget()
+    attempt = birds.begin(described)
+    assert attempt.work
+    birds.look(attempt)
+    right = [n for n, known in enumerate(attempt.known[:16], 1) if known == 1]
+    attempts.answer(attempt, number=1, selected=right)
+    attempt.refresh_from_db()
+    birds.look(attempt)
+    right = [n for n, known in enumerate(attempt.known[16:], 1) if known == 1]
+    step = attempts.answer(attempt, number=2, selected=right, nonces=solve(attempt))
+    assert step.outcome == Outcome.PASSED
 
 
 def test_the_second_round_asks_the_rest(described):
