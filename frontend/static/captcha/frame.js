@@ -30,8 +30,8 @@ const strings = json("captcha-strings");
 const tell = speakTo(config.origin);
 const wishes = new URLSearchParams(location.hash.slice(1));
 const part = (id) => document.getElementById(id);
-const [form, more, note, stage, submit, time, timeLeft, ways] = [
-  "form", "more-time", "note", "stage", "submit", "time", "time-left", "ways",
+const [form, more, note, stage, submit, time, ways] = [
+  "form", "more-time", "note", "stage", "submit", "time", "ways",
 ].map(part);
 
 let attempt = null; // as the server described it, and `door`
@@ -66,7 +66,7 @@ function startTurn(door) {
   turn.abort();
   turn = new AbortController();
   clock.stop();
-  time.hidden = true;
+  offerMoreTime(false);
   round = null;
   for (const button of ways.children) {
     button.hidden = !config.doors.includes(button.dataset.door);
@@ -93,7 +93,8 @@ async function showRound(number, signal) {
   show(round.stage);
   showLabel();
   submit.hidden = false;
-  if (attempt.rounds[number]) sheetOf(number + 1, signal)?.catch(() => {}); // it is loaded ahead
+  const next = attempt.rounds[number];
+  if (next) sheetOf(number + 1, signal)?.catch(() => (next.loaded = undefined)); // loaded ahead
 }
 
 /** The promise of a round's sheet, which is asked for once; undefined where it has none. */
@@ -106,7 +107,7 @@ function sheetOf(number, signal) {
 async function work(signal) {
   const { count } = attempt.work;
   const progress = make("progress", { max: count, value: 0, "aria-label": strings.work });
-  const says = make("p", { "aria-live": "off" });
+  const says = make("p");
   const onPart = (done) => {
     progress.value = done;
     says.textContent = fill(strings.working, { number: Math.min(done + 1, count), count });
@@ -114,7 +115,8 @@ async function work(signal) {
   onPart(0);
   const cancel = make("button", { type: "button", class: "button", onclick: stopWork }, strings.cancel);
   const heading = make("h1", { tabindex: "-1" }, strings.work);
-  show(make("div", { class: "work" }, heading, make("p", {}, strings.explanation), progress, says, cancel));
+  const explanation = make("p", {}, strings.explanation);
+  show(make("div", { class: "work" }, heading, explanation, progress, says, cancel));
   const { worker: address } = document.body.dataset;
   const nonces = await compute(attempt.work, { address, onPart, signal });
   await send({ round: 1, nonces }, signal);
@@ -146,7 +148,8 @@ async function send(body, signal) {
 
 function pass() {
   clock.stop();
-  const { response, expires_in, attempt: key = "" } = attempt;
+  const { response, expires_in, attempt: name = "" } = attempt;
+  const [key] = name.split("."); // without its signature
   tell("passed", { response, expires_in, key });
 }
 
@@ -164,9 +167,10 @@ function handle(error, again) {
   const { code, detail, doors } = error instanceof AttemptError ? error : new AttemptError("broken");
   if (code === "expired") return tell("expired");
   if (ANEW.includes(code)) return begin(attempt.door, strings.anew);
-  if (code === "door-closed" && doors?.length) {
-    config.doors = doors;
-    return begin(doors[0], strings.closed);
+  if (code === "door-closed" && doors) {
+    const closed = stage.dataset.door;
+    config.doors = doors.filter((door) => door !== closed);
+    if (config.doors.length) return begin(config.doors[0], strings.closed);
   }
   clock.stop();
   const isOld = code === "forged"; // the page was open for so long that its ticket is
@@ -213,9 +217,9 @@ function warn(sentence) {
   note.textContent = sentence;
 }
 
-function offerMoreTime() {
-  timeLeft.textContent = strings.minutes;
-  time.hidden = false;
+function offerMoreTime(offers = true) {
+  time.textContent = offers ? strings.minutes : "";
+  more.hidden = !offers;
 }
 
 async function takeMoreTime() {
@@ -223,8 +227,8 @@ async function takeMoreTime() {
   try {
     const { expires_in } = await post(`${config.attempts}${attempt.attempt}/more-time/`, {}, signal);
     clock.start(expires_in);
-    if (!time.hidden) say(strings.extended);
-    time.hidden = true;
+    if (!more.hidden) say(strings.extended);
+    offerMoreTime(false);
   } catch ({ detail }) {
     if (!signal.aborted) warn(detail || strings.broken);
   }
