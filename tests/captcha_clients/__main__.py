@@ -72,20 +72,20 @@ def _prove(chosen: list[Client], installed: Installed, data_dir: Path) -> list[R
             context = ssl.create_default_context(cafile=authority.root)
             captcha = server.Captcha(key, secret, wrong_secret, context)
             bench = Bench(installed, captcha, authority, browser, data_dir)
+            print(HEADER, flush=True)
             return [_tell(bench.prove(client)) for client in chosen]
 
 
 def _tell(result: Result) -> Result:
-    """Say at once what went wrong."""
+    """Print a client's row, and what went wrong."""
+    print(result, flush=True)
     if result.failure:
         print(f"{result.client.package} failed:\n{result.failure}", file=sys.stderr, flush=True)
     return result
 
 
 def _report(results: list[Result]) -> int:
-    print(HEADER)
-    for result in results:
-        print(result)
+    """Name what was not run; return the exit status."""
     missing = [result for result in results if result.missing]
     for result in missing:
         print(f"Not run: {result.client.package}, since {result.missing}.")
