@@ -10,7 +10,8 @@ from django.template.defaultfilters import pluralize, truncatechars
 
 from labeling import access, annotators, comments, project_stats
 from labeling.access import Capability, User
-from labeling.models import Import, Membership, Project
+from labeling.captcha import attempts
+from labeling.models import Attempt, Import, Membership, Project
 
 PROJECT_SECONDS = 15  # for which the notices of a project are kept
 USER_SECONDS = 30  # and the count of all that waits for somebody
@@ -116,6 +117,22 @@ def _webhooks(project: Project) -> Iterable[Notice]:
     for url in off.values_list("url", flat=True)[:NAMES_MAX]:
         text = f"The webhook to {truncatechars(urlsplit(url).hostname or url, 40)} is switched off"
         yield Notice(text, Capability.MANAGE, "project-webhooks")
+
+
+@register
+def _sites(project: Project) -> Iterable[Notice]:
+    """Tell of sites whose visitors cannot be asked, or no more today."""
+    active = list(project.sites.filter(active=True))
+    if not active:
+        return
+    if not {Attempt.Door.GRID, Attempt.Door.TEXT}.intersection(attempts.doors(active[0])):
+        text = "Nothing can be asked by the CAPTCHA"
+        yield Notice(text, Capability.MANAGE, "project-captcha")
+    begun = project_stats.begun_today(project)
+    full = [site for site in active if begun.get(site.pk, 0) >= site.daily_quota]
+    for site in full[:NAMES_MAX]:
+        text = f"The site “{truncatechars(site.name, 40)}” has used up its attempts of today"
+        yield Notice(text, Capability.MANAGE, "project-site", row=site.pk)
 
 
 def _joined(project: Project, user: User) -> Iterable[Notice]:

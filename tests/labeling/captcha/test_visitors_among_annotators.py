@@ -1,14 +1,18 @@
 """Visitors of other sites, who may be millions, among those who came to a project themselves."""
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 from django.utils import timezone
 
 from labeling import annotators, notices, project_annotators, project_stats, webhooks
+from labeling import visitors as visitors_of_pages
 from labeling.captcha import sites
 from labeling.models import Annotator, Delivery, Webhook
 from labeling.webhooks import watching
 from tests.cast import answer, distrust
+from tests.site_visits import visit
 
 pytestmark = pytest.mark.django_db
 PAGES = "/projects/shapes/"
@@ -131,3 +135,12 @@ def test_the_admin_lists_them_where_they_are_asked_for(ada_client, visitors, ali
     assert listed() == {"alice"}
     assert listed("?origin=sites") == names(visitors)
     assert listed("?origin=all") == {"alice", *names(visitors)}
+
+
+def test_those_whose_answers_are_gone_are_forgotten_as_others_are(site):
+    old = Annotator.objects.create(site=site)
+    Annotator.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(days=2))
+    attempt = visit(site, annotator=old)
+    visitors_of_pages.forget_unanswered()
+    attempt.refresh_from_db()
+    assert attempt.annotator is None and not Annotator.objects.filter(pk=old.pk).exists()

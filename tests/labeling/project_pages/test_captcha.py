@@ -5,11 +5,12 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.test import Client
 from django.urls import resolve, reverse
 from django.utils import timezone
 
-from labeling.captcha import sites, verifying
+from labeling.captcha import decks, sites, verifying
 from labeling.models import Membership, Project, Site
 from labeling.project_pages.captcha_snippets import snippets
 from tests.labeling.captcha import birds
@@ -244,3 +245,24 @@ def test_no_project_has_the_sites_of_another(olga, olgas, garden, site):
 def test_whoever_is_not_signed_in_is_asked_to(site):
     assert Client().get(PAGE).url.startswith(reverse("login"))
     assert User.objects.filter(username="olga").exists()
+
+
+def test_an_owner_is_told_what_keeps_visitors_from_passing(olga, olgas, garden):
+    def told() -> str:
+        cache.clear()
+        decks.forget()
+        return text(olgas.get("/projects/garden/"))
+
+    Membership.objects.create(project=garden, user=olga, role="owner")
+    assert "CAPTCHA" in told() and "Nothing can be asked" not in told()
+    site, _ = sites.create(
+        project=garden, by=olga, name="The shop", hosts=["a.example"], daily_quota=1
+    )
+    assert "Nothing can be asked by the CAPTCHA" in told()
+    birds.add_known(garden, yes=14, no=22)
+    assert "Nothing can be asked" not in told() and "used up" not in told()
+    visit(site)
+    assert "The site “The shop” has used up its attempts of today" in told()
+    sites.change(site=site, by=olga, active=False)
+    assert "used up" not in told()
+    decks.forget()
