@@ -36,6 +36,8 @@ bench: environment
 	$(PYTHON) tests/benchmarks/import_speed.py "$(PICTURES)"
 	$(PYTHON) -m tests.benchmarks.challenges_over_http
 	$(PYTHON) -m tests.benchmarks.submit_to_next
+	$(PYTHON) -m tests.benchmarks.captcha_solves --worker
+	$(PYTHON) -m tests.benchmarks.captcha_widget
 	$(PYTHON) tests/benchmarks/web_speed.py
 	$(PYTHON) -m tests.benchmarks.recognising_tiles "$(PICTURES)"
 	$(PYTHON) tests/benchmarks/admin_lists.py

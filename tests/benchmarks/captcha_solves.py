@@ -67,15 +67,15 @@ def main() -> None:
     print(f"\n{sheets}")
 
 
-def make_site(tiles: int) -> str:
-    """Make a project of so many tiles, with a site; return the site's key."""
+def make_site(tiles: int, host: str = "shop.example") -> str:
+    """Make a project of so many tiles, with a site; return its key and secret."""
     common.make_project(tiles)
     from labeling.models import Project, Site, SiteSecret
 
     site = Site.objects.create(
         project=Project.objects.get(slug=f"bench-{tiles}"),
         name=f"bench {tiles}",
-        hosts=["shop.example"],
+        hosts=[host],
         daily_quota=10**9,
     )
     digest = SiteSecret.digest_of(f"{SECRET}{tiles}")
