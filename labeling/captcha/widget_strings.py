@@ -34,6 +34,7 @@ def frame_strings() -> dict[str, str]:
         "explanation": _("Your device solves a long sum instead. You need do nothing but wait."),
         "cancel": _("Cancel"),
         "working": _("Part %(number)s of %(count)s is being computed."),
+        "finishing": _("A moment, please: your device is still computing."),
         "stopped": _("Stopped."),
         "start": _("Start again"),
         "minutes": _("The time for this question is nearly over."),

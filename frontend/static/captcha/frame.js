@@ -131,7 +131,7 @@ function stopWork() {
 
 async function send(body, signal) {
   if (attempt.nonces) {
-    say(strings.loading);
+    say(strings.finishing);
     body.nonces = await attempt.nonces;
     say("");
   }
