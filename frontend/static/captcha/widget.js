@@ -129,8 +129,8 @@ class Box {
 
   show(state, sentence = "") {
     this.check.setAttribute("aria-checked", String(state === "checked"));
-    this.check.toggleAttribute("aria-busy", state === "busy");
     if (state === "busy") this.check.setAttribute("aria-busy", "true");
+    else this.check.removeAttribute("aria-busy");
     this.#says.textContent = sentence;
   }
 }

@@ -83,7 +83,7 @@ def test_pictures_by_keyboard_alone(
     expect(frame.get_by_role("checkbox", checked=True)).to_have_count(len(selected))
     expect(frame.get_by_role("button", name=f"Submit {len(selected)}")).to_be_visible()
     page.keyboard.press("Enter")
-    answer_second_round(page, frame)
+    answer_second_round(page, frame, select_pictures)
     expect(box(page)).to_be_checked()
     expect(box(page)).to_be_focused()
     expect(page.locator("iframe")).to_have_count(0)
@@ -91,7 +91,7 @@ def test_pictures_by_keyboard_alone(
     assert Attempt.objects.filter(state="passed", door="grid").count() == 1
 
 
-def answer_second_round(page: Page, frame: FrameLocator) -> None:
+def answer_second_round(page: Page, frame: FrameLocator, answer: Callable[..., None]) -> None:
     """Answer one more round, if the first is not enough, as some are not whoever answers."""
     more = frame.get_by_role("status").filter(has_text="One more round, to be sure.")
 
@@ -101,9 +101,20 @@ def answer_second_round(page: Page, frame: FrameLocator) -> None:
 
     wait_until(is_judged)
     if more.count():
-        for number in shown(2):
-            frame.get_by_role("checkbox", name=f"Picture {number}", exact=True).check()
+        answer(frame, 2)
         frame.get_by_role("button", name="Submit").click()
+
+
+def select_pictures(frame: FrameLocator, number: int) -> None:
+    for picture in shown(number):
+        frame.get_by_role("checkbox", name=f"Picture {picture}", exact=True).check()
+
+
+def choose_sentences(frame: FrameLocator, number: int) -> None:
+    choices = right_choices(number)
+    for place, choice in enumerate(choices, 1):
+        question = frame.get_by_role("group", name=f"Question {place} of {len(choices)}")
+        question.get_by_role("radio").nth(choice - 1).check()  # the last one is “Neither”, or 0
 
 
 def test_another_way_may_be_taken_at_any_time(
@@ -143,11 +154,9 @@ def test_sentences_are_enough_to_pass(
     frame.get_by_role("button", name="Submit").click()
     expect(frame.get_by_role("status").first).to_contain_text("Question 1 is still open")
     expect(frame.get_by_role("radio").first).to_be_focused()
-    choices = right_choices(1)
-    for number, choice in enumerate(choices, 1):
-        question = frame.get_by_role("group", name=f"Question {number} of {len(choices)}")
-        question.get_by_role("radio").nth(choice - 1).check()  # the last one is “Neither”, or 0
+    choose_sentences(frame, 1)
     page.keyboard.press("Enter")
+    answer_second_round(page, frame, choose_sentences)
     expect(box(page)).to_be_checked()
     assert Attempt.objects.filter(state="passed", door="text").count() == 1
     assert complaints == []
