@@ -7,7 +7,7 @@ a run that dies is gone on with by the next, and several go on beside each other
 """
 
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -15,10 +15,10 @@ from django.utils import timezone
 
 from labeling import answers, bulk_insert, prepared, question_state
 from labeling.captcha import text_rounds
-from labeling.models import Annotator, Attempt, Challenge, Site
+from labeling.models import Annotator, Attempt, Challenge, Concept, Site
 
 BATCH = 20  # attempts of one transaction, for as long as which their questions are locked
-ADDRESS_KEPT = timedelta(days=2)  # for which an attempt keeps the hash of its address
+ADDRESS_KEPT = timedelta(days=2)  # for which it keeps the hash of its address, and what it asked
 KEPT = timedelta(days=31)  # for which it is kept itself
 FORGOTTEN = 10_000  # that are deleted in one statement
 
@@ -33,8 +33,13 @@ FROM unnest(%(ids)s::uuid[], %(annotators)s::bigint[], %(labels)s::integer[])
     AS new(id, annotator, labels)
 WHERE attempt.id = new.id
 """
-_FORGET_ADDRESSES = """
-UPDATE labeling_attempt SET address = '' WHERE id IN (
+_ASKED = "questions", "tiles", "reasons", "known", "predicted", "sentences"
+_EMPTIED = ", ".join(
+    f"{name} = CASE WHEN taken_in_at IS NULL AND values <> '{{}}' THEN {name} ELSE '{{}}' END"
+    for name in _ASKED
+)
+_FORGET_ADDRESSES = f"""
+UPDATE labeling_attempt SET address = '', {_EMPTIED} WHERE id IN (
     SELECT id FROM labeling_attempt WHERE address <> '' AND created_at < %s LIMIT %s
 )
 """
@@ -66,8 +71,13 @@ def take_in(*, now: datetime | None = None) -> int:
         annotators = [Annotator(site_id=attempt.site_id) for attempt in due]
         bulk_insert.insert_with_ids(annotators)
         projects = dict(Site.objects.filter(attempts__in=due).values_list("pk", "project"))
+        concepts = _left(concept for attempt in due for concept in attempt.concepts)
         rounds = [
-            [(attempt, each) for each in _challenges(attempt, annotator, projects)]
+            [
+                (attempt, each)
+                for each in _challenges(attempt, annotator, projects)
+                if each.concept_id is None or each.concept_id in concepts
+            ]
             for attempt, annotator in zip(due, annotators, strict=True)
         ]
         bulk_insert.insert_with_ids([each for some in rounds for _, each in some])
@@ -82,7 +92,11 @@ def take_in(*, now: datetime | None = None) -> int:
 
 
 def forget(*, now: datetime | None = None) -> int:
-    """Blank the addresses of old attempts, and delete older ones; return how many were deleted."""
+    """Blank the addresses of old attempts and what they asked, and delete older ones.
+
+    Return how many were deleted. What was asked is most of a row, and many may begin attempts that
+    nobody answers.
+    """
     now = now or timezone.now()
     while prepared.execute(_FORGET_ADDRESSES, [now - ADDRESS_KEPT, FORGOTTEN]) == FORGOTTEN:
         pass
@@ -90,6 +104,11 @@ def forget(*, now: datetime | None = None) -> int:
     while count := prepared.execute(_FORGET, [now - KEPT, FORGOTTEN]):
         deleted += count
     return deleted
+
+
+def _left(concepts: Iterable[int]) -> set[int]:
+    """Return those of the concepts that were not deleted meanwhile."""
+    return set(Concept.objects.filter(pk__in=set(concepts)).values_list("pk", flat=True))
 
 
 def _challenges(
