@@ -19,7 +19,7 @@ from labeling import prepared
 from labeling.captcha import composing, decks, limits, passing, text_rounds, tokens, work
 from labeling.captcha.errors import AlreadyAnswered, DoorClosed, Expired, Invalid, QuotaReached
 from labeling.captcha.passing import Evidence, Outcome
-from labeling.models import Attempt, Site
+from labeling.models import Attempt, Project, Site
 
 LIFETIME = timedelta(minutes=10)  # of an attempt, from when it begins or its time is extended
 LONGEST_LIFETIME = timedelta(hours=2)  # with all extensions
@@ -76,8 +76,9 @@ def begin(*, site: Site, host: str, door: str, address: str, action: str | None 
     """Begin an attempt, and draw what it asks.
 
     address: the visitor's, as `addresses.client_address` has it. action: as the page names it that
-    executes the widget as reCAPTCHA v3 is; None where it does not. Raises DoorClosed, and TooMany
-    or QuotaReached, where a site that fails open lets pass instead.
+    executes the widget as reCAPTCHA v3 is; None where it does not. Raises DoorClosed, TooMany or
+    QuotaReached. Where a site fails open, the computation is left once its quota is reached: to use
+    up what it may ask wins nobody anything.
     """
     now = timezone.now()
     attempt = Attempt(
@@ -95,8 +96,9 @@ def begin(*, site: Site, host: str, door: str, address: str, action: str | None 
     except QuotaReached:
         if not site.fail_open:
             raise
-        return _let_pass(attempt)
-    offered = doors(site)
+        offered = [str(Door.WORK)]
+    else:
+        offered = doors(site)
     if door not in offered:
         raise DoorClosed(_("This way is not offered here now: choose another one."), offered)
     if door == Door.OPEN:
@@ -170,6 +172,13 @@ def extend(attempt: Attempt) -> datetime:
     if not prepared.execute(_EXTEND, {"id": attempt.pk, "until": until, "now": now}):
         raise Expired(_("The time is over: begin again."))
     return until
+
+
+def may_be_seen(attempt: Attempt) -> bool:
+    """Whether what an attempt shows may be seen still: its project may have been closed since."""
+    of_site = "WHERE id = (SELECT project_id FROM labeling_site WHERE id = %s AND active)"
+    project = prepared.first(Project, of_site, [attempt.site_id])
+    return project is not None and decks.may_be_asked(project)
 
 
 def tiles_of_round(attempt: Attempt, number: int) -> list[int]:
@@ -280,6 +289,6 @@ def _claim(
             raise Expired(_("The time is over: begin again."))
         raise AlreadyAnswered(_("This was answered before: nothing was changed."))
     if state == State.PASSED:
-        limits.count_end(attempt.site_id, "passed")
+        limits.count_end(attempt.site_id, "passed", attempt.address)
     elif state == State.FAILED:
-        limits.count_end(attempt.site_id, "failed")
+        limits.count_end(attempt.site_id, "failed", attempt.address)

@@ -23,6 +23,7 @@ ADDRESS_HOUR = 10  # times the rate of a minute that an address may begin in an 
 SHEETS = 6  # times that a round's sheet is drawn: a browser asks once or twice
 LEVEL_SECONDS = 300  # that tell how hard a site is attacked
 LEVEL_LEAST = 40  # attempts that ended in them, below which nothing is concluded
+LEVEL_OF_ADDRESS = 3  # … of one address that count
 LEVELS = 0.5, 0.75, 0.9  # shares of failed ones from which on a level is reached
 LEVEL_EVIDENCE = math.log(10) / 2  # nats that each level adds to what passes
 REMEMBERED = 5.0  # seconds for which a process remembers a level
@@ -40,19 +41,15 @@ def address_key(address: str) -> str:
 def count_attempt(site: Site, address: str) -> None:
     """Count an attempt that begins. Raises TooMany or QuotaReached.
 
+    What an address is refused counts nowhere else, and what a site is refused not among all: so
+    nobody uses up alone what others may ask for.
+
     address: its keyed hash.
     """
     rate = settings.CAPTCHA_ADDRESS_RATE
-    limits = {
-        (f"address:{address}", MINUTE): rate,
-        (f"address:{address}", HOUR): rate * ADDRESS_HOUR,
-        (f"site:{site.pk}", MINUTE): settings.CAPTCHA_SITE_RATE,
-        ("all", MINUTE): settings.CAPTCHA_RATE,
-    }
-    quota = f"quota:{site.pk}", DAY
-    *counts, today = _counted(*limits, quota)
-    for (window, most), count in zip(limits.items(), counts, strict=True):
-        _check(count, most, window[1])
+    _count((f"address:{address}", MINUTE, rate), (f"address:{address}", HOUR, rate * ADDRESS_HOUR))
+    _count((f"site:{site.pk}", MINUTE, settings.CAPTCHA_SITE_RATE))
+    (_all, today) = _count(("all", MINUTE, settings.CAPTCHA_RATE), (f"quota:{site.pk}", DAY, None))
     if today > site.daily_quota:
         raise QuotaReached(
             _("This site has asked as many questions today as it may: try again tomorrow."),
@@ -62,13 +59,17 @@ def count_attempt(site: Site, address: str) -> None:
 
 def count_sheet(attempt: UUID, number: int) -> None:
     """Count that a round's sheet is drawn, which costs more than all else. Raises TooMany."""
-    (count,) = _counted((f"sheet:{attempt.hex}:{number}", HOUR))
-    _check(count, SHEETS, HOUR)
+    _count((f"sheet:{attempt.hex}:{number}", HOUR, SHEETS))
 
 
-def count_end(site: int, end: Literal["passed", "failed"]) -> None:
-    """Count an attempt that ended, by which the level of an attack is known."""
-    _counted((f"{end}:{site}", LEVEL_SECONDS))
+def count_end(site: int, end: Literal["passed", "failed"], address: str) -> None:
+    """Count an attempt that ended, by which the level of an attack is known.
+
+    address: its keyed hash. Few of one address count, or it would make the site hard for all.
+    """
+    (count,) = _counted((f"ended:{site}:{address}", LEVEL_SECONDS))
+    if count <= LEVEL_OF_ADDRESS:
+        _counted((f"{end}:{site}", LEVEL_SECONDS))
 
 
 def level(site: Site) -> int:
@@ -99,11 +100,19 @@ def _level(site: int) -> int:
     return sum(share >= bound for bound in LEVELS)
 
 
-def _check(count: int, most: int, seconds: int) -> None:
-    if count > most:
-        raise TooMany(
-            _("Too much was asked for from here: wait a little and try again."), _left(seconds)
-        )
+def _count(*limits: tuple[str, int, int | None]) -> list[int]:
+    """Count one more of each of these; return how many there are. Raises TooMany.
+
+    limits: what is counted, the seconds of a window, and how many it may be in one, if that is
+    limited here.
+    """
+    counts = _counted(*((what, seconds) for what, seconds, _most in limits))
+    for (_what, seconds, most), count in zip(limits, counts, strict=True):
+        if most is not None and count > most:
+            raise TooMany(
+                _("Too much was asked for from here: wait a little and try again."), _left(seconds)
+            )
+    return counts
 
 
 def _counted(*windows: tuple[str, int]) -> list[int]:

@@ -51,10 +51,11 @@ class SiteForm(forms.Form):
     fail_open = forms.BooleanField(
         label="Let everybody pass while nothing can be asked",
         required=False,
-        help_text="That is while the project is closed to visitors or knows too few pictures, and "
-        "once a day's attempts are used up. Ticked, everybody passes then, bots too; the figures "
-        "say how many. Otherwise visitors are asked for a computation of their device alone, and "
-        "once the attempts are used up nobody passes until the next day.",
+        help_text="That is while the project is closed to visitors or knows too few pictures. "
+        "Ticked, everybody passes then, bots too; the figures say how many. Otherwise visitors are "
+        "asked for a computation of their device alone. Once a day's attempts are used up, which "
+        "an attacker can bring about, they are asked for that computation if it is ticked; "
+        "otherwise nobody passes until the next day.",
     )
 
     def __init__(self, data: QueryDict | None = None, *, site: Site | None = None) -> None:

@@ -170,7 +170,10 @@ function handle(error, again) {
   if (code === "door-closed" && doors) {
     const closed = stage.dataset.door;
     config.doors = doors.filter((door) => door !== closed);
-    if (config.doors.length) return begin(config.doors[0], strings.closed);
+    if (config.doors.length) {
+      tell("ready"); // also where all were let pass unseen until now
+      return begin(config.doors[0], strings.closed);
+    }
   }
   clock.stop();
   const isOld = code === "forged"; // the page was open for so long that its ticket is

@@ -173,8 +173,8 @@ def test_a_site_that_fails_open_lets_pass_while_nothing_can_be_asked(shop: Site)
 
 def test_an_attack_raises_what_passes(shop: Site) -> None:
     calm = birds.begin(shop).threshold
-    for _ in range(limits.LEVEL_LEAST):
-        limits.count_end(shop.pk, "failed")
+    for number in range(limits.LEVEL_LEAST):
+        limits.count_end(shop.pk, "failed", f"bot {number}")
     limits.forget()
     assert birds.begin(shop).threshold > calm + 3 * limits.LEVEL_EVIDENCE - 0.01
 

@@ -87,8 +87,8 @@ def test_whoever_reads_and_computes_nothing_fails(described):
 
 def test_while_a_site_is_attacked_the_grid_takes_a_computation_too(described):
     assert birds.begin(described).work == []
-    for _ in range(limits.LEVEL_LEAST):
-        limits.count_end(described.pk, "failed")
+    for number in range(limits.LEVEL_LEAST):
+        limits.count_end(described.pk, "failed", f"bot {number}")
     limits.forget()
     attempt = birds.begin(described)
     assert attempt.work

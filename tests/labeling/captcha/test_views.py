@@ -138,8 +138,16 @@ def test_a_site_begins_no_more_than_its_quota(client: Client, shop: Site) -> Non
     begin(client, shop)
     ticket = tokens.ticket(shop.key, birds.HOST)
     assert post(client, BEGIN, {"ticket": ticket, "door": "grid"})[1]["code"] == "quota"
-    Site.objects.update(fail_open=True)
-    assert post(client, BEGIN, {"ticket": ticket, "door": "grid"})[1]["outcome"] == "passed"
+
+
+def test_to_use_up_the_quota_opens_no_site(client: Client, shop: Site) -> None:
+    Site.objects.update(daily_quota=1, fail_open=True)
+    begin(client, shop)
+    ticket = tokens.ticket(shop.key, birds.HOST)
+    for door in ("grid", "open"):
+        status, refused = post(client, BEGIN, {"ticket": ticket, "door": door})
+        assert (status, refused["doors"]) == (409, ["work"])
+    assert begin(client, shop, door="work")["work"]
 
 
 def test_a_frame_is_shown_on_the_pages_of_its_site_alone(client: Client, shop: Site) -> None:
