@@ -51,9 +51,15 @@ class DoorClosed(CaptchaError):
 
 
 class Expired(CaptchaError):
-    """The time is over, or what was asked about is gone."""
+    """The time is over."""
 
     code, status = "expired", 410
+
+
+class Removed(CaptchaError):
+    """What was asked about is gone: another attempt asks about something else."""
+
+    code, status = "removed", 410
 
 
 class TooLarge(CaptchaError):

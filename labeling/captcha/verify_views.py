@@ -1,6 +1,6 @@
 """What a site's server asks: whether the response that a visitor's page sent it is good."""
 
-from django.core.exceptions import SuspiciousOperation
+from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.multipartparser import MultiPartParserError
 from django.views.decorators.csrf import csrf_exempt
@@ -24,7 +24,7 @@ def _answer(request: HttpRequest, dialect: Dialect) -> dict[str, object]:
     try:
         sent = request.POST if request.method == "POST" else request.GET
         given = {name: sent.get(name) or request.GET.get(name, "") for name in _FIELDS}
-    except (SuspiciousOperation, MultiPartParserError, ValueError, OSError):
+    except (SuspiciousOperation, BadRequest, MultiPartParserError, ValueError, OSError):
         return dialect.answer(Verdict(Fault.BAD_REQUEST))  # too large, or cut off, or no form
     if request.method not in {"GET", "POST"}:
         return dialect.answer(Verdict(Fault.BAD_REQUEST))

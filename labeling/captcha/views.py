@@ -8,7 +8,7 @@ import gzip
 import json
 import re
 from collections.abc import Callable
-from functools import cache, wraps
+from functools import lru_cache, wraps
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
@@ -41,6 +41,7 @@ from labeling.captcha.errors import (
     DoorClosed,
     Expired,
     Invalid,
+    Removed,
     TooLarge,
     TooMany,
     UnknownSite,
@@ -53,6 +54,7 @@ from labeling.models import Attempt, Challenge, Site
 LONGEST_BODY = 16 * 1024  # bytes; the longest answer has a tenth of them
 SCRIPT_SECONDS = 3600  # for which browsers keep the script
 SHEET_SECONDS = 600  # … and a sheet
+SCRIPTS = 64  # that a process remembers: whoever asks may name many ports of the host
 TEST_RESPONSE = "10000000-aaaa-bbbb-cccc-000000000001"  # hCaptcha's, of its test keys
 THEMES = "light", "dark", "contrast"
 SIZES = "normal", "compact", "invisible"
@@ -165,11 +167,13 @@ def sheet(request: HttpRequest, name: str, number: int) -> HttpResponse:
     tiles = attempts.tiles_of_round(attempt, number)
     if not tiles:
         raise Invalid(_("There is no such round."))
+    if not attempts.may_be_seen(attempt):
+        raise Removed(_("A picture was removed meanwhile: begin again."))
     limits.count_sheet(attempt.pk, number)
     try:
         picture = sheets.render(tiles, showing=f"{attempt.pk.hex}/{number}")
     except FileNotFoundError:
-        raise Expired(_("A picture was removed meanwhile: begin again.")) from None
+        raise Removed(_("A picture was removed meanwhile: begin again.")) from None
     response = HttpResponse(picture, content_type=sheets.CONTENT_TYPE)
     response["Cache-Control"] = f"private, max-age={SHEET_SECONDS}, immutable"
     return response
@@ -319,7 +323,14 @@ def _sent(
             raise Invalid(_("The field %(name)s is missing.") % {"name": name})
         if name in sent and type(sent[name]) is not kind:
             raise Invalid(_("The field %(name)s has the wrong type.") % {"name": name})
+        if kind is str and not _is_text(sent.get(name, "")):
+            raise Invalid(_("This is no JSON."))
     return {name: sent[name] for name in fields if name in sent}
+
+
+def _is_text(text: str) -> bool:
+    """Whether a string can be stored: it has no half of a surrogate pair and no NUL."""
+    return ("\0" not in text and text.isascii()) or not re.search("[\0\ud800-\udfff]", text)
 
 
 def _numbers(sent: dict[str, Any], name: str) -> list[int]:
@@ -341,7 +352,7 @@ def _one_of(text: str, known: tuple[str, ...]) -> str:
     return text if text in known else known[0]
 
 
-@cache
+@lru_cache(SCRIPTS)
 def _script(dialect: str, language: str, origin: str) -> tuple[bytes, bytes]:
     """Return the script of a dialect, plain and gzipped."""
     with translation.override(language):

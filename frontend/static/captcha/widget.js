@@ -7,7 +7,8 @@
  * hears and never speaks to. Nothing is stored, and nothing about the browser is read.
  */
 
-const own = document.currentScript ? new URL(document.currentScript.src).searchParams : new Map();
+const { currentScript } = document; // an element of the page may stand in for it by its name
+const own = currentScript instanceof HTMLScriptElement ? new URL(currentScript.src).searchParams : new Map();
 const { dialect, origin, strings } = CAPTCHA;
 const isRecaptcha = dialect === "recaptcha";
 const siteOfScript = /^(explicit|onload|)$/.test(own.get("render") ?? "") ? null : own.get("render");
