@@ -115,6 +115,17 @@ def discount(clusters: Clusters, annotator: Index, question: Index, value: Bools
     return weights
 
 
+def beside_model(clusters: Clusters, annotator: Index, model: int, agrees: Bools) -> Floats:
+    """Return (N,) what each answer adds to a prior that has the model's word in it already.
+
+    model: its place among the annotators. agrees: (N,) whether the answer says what it does. Those
+    who err as the model does are the model: by them it must not be believed twice.
+    """
+    both = clusters.correlation * clusters.membership[model] * clusters.membership
+    weights: Floats = np.where(agrees, 1 - both.sum(1)[annotator], 1.0)
+    return weights
+
+
 def _start(answers: _Answers, own: Floats, tried: Bools) -> Floats | None:
     """Return (W,) those on their own who got the question wrong with most surprising errors.
 

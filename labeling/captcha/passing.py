@@ -38,7 +38,6 @@ MOST_OF_A_ROUND = 10.0
 # What a round asks whose truth is known: at least and at most, drawn evenly, so that the number
 # tells nothing. The rest is unknown, and becomes labels.
 KNOWN_TILES = 12, 15  # of 16
-KNOWN_TEXTS = 8, 10  # of 10
 TRUE_SHARE = 0.45, 0.35, 0.65  # of the known tiles that are true: usual, least, most
 # Share of the known tiles that the project's model gets wrong, where there are such.
 AGAINST_MODEL = 0.15

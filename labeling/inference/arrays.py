@@ -43,7 +43,7 @@ SELECT id, prior, probability, answers_count::bigint, yes_count::bigint, answers
             mark.concept_id = question.concept_id AND mark.tile_id = question.tile_id
             OR mark.question_id = question.id
         )
-    )
+    ), coalesce(model_probability, 'NaN')
 FROM labeling_question AS question
 WHERE project_id = {project} AND (
     answers_count > 0 OR yes_count > 0
@@ -64,6 +64,7 @@ class QuestionArrays:
     answers_weight: Floats  # (Q,)
     verdict: npt.NDArray[np.int8]  # (Q,) 1 yes, 0 no, -1 unknown
     gold: Bools  # (Q,) chosen regardless of its answers, rather than decided because of them
+    predicted: Floats  # (Q,) probability of yes by the project's model; NaN without one
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def read(project: Project, *, newest: int) -> tuple[QuestionArrays, AnswerArrays
     )
     rows = columns(
         _QUESTIONS.format(project=project.pk),
-        *("int8", "float8", "float8", "int8", "int8", "float8", "int2", "bool"),
+        *("int8", "float8", "float8", "int8", "int8", "float8", "int2", "bool", "float8"),
     )
     order = np.argsort(rows[0])
     questions = QuestionArrays(*(column[order] for column in rows))

@@ -130,18 +130,27 @@ def _known(questions: QuestionArrays, answers: AnswerArrays) -> Floats:
 
 
 def _discount(questions: QuestionArrays, answers: AnswerArrays, known: Floats) -> Floats:
-    """Return (N,) what answers of sites' visitors weigh beside those of the same errors; else 1."""
+    """Return (N,) what answers of sites' visitors weigh beside those of the same errors; else 1.
+
+    The project's model is one of those who may err together: its word is in the prior already.
+    """
     (visitors,) = np.nonzero(answers.visitor)
     ids, annotator = np.unique(answers.annotator[visitors], return_inverse=True)
     question, value = answers.question[visitors], answers.value[visitors]
     is_known = ~np.isnan(known[visitors])
+    wrong = value[is_known] != (known[visitors][is_known] > 0.5)
+    says = questions.predicted > 0.5
+    (judged,) = np.nonzero((questions.verdict >= 0) & ~np.isnan(questions.predicted))
+    model = len(ids)  # its place among the visitors
     clusters = shared_errors.find(
-        annotator[is_known],
-        question[is_known],
-        value[is_known] != (known[visitors][is_known] > 0.5),
-        annotators=len(ids),
+        np.concatenate([annotator[is_known], np.full(len(judged), model)]),
+        np.concatenate([question[is_known], judged]),
+        np.concatenate([wrong, says[judged] != (questions.verdict[judged] > 0)]),
+        annotators=model + 1,
         questions=len(questions.id),
     )
+    agrees = ~np.isnan(questions.predicted[question]) & (says[question] == value)
     discount = np.ones(len(answers.id))
     discount[visitors] = shared_errors.discount(clusters, annotator, question, value)
+    discount[visitors] *= shared_errors.beside_model(clusters, annotator, model, agrees)
     return discount

@@ -52,6 +52,23 @@ def test_the_same_answers_of_copies_count_as_one_and_peoples_as_many():
     assert weights[:PEOPLE].sum() > 0.8 * PEOPLE
 
 
+def test_copies_of_the_model_add_nothing_to_what_it_says():
+    annotator, question, wrong = crowd()
+    model = PEOPLE + COPIES
+    said = {q: w for a, q, w in zip(annotator, question, wrong, strict=True) if a >= PEOPLE}
+    rows = np.array(list(said))
+    clusters = found(
+        np.append(annotator, np.full(len(rows), model)),
+        np.append(question, rows),
+        np.append(wrong, [said[q] for q in rows]),
+    )
+    everybody = np.arange(model)
+    agrees = np.ones(model, bool)
+    weights = shared_errors.beside_model(clusters, everybody, model, agrees)
+    assert weights[PEOPLE:].mean() < 0.15 and weights[:PEOPLE].mean() > 0.85
+    assert (shared_errors.beside_model(clusters, everybody, model, ~agrees) == 1).all()
+
+
 def test_two_programs_are_two_clusters():
     annotator, question, wrong = crowd(copies=2 * COPIES)
     other = np.random.default_rng(9).random(QUESTIONS) > 0.8

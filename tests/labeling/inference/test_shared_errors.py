@@ -15,6 +15,11 @@ pytestmark = pytest.mark.django_db
 KNOWN, VISITORS, EACH = 100, 12, 24
 
 
+def says(question: Question) -> bool:
+    """Return what the program says: it is wrong about one question in eight."""
+    return bool(question.verdict) ^ (question.pk % 8 == 0)
+
+
 @pytest.fixture
 def crowd(field):
     """Record the same errors of twelve: as visitors of a site, or as annotators of the project."""
@@ -30,7 +35,7 @@ def crowd(field):
         for _ in range(VISITORS):
             annotator = Annotator.objects.create(site=site if of_site else None)
             asked = [*draw.sample(known, EACH), *unknown]
-            values = {q.pk: bool(q.verdict) ^ (q.pk % 8 == 0) for q in asked}
+            values = {q.pk: says(q) for q in asked}
             reasons = {q.pk: "wanted" if q in unknown else "gold" for q in asked}
             challenge = Challenge.objects.create(
                 project=field,
@@ -48,6 +53,14 @@ def crowd(field):
 def test_visitors_who_err_together_count_as_few(crowd):
     stored = crowd(of_site=True)
     assert sum(answer.weight for answer in stored) / 8 < 2
+
+
+def test_copies_of_the_projects_model_add_nothing(crowd, field):
+    for question in Question.objects.filter(project=field):
+        question.model_probability = 0.9 if says(question) else 0.1
+        question.save(update_fields=["model_probability"])
+    stored = crowd(of_site=True)
+    assert sum(answer.weight for answer in stored) / 8 < 0.3
 
 
 def test_the_weights_of_others_do_not_change(crowd, field):
