@@ -26,10 +26,15 @@ def is_running() -> bool:
     return servers.running(DATA)
 
 
-def answered_project() -> Project:
-    """Return the demo's project, once visitors have answered. Exits where the demo does not run."""
+def project() -> Project:
+    """Return the demo's project. Exits where the demo does not run."""
     if not is_running():
         sys.exit("The demo is not running: start it with `make demo`.")
-    project = Project.objects.get(slug="demo")
-    visitors.take_part(project)
-    return project
+    return Project.objects.get(slug="demo")
+
+
+def answered_project() -> Project:
+    """Return it once visitors have answered."""
+    answered = project()
+    visitors.take_part(answered)
+    return answered
