@@ -134,7 +134,8 @@ def answer(
 
     number: of the round, from 1. selected: the numbers of the selected tiles (grid). choices: the
     number of the chosen sentence for each question, 0 for neither (text). nonces: what the device
-    has computed, where that is wanted.
+    has computed, where that is wanted; it counts with the first round, so that nobody learns
+    whether a guess is right before they have paid for it.
     """
     now = timezone.now()
     rounds = len(attempt.round_seconds)
@@ -150,10 +151,10 @@ def answer(
     else:
         evidence = _judge(attempt, number, selected, choices)
         outcome = passing.decide(evidence, threshold=attempt.threshold, last_round=number == ROUNDS)
+        if attempt.work and number == 1 and _check_work(attempt, nonces) == Outcome.FAILED:
+            outcome = Outcome.FAILED
         if seconds < LEAST_SECONDS:
             outcome = Outcome.FAILED
-        if outcome == Outcome.PASSED and attempt.work:
-            outcome = _check_work(attempt, nonces)
     attempt.suspected = (
         attempt.suspected
         or (seconds < LEAST_SECONDS and attempt.door != Door.WORK)

@@ -74,6 +74,18 @@ def test_whoever_reads_passes_and_labels_captions(described):
     assert annotator.gold_right == annotator.gold_count > 0
 
 
+def test_nobody_learns_whether_a_guess_is_right_before_they_have_computed(described):
+    attempt = birds.begin(described, door="text")
+    birds.look(attempt, 60)
+    right = sentences.read(attempt, 1)
+    for choices in (right, [0] * len(right)):
+        with pytest.raises(Invalid, match="Send what was found"):
+            attempts.answer(attempt, number=1, choices=choices)
+        attempt.refresh_from_db()
+    step = attempts.answer(attempt, number=1, choices=[0] * len(right), nonces=[7] * 6)
+    assert step.outcome == Outcome.FAILED
+
+
 def test_whoever_reads_and_computes_nothing_fails(described):
     attempt = birds.begin(described, door="text")
     birds.look(attempt, 60)
@@ -94,11 +106,11 @@ def test_while_a_site_is_attacked_the_grid_takes_a_computation_too(described):
     assert attempt.work
     birds.look(attempt)
     right = [n for n, known in enumerate(attempt.known[:16], 1) if known == 1]
-    attempts.answer(attempt, number=1, selected=right)
+    attempts.answer(attempt, number=1, selected=right, nonces=solve(attempt))
     attempt.refresh_from_db()
     birds.look(attempt)
     right = [n for n, known in enumerate(attempt.known[16:], 1) if known == 1]
-    step = attempts.answer(attempt, number=2, selected=right, nonces=solve(attempt))
+    step = attempts.answer(attempt, number=2, selected=right)
     assert step.outcome == Outcome.PASSED
 
 
@@ -108,7 +120,8 @@ def test_the_second_round_asks_the_rest(described):
     choices = sentences.read(attempt, 1)
     judged = [place for place in range(attempt.first_round) if attempt.known[place] >= 0]
     choices[judged[0]] = (choices[judged[0]] + 1) % 3
-    assert attempts.answer(attempt, number=1, choices=choices).outcome == Outcome.ANOTHER
+    step = attempts.answer(attempt, number=1, choices=choices, nonces=solve(attempt))
+    assert step.outcome == Outcome.ANOTHER
     assert read(attempt, 2).outcome == Outcome.PASSED
     intake.take_in()
     asked = {q for q, why in zip(attempt.questions, attempt.reasons, strict=True) if why != "shown"}
