@@ -16,8 +16,8 @@ TEST_KEYS = {  # that developers know: of pages under test, which always pass
     "10000000-ffff-ffff-ffff-000000000001": "0x0000000000000000000000000000000000000000",
 }
 TEST_HOST = "testkey"
-# How surely it is a person's who came through a door. A computation tells nothing of people.
-SCORES = {"grid": 0.9, "text": 0.9, "work": 0.7, "open": 0.5}
+# The same through each door: who cannot see is not to be known, nor served worse, by a score.
+PASSED_SCORE, UNASKED_SCORE = 0.9, 0.5
 
 _USE = """
 UPDATE labeling_attempt SET verified_at = %(now)s
@@ -47,7 +47,7 @@ class Verdict:
     fault: Fault | None = None
     host: str = ""  # of the page on which it was got
     action: str = ""  # as that page named it
-    score: float | None = None  # by the door, in [0, 1]; None where the page asks for none
+    score: float | None = None  # in [0, 1]; None where the page asks for none
     passed_at: datetime = field(default_factory=timezone.now)
 
     @property
@@ -79,8 +79,12 @@ def verify(*, secret: str, response: str, key: str = "") -> Verdict:
     since = now - timedelta(seconds=tokens.RESPONSE_SECONDS)
     values = {"id": attempt, "site": known.site_id, "now": now, "since": since}
     for host, scored, action, door, passed_at in prepared.fetch(_USE, values):
-        return Verdict(None, host, action, SCORES[door] if scored else None, passed_at)
+        return Verdict(None, host, action, _score(door) if scored else None, passed_at)
     return Verdict(_why_not(Attempt.objects.filter(pk=attempt).first(), known.site_id))
+
+
+def _score(door: str) -> float:
+    return UNASKED_SCORE if door == Attempt.Door.OPEN else PASSED_SCORE
 
 
 def _why_not(attempt: Attempt | None, site: int) -> Fault:
