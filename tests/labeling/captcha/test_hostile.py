@@ -252,3 +252,22 @@ def test_of_a_parameter_sent_twice_one_counts_for_all(client: Client, shop: Site
     answer = client.generic("POST", f"{VERIFY}?secret=worst", body, content_type=kind)
     assert answer.json() == {"success": False, "error-codes": ["invalid-input-secret"]}
     assert Attempt.objects.get().verified_at is None
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "testserver@evil.example", 'testserver"</script>', "testserver:x"]
+)
+def test_a_script_names_no_host_but_the_servers_own(
+    client: Client, db: None, settings, host: str
+) -> None:
+    settings.ALLOWED_HOSTS = ["testserver"]
+    headers = {"Host": host, "X-Forwarded-Host": host}
+    assert client.get("/recaptcha/api.js", headers=headers).status_code == 400
+    text = client.get("/recaptcha/api.js", headers={"X-Forwarded-Host": host}).content
+    assert b'"origin": "http://testserver"' in text and b"evil" not in text
+
+
+@pytest.mark.parametrize("path", ["//evil.example/captcha/attempts", "/captcha/attempts", "/1"])
+def test_no_address_redirects_to_another_host(client: Client, db: None, path: str) -> None:
+    answer = client.generic("GET", "/", PATH_INFO=path)
+    assert not answer.get("Location", "/").startswith(("//", "http", "\\"))
