@@ -322,11 +322,12 @@ def features(
         "mean gap": float(gaps.mean()) if len(gaps) else -1,
         "others' showings": mean(others),
         "others that come again": 1 - len(set(seen.together)) / len(seen.together),
-        "place": mean(seen.places),
-        "size of the sheet": mean(seen.sizes),
-        "time of the sheet": mean(seen.sheet_ms),
-        "time of the answer": mean(seen.answer_ms),
-        "passed": mean(seen.passed),
+        # Of the first time alone: a mean of several tells how many there were.
+        "place": seen.places[0],
+        "size of the sheet": seen.sizes[0],
+        "time of the sheet": seen.sheet_ms[0],
+        "time of the answer": seen.answer_ms[0],
+        "passed": float(seen.passed[0]),
     }
 
 
@@ -345,7 +346,7 @@ def report(attack: Attack) -> None:
     counts = Counter(rows.labels)
     rest = rows.without(set(rows.names) - set(BESIDE))
     print(f"\n{counts['gold']:,} known pairs, {counts['open']:,} open ones. Known, AUC: ", end="")
-    print(f"{telling_gold.evaluate(rows)}; without how often and when:", end=" ")
+    print(f"{telling_gold.evaluate(rows)}; a single showing of each:", end=" ")
     print(f"{telling_gold.evaluate(rest)}\n")
     print("| tiles in the book | attempts that pass by it alone | tiles that are in it |")
     print("|---:|---:|---:|")
