@@ -20,7 +20,7 @@ from labeling.models import Site
 
 MINUTE, HOUR, DAY = 60, 3600, 24 * 3600  # seconds
 ADDRESS_HOUR = 10  # times the rate of a minute that an address may begin in an hour
-SHEETS = 6  # times that a round's sheet is drawn: a browser asks once or twice
+SHEETS = 3  # times that a round's sheet is drawn: a browser asks once
 LEVEL_SECONDS = 300  # that tell how hard a site is attacked
 LEVEL_LEAST = 40  # attempts that ended in them, below which nothing is concluded
 LEVEL_OF_ADDRESS = 3  # … of one address that count
