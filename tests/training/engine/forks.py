@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["training.engine.run"])
+_context.set_forkserver_preload(["tests.training.engine.imported"])
 
 
 def fork(function: Callable[..., object], *arguments: Any) -> ForkServerProcess:

@@ -3,8 +3,6 @@
 import hashlib
 import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -113,21 +111,6 @@ def write_run(folder: Path, snapshot: Path, cache: Path, /, **changes: Any) -> P
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(config | changes))
     return folder
-
-
-def start(*arguments: str | Path) -> subprocess.Popen[str]:
-    """Start ``python -m training`` as a process of its own."""
-    command = [sys.executable, "-m", "training", *map(str, arguments)]
-    return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
-def finish(process: subprocess.Popen[str]) -> str:
-    """Wait until a process has ended well, and return what it printed."""
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    return out
 
 
 LONG = {"steps": 400, "checkpoint_steps": 50, "grid_steps": 200, "one_call_steps": 10}

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from tests.training.engine.conftest import RunMaker
-from tests.training.engine.runs import LONG, start
+from tests.training.engine.forks import ForkServerProcess, fork, run_command, wait
+from tests.training.engine.runs import LONG
 from tests.waiting import wait_until
 from training.__main__ import main
 from training.engine import progress
@@ -20,8 +21,11 @@ def lines(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "progress.jsonl").read_text().splitlines()]
 
 
-def wait_for_checkpoint(folder: Path) -> None:
+def start(folder: Path) -> ForkServerProcess:
+    """Start to fit in a process of its own, and wait for its first checkpoint."""
+    process = fork(run_command, ["fit", str(folder)], {}, folder / "errors.txt")
     wait_until(lambda: list(folder.glob("checkpoints/0*.safetensors")))
+    return process
 
 
 def test_a_diffusion_run_ends_with_a_model_metrics_and_grids(drawn: Path) -> None:
@@ -62,10 +66,9 @@ def test_a_killed_run_goes_on_and_ends_as_if_it_had_never_stopped(
     drawn: Path, make_run: RunMaker
 ) -> None:
     folder = make_run(options=LONG)
-    process = start("fit", folder)
-    wait_for_checkpoint(folder)
+    process = start(folder)
     process.kill()
-    process.communicate()
+    assert wait(process) == -signal.SIGKILL
     assert not (folder / "metrics.json").exists()
     assert main(["fit", str(folder)]) == 0
     for name in ("model/model.safetensors", "samples/000200.png", "samples/000400.png"):
@@ -86,11 +89,9 @@ def test_a_resumed_run_shows_no_grids_of_steps_that_it_has_not_made(
 
 def test_a_stopped_run_leaves_a_checkpoint_and_says_so_by_its_status(make_run: RunMaker) -> None:
     folder = make_run(options={"steps": 100_000, "checkpoint_steps": 100, "grid_steps": 0})
-    process = start("fit", folder)
-    wait_for_checkpoint(folder)
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=120)
-    assert process.returncode == 143
+    process = start(folder)
+    process.terminate()
+    assert wait(process) == 143
     last = max(int(path.stem) for path in (folder / "checkpoints").iterdir())
     assert last == lines(folder)[-1]["step"]
 
