@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -42,6 +43,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in ("DATABASE_URL", "CACHE_URL", "CELERY_BROKER_URL", "SECRET_KEY", "DEBUG", "HTTPS"):
         os.environ.pop(name, None)
     os.environ["OMP_NUM_THREADS"] = "1"  # two of PyTorch's on a core wait for each other, busily
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each process that is started compiles
+    sys.dont_write_bytecode = False
     data_dir = tempfile.mkdtemp(prefix="tessera-tests-")
     _until_the_end.callback(shutil.rmtree, data_dir, ignore_errors=True)
     Path(data_dir, "static").mkdir()  # which WhiteNoise expects
