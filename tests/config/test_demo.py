@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError
 
 from config import servers
+from config.management.commands import demo as command
 from config.servers.paths import log_path
 from tests.config.demo import (
     IN_THE_MIDDLE,
@@ -146,6 +148,12 @@ def test_copies_side_by_side_work_or_say_in_a_sentence_why_not(
     demos[1].wait_until_ready()
 
 
-@pytest.mark.parametrize("port", ["none", "0", "70000", "-1", "٣"])
-def test_a_port_that_is_none_gives_a_sentence(port: str, tmp_path: Path) -> None:
-    assert "PORT must be a number from 1 to 65535" in Demo(tmp_path, port).sentence()
+def test_a_port_that_is_none_gives_a_sentence(tmp_path: Path) -> None:
+    assert "PORT must be a number from 1 to 65535" in Demo(tmp_path, "none").sentence()
+
+
+@pytest.mark.parametrize("port", ["0", "70000", "-1", "٣"])
+def test_only_numbers_from_1_to_65535_are_ports(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", port)
+    with pytest.raises(CommandError, match="PORT must be a number from 1 to 65535"):
+        command._address()
