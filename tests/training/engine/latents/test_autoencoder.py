@@ -53,7 +53,7 @@ def error(autoencoder: Autoencoder, task: Task) -> float:
 
 
 def test_it_learns_to_encode_and_decode_pictures_and_their_mirror_images(task: Task) -> None:
-    learnt = fit(replace(task, steps=80))
+    learnt = fit(replace(task, steps=40))
     latents = learnt.encode_all(task.pixels)
     assert latents.shape == (len(task.rows), CHANNELS, SIZE // 8, SIZE // 8)
     assert torch.allclose(latents.mean((0, 2, 3)), torch.zeros(CHANNELS), atol=1e-3)
