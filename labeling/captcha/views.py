@@ -88,9 +88,13 @@ def _errors_as_json(view: View[P]) -> Callable[..., HttpResponse]:
 @require_GET
 def script(request: HttpRequest, dialect: str) -> HttpResponse:
     """Send the widget's script, which speaks a dialect and the language of the page."""
-    language = _language(request.GET.get("hl", ""))
-    origin = f"{request.scheme}://{request.get_host()}"
-    plain, packed = _script(dialect, language or translation.get_language() or "en", origin)
+    # By what caches know of a request alone: a cookie of one visitor is nothing to the next.
+    accepted = languages.accepted(request.headers.get("Accept-Language", ""))
+    known = [code for code, _name in settings.LANGUAGES]
+    language = _language(request.GET.get("hl", "")) or languages.choose(
+        accepted, known, default="en"
+    )
+    plain, packed = _script(dialect, language, f"{request.scheme}://{request.get_host()}")
     accepts_gzip = re.search(r"\bgzip\b", request.headers.get("Accept-Encoding", ""))
     response = HttpResponse(packed if accepts_gzip else plain, content_type="text/javascript")
     if accepts_gzip:

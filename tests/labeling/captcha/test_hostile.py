@@ -83,6 +83,14 @@ def test_many_hosts_fill_no_memory(client: Client, db: None, settings) -> None:
     assert views._script.cache_info().currsize <= 64
 
 
+def test_no_cookie_tells_the_language_of_a_script_that_caches_keep(
+    client: Client, db: None, settings
+) -> None:
+    client.cookies[settings.LANGUAGE_COOKIE_NAME] = "fr"
+    text = client.get("/recaptcha/api.js", headers={"Accept-Language": "de"}).content
+    assert b'"language": "de"' in text
+
+
 @pytest.mark.parametrize("change", [{"private": True}, {"state": "archived"}, {"state": "draft"}])
 def test_a_project_that_was_closed_shows_nothing_more(
     client: Client, shop: Site, monkeypatch: pytest.MonkeyPatch, change: dict[str, object]
