@@ -156,8 +156,8 @@ def test_the_captchas_page_has_all_clients_and_the_keys_for_tests() -> None:
     "phrase",
     [
         f"good for {tokens.RESPONSE_SECONDS} seconds",
-        "{grid} after right answers, {work} after a computation".format(**verifying.SCORES),
-        "{open} where the site lets everybody pass".format(**verifying.SCORES),
+        f"The score is {verifying.PASSED_SCORE} for all who passed",
+        f"{verifying.UNASKED_SCORE} where the site lets everybody pass",
     ],
 )
 def test_what_an_owner_is_told_of_the_captcha_is_so(phrase: str) -> None:
