@@ -33,7 +33,7 @@ class SiteForm(forms.Form):
             attrs={"rows": 3, "dir": "ltr", "spellcheck": "false", "autocapitalize": "none"}
         ),
         help_text="One a line, such as shop.example.com; *.example.com is all below example.com. "
-        "It is shown nowhere else. Add localhost to try it on your own computer.",
+        "The widget works nowhere else. Add localhost to try it on your own computer.",
     )
     difficulty = forms.ChoiceField(
         label="How hard it is to pass",

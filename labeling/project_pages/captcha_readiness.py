@@ -15,9 +15,10 @@ def context(project: Project) -> dict[str, Any]:
     reason = _closed(project)
     kept = project_stats.cached(f"captcha-readiness:{project.pk}", lambda: _rows(project), SECONDS)
     if not reason and not kept["ready"] and not kept["texts"]:
-        reason = "No concept has enough pictures whose truth is known."
+        reason = "No concept has enough pictures whose truth is known: mark gold."
     return {
         "reason": reason,
+        "one_is_enough": project.answers_min < 2,
         **kept,
         "more": kept["concepts"] - len(kept["rows"]),
         "least_yes": decks.LEAST_YES,
@@ -39,8 +40,11 @@ def _closed(project: Project) -> str:
     if project.state == Project.State.DRAFT:
         return "The project is a draft: publish it first."
     if project.private:
-        return "The project is private: visitors of other sites were not invited to it."
-    return "The project is archived: it asks nothing."
+        return (
+            "The project is private, and visitors of other sites were not invited to it: "
+            "untick that under Settings. Everybody may then take part on this server, too."
+        )
+    return "The project is archived: reopen it under Settings."
 
 
 def _rows(project: Project) -> dict[str, Any]:

@@ -176,8 +176,8 @@ def test_the_privacy_text_names_the_site(olgas, site):
     ("changes", "sentence"),
     [
         ({"state": "draft"}, "The project is a draft"),
-        ({"private": True}, "The project is private"),
-        ({"state": "archived"}, "The project is archived"),
+        ({"private": True}, "untick that under Settings"),
+        ({"state": "archived"}, "reopen it under Settings"),
         ({}, "No concept has enough pictures"),
     ],
 )
@@ -195,9 +195,20 @@ def test_it_is_said_how_much_is_known_of_what(olga, olgas, garden):
     birds.add_known(garden, yes=14, no=22)
     garden.concepts.create(name="owl", phrase="an owl")
     page = text(olgas.get("/projects/garden/captcha/"))
-    assert "1 of 2 concepts can be asked by pictures" in page
-    assert "is asked; more gold makes it safer" in page and "too few are known" in page
+    assert "By pictures:</b> 1 of 2 concepts can be asked." in page
+    assert "is asked; more gold makes it safer" in page and "too few are known: <a" in page
     assert "No concept has enough" not in page
+
+
+def test_it_is_said_that_one_stranger_would_decide_a_label(olgas, shapes, site):
+    assert "one answer is enough" not in text(olgas.get(PAGE))
+    Project.objects.update(answers_min=1)
+    assert "one answer is enough for a label" in text(olgas.get(PAGE))
+
+
+def test_who_has_no_concept_is_told_where_to_begin(olgas, shapes):
+    shapes.concepts.all().delete()
+    assert "choose concepts, and mark gold" in text(olgas.get(PAGE))
 
 
 def test_an_attack_is_told_while_it_goes_on(olgas, site, monkeypatch):
