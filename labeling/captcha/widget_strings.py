@@ -12,6 +12,7 @@ def strings() -> dict[str, str]:
         "expired": _("This has expired. Please tick it again."),
         "failed": _("The question could not be shown. Please try again."),
         "required": _("Please tick this box."),
+        "test": _("Only a test: everybody passes."),
     }
 
 

@@ -61,6 +61,7 @@ def test_recaptcha_is_drawn_where_its_class_is(
     box(page).click()
     expect(box(page)).to_be_checked()
     expect(box(page, 1)).not_to_be_checked()
+    expect(page.get_by_text("Only a test: everybody passes.")).to_be_visible()
     assert said(page) == [["solved", "string"]]
     name = "g-recaptcha-response"
     assert page.evaluate(FIELDS) == [
