@@ -312,6 +312,8 @@ def features(
 ) -> dict[str, float]:
     others = [len(all_seen[other].sheets) for other in seen.together]
     gaps = np.diff(seen.sheets)
+    # Some showing: a mean of several tells how many there were, and the first one how early it was.
+    one = random.Random(f"{pair}").randrange(len(seen.sheets))
     mean = telling_gold.mean
     return {
         "showings": len(seen.sheets),
@@ -322,12 +324,11 @@ def features(
         "mean gap": float(gaps.mean()) if len(gaps) else -1,
         "others' showings": mean(others),
         "others that come again": 1 - len(set(seen.together)) / len(seen.together),
-        # Of the first time alone: a mean of several tells how many there were.
-        "place": seen.places[0],
-        "size of the sheet": seen.sizes[0],
-        "time of the sheet": seen.sheet_ms[0],
-        "time of the answer": seen.answer_ms[0],
-        "passed": float(seen.passed[0]),
+        "place": seen.places[one],
+        "size of the sheet": seen.sizes[one],
+        "time of the sheet": seen.sheet_ms[one],
+        "time of the answer": seen.answer_ms[one],
+        "passed": float(seen.passed[one]),
     }
 
 
