@@ -26,6 +26,9 @@ DIALECTS = "reCAPTCHA", "hCaptcha"  # in the order of the keys for tests
 def listing(request: HttpRequest, project: Project) -> HttpResponse:
     """Show the sites of a project; make one by POST."""
     form = SiteForm(request.POST if request.method == "POST" else None)
+    if form.is_valid() and project.sites.filter(name=form.cleaned_data["name"]).exists():
+        # Also where somebody has loaded the page with the secret again.
+        form.add_error("name", "The project has a site of this name: it is listed above.")
     if form.is_valid():
         try:
             site, secret = sites.create(
@@ -134,6 +137,7 @@ def _render_site(
         "snippets": snippets(f"{request.scheme}://{request.get_host()}", site.key),
         "readiness": captcha_readiness.context(site.project),
         "level": limits.level(site),
+        "is_used_up": project_stats.begun_today(site.project).get(site.pk, 0) >= site.daily_quota,
         "figures": captcha_figures.context(site, period),
     }
     return base.render(

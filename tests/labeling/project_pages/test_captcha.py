@@ -75,7 +75,7 @@ def test_an_owner_makes_a_site_whose_secret_is_shown_once(olgas):
 )
 def test_what_is_wrong_is_said_at_its_field(olgas, site, field, value, sentence):
     for address in (PAGE, page_of(site)):
-        response = olgas.post(address, {**FIELDS, field: value})
+        response = olgas.post(address, {**FIELDS, "name": "Another", field: value})
         assert response.status_code == 400
         assert sentence in text(response)
     assert Site.objects.get().hosts == ["shop.example.com"]
@@ -209,6 +209,20 @@ def test_it_is_said_that_one_stranger_would_decide_a_label(olgas, shapes, site):
 def test_who_has_no_concept_is_told_where_to_begin(olgas, shapes):
     shapes.concepts.all().delete()
     assert "choose concepts, and mark gold" in text(olgas.get(PAGE))
+
+
+def test_to_load_the_page_with_the_secret_again_makes_no_second_site(olgas, shapes):
+    assert olgas.post(PAGE, FIELDS).status_code == 200
+    again = olgas.post(PAGE, FIELDS)
+    assert again.status_code == 400 and "has a site of this name" in text(again)
+    assert Site.objects.count() == 1
+
+
+def test_it_is_said_that_no_more_pass_today(olgas, site, monkeypatch):
+    assert "used up" not in text(olgas.get(page_of(site))).split("Settings</h2>")[0]
+    Site.objects.update(daily_quota=1)
+    monkeypatch.setattr("labeling.project_stats.begun_today", lambda project: {site.pk: 1})
+    assert "until midnight (UTC) nobody passes" in text(olgas.get(page_of(site)))
 
 
 def test_an_attack_is_told_while_it_goes_on(olgas, site, monkeypatch):
