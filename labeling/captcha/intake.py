@@ -2,13 +2,16 @@
 
 Each attempt that ended with answers, passed or failed, is taken in once: its visitor becomes an
 annotator of their own, and each round a challenge, whose answers weigh by those of known truth
-among them, as everybody's do (`labeling.answers`). The database says what is to be taken in;
+among them, as everybody's do (`labeling.answers`). Who passed or failed is all the same for that,
+but for those who plainly did not look: they are blocked. The database says what is to be taken in;
 a run that dies is gone on with by the next, and several go on beside each other.
 """
 
+import logging
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -17,6 +20,8 @@ from labeling import answers, bulk_insert, prepared, question_state
 from labeling.captcha import text_rounds
 from labeling.models import Annotator, Attempt, Challenge, Concept, Site
 
+logger = logging.getLogger(__name__)
+
 BATCH = 20  # attempts of one transaction, for as long as which their questions are locked
 ADDRESS_KEPT = timedelta(days=2)  # for which it keeps the hash of its address, and what it asked
 KEPT = timedelta(days=31)  # for which it is kept itself
@@ -24,6 +29,7 @@ FORGOTTEN = 10_000  # that are deleted in one statement
 
 _DUE = """
 WHERE taken_in_at IS NULL AND values <> '{}' AND (state <> 'asked' OR expires_at < %s)
+    AND id <> ALL(%s::uuid[])
 ORDER BY created_at LIMIT %s FOR UPDATE SKIP LOCKED
 """
 _TAKEN = """
@@ -52,23 +58,42 @@ DELETE FROM labeling_attempt WHERE id IN (
 
 
 def run(*, seconds: float) -> int:
-    """Take in what is due, for so many seconds at most; return how many attempts that were."""
-    stop, taken = time.monotonic() + seconds, 0
+    """Take in what is due, for so many seconds at most; return how many attempts that were.
+
+    One that fails keeps no other waiting: after its batch it is tried alone, and left to the next
+    run.
+    """
+    stop, taken, size = time.monotonic() + seconds, 0, BATCH
+    failed: list[UUID] = []
     while True:
-        batch = take_in()
+        try:
+            batch = take_in(most=size, without=failed)
+        except Exception:
+            if size == 1:
+                failed += _next(without=failed)
+                logger.exception("Attempts could not be taken in: %s", failed[-1:])
+            size = 1
+            continue
         taken += batch
-        if batch < BATCH or time.monotonic() > stop:
+        if batch < size or time.monotonic() > stop:
             return taken
 
 
-def take_in(*, now: datetime | None = None) -> int:
-    """Record the answers of up to BATCH attempts in a transaction; return how many there were."""
+def take_in(
+    *, now: datetime | None = None, most: int = BATCH, without: Collection[UUID] = ()
+) -> int:
+    """Record the answers of some attempts in a transaction; return how many there were.
+
+    most: attempts. without: ids of those that are left out.
+    """
     now = now or timezone.now()
     with transaction.atomic():
-        due = prepared.objects(Attempt, _DUE, [now, BATCH])
+        due = prepared.objects(Attempt, _DUE, [now, list(without), most])
         # In one go, in their order: so that no two transactions wait for each other.
         question_state.lock({question for attempt in due for question in attempt.questions})
-        annotators = [Annotator(site_id=attempt.site_id) for attempt in due]
+        annotators = [
+            Annotator(site_id=attempt.site_id, blocked=_is_blind(attempt)) for attempt in due
+        ]
         bulk_insert.insert_with_ids(annotators)
         projects = dict(Site.objects.filter(attempts__in=due).values_list("pk", "project"))
         concepts = _left(concept for attempt in due for concept in attempt.concepts)
@@ -104,6 +129,22 @@ def forget(*, now: datetime | None = None) -> int:
     while count := prepared.execute(_FORGET, [now - KEPT, FORGOTTEN]):
         deleted += count
     return deleted
+
+
+def _next(*, without: Collection[UUID]) -> list[UUID]:
+    """Return the id of the attempt that is taken in next."""
+    with transaction.atomic():
+        due = prepared.objects(Attempt, _DUE, [timezone.now(), list(without), 1])
+    return [attempt.pk for attempt in due]
+
+
+def _is_blind(attempt: Attempt) -> bool:
+    """Whether it was more probably answered without a look than by a person.
+
+    Such answers are stored and change no question: else bots would spoil the figures of agreement,
+    and have questions given up on which people would have agreed.
+    """
+    return attempt.evidence is not None and attempt.evidence < 0
 
 
 def _left(concepts: Iterable[int]) -> set[int]:
