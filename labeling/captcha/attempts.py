@@ -104,7 +104,8 @@ def begin(*, site: Site, host: str, door: str, address: str, action: str | None 
     if door == Door.OPEN:
         return _let_pass(attempt)
     level = limits.level(site)
-    attempt.threshold = passing.THRESHOLDS[site.difficulty] + level * limits.LEVEL_EVIDENCE
+    thresholds = passing.GRID_THRESHOLDS if door == Door.GRID else passing.THRESHOLDS
+    attempt.threshold = thresholds[site.difficulty] + level * limits.LEVEL_EVIDENCE
     if door != Door.GRID:
         attempt.work = list(work.parameters(site.difficulty, level))
     elif level:

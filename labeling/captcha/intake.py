@@ -22,6 +22,7 @@ from labeling.models import Annotator, Attempt, Challenge, Concept, Site
 
 logger = logging.getLogger(__name__)
 
+LEAST_EVIDENCE = 1.0  # nats for a person, below which answers change nothing
 BATCH = 20  # attempts of one transaction, for as long as which their questions are locked
 ADDRESS_KEPT = timedelta(days=2)  # for which it keeps the hash of its address, and what it asked
 KEPT = timedelta(days=31)  # for which it is kept itself
@@ -139,12 +140,12 @@ def _next(*, without: Collection[UUID]) -> list[UUID]:
 
 
 def _is_blind(attempt: Attempt) -> bool:
-    """Whether it was more probably answered without a look than by a person.
+    """Whether it was as probably answered without a look as by a person.
 
     Such answers are stored and change no question: else bots would spoil the figures of agreement,
     and have questions given up on which people would have agreed.
     """
-    return attempt.evidence is not None and attempt.evidence < 0
+    return attempt.evidence is not None and attempt.evidence < LEAST_EVIDENCE
 
 
 def _left(concepts: Iterable[int]) -> set[int]:

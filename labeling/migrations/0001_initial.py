@@ -326,7 +326,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=60)),
                 ('key', models.CharField(default=labeling.models.sites.new_key, editable=False, max_length=36, unique=True)),
                 ('hosts', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=253), help_text='Host names on which it may be shown; *.example.com is all below example.com.', size=None)),
-                ('difficulty', models.CharField(choices=[('easy', 'easy: one in a thousand who answer at random may pass'), ('normal', 'normal: one in ten thousand; two rounds of pictures'), ('hard', 'hard: one in a hundred thousand; two rounds, fewer slips forgiven')], default='normal', max_length=6)),
+                ('difficulty', models.CharField(choices=[('easy', 'easy: one in a thousand who answer at random may pass'), ('normal', 'normal: one in ten thousand; one round of pictures or two'), ('hard', 'hard: one in a hundred thousand; always two, and fewer slips forgiven')], default='normal', max_length=6)),
                 ('daily_quota', models.PositiveIntegerField(default=100000, help_text='Attempts that are begun on a day (UTC) at most.')),
                 ('fail_open', models.BooleanField(default=False, help_text='Let everybody pass while nothing can be asked.')),
                 ('active', models.BooleanField(default=True)),

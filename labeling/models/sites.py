@@ -24,8 +24,8 @@ class Site(models.Model):
 
     class Difficulty(models.TextChoices):
         EASY = "easy", "easy: one in a thousand who answer at random may pass"
-        NORMAL = "normal", "normal: one in ten thousand; two rounds of pictures"
-        HARD = "hard", "hard: one in a hundred thousand; two rounds, fewer slips forgiven"
+        NORMAL = "normal", "normal: one in ten thousand; one round of pictures or two"
+        HARD = "hard", "hard: one in a hundred thousand; always two, and fewer slips forgiven"
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="sites")
     name = models.CharField(max_length=60)

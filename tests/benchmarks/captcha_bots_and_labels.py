@@ -243,7 +243,7 @@ def _attempt(
             first_round=composing.TILES,
         )
         outcome = passing.decide(
-            evidence, threshold=passing.THRESHOLDS["normal"], last_round=last_round
+            evidence, threshold=passing.GRID_THRESHOLDS["normal"], last_round=last_round
         )
         if outcome != Outcome.ANOTHER:
             break

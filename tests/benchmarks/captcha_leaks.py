@@ -251,7 +251,7 @@ class Attack:
         vectors = np.array([cell.pixels for cell in book])
         within = self._within(size)
         passed = found = asked = 0
-        threshold = passing.THRESHOLDS["normal"]
+        threshold = passing.GRID_THRESHOLDS["normal"]
         for _ in range(self.wanted.tries):
             rounds = composing.compose(self.site.project)
             assert rounds is not None

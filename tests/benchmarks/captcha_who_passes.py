@@ -38,7 +38,7 @@ django.setup()
 from django.conf import settings  # noqa: E402
 
 from labeling.captcha import passing, text_rounds, work  # noqa: E402
-from labeling.captcha.passing import THRESHOLDS, Outcome  # noqa: E402
+from labeling.captcha.passing import GRID_THRESHOLDS, THRESHOLDS, Outcome  # noqa: E402
 from tests.benchmarks import captcha_pictures as cp  # noqa: E402
 from tests.benchmarks.captcha_pictures import Bools, Deck, End, Floats, Pictures, Tiles  # noqa: E402
 
@@ -86,7 +86,7 @@ def share(passed: int, count: int) -> str:
 def line(who: str, what: str, ends: Callable[[float], Iterable[End]]) -> None:
     """Print a line: who passes at each difficulty. ends: of attempts with a threshold."""
     cells = []
-    for threshold in THRESHOLDS.values():
+    for threshold in GRID_THRESHOLDS.values():
         all_ends = list(ends(threshold))
         passed = [end for end in all_ends if end.passed]
         first = sum(end.rounds == 1 for end in passed)
@@ -476,7 +476,7 @@ def _rate(right: float, count: int = 2_000) -> float:
         for size, true in (passing.draw_known(random), passing.draw_known(random)):
             hits = int(draw.binomial(true, right))
             rounds.append((size, true, hits + int(draw.binomial(size - true, 1 - right)), hits))
-            outcome = _judge_pattern(rounds, THRESHOLDS["normal"])
+            outcome = _judge_pattern(rounds, GRID_THRESHOLDS["normal"])
             if outcome != Outcome.ANOTHER:
                 break
         passed += outcome == Outcome.PASSED

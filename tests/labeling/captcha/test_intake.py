@@ -18,7 +18,7 @@ def test_a_pass_becomes_an_annotator_with_challenges_and_answers(shop: Site) -> 
     (attempt,) = Attempt.objects.all()
     assert attempt.annotator and attempt.annotator.site == shop and attempt.taken_in_at
     challenges = Challenge.objects.filter(annotator=attempt.annotator, passed=True)
-    assert challenges.count() == len(attempt.round_seconds) == 2
+    assert challenges.count() == len(attempt.round_seconds)
     stored = dict(Answer.objects.values_list("question", "value"))
     assert stored == dict(zip(attempt.questions, attempt.values, strict=False))
     assert attempt.annotator.gold_right == attempt.annotator.gold_count > 0
@@ -28,7 +28,7 @@ def test_a_pass_becomes_an_annotator_with_challenges_and_answers(shop: Site) -> 
 def test_open_pictures_are_believed_by_who_is_right_about_the_known_ones(shop: Site) -> None:
     some = Question.objects.filter(verdict=None).order_by("pk")
     Question.objects.filter(pk__in=some[4:].values("pk")).delete()
-    for number in range(6):
+    for number in range(12):
         decks.forget()
         assert birds.pass_at(shop, f"192.0.2.{number}", unknown=True)
     intake.run(seconds=5)

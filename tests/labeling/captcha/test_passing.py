@@ -44,12 +44,13 @@ def test_right_answers_pass_after_two_rounds_and_slips_cost():
     assert passing.decide(slip, threshold=NORMAL, last_round=True) == Outcome.PASSED
 
 
-def test_one_round_is_enough_where_it_is_easy_and_nowhere_else():  # as owners are told
+def test_one_round_may_be_enough_but_where_it_is_hard():  # as owners are told
     most = []
     for count in range(passing.KNOWN_TILES[0], passing.KNOWN_TILES[1] + 1):
         known = [1.0] * (count // 2) + [0.0] * (count - count // 2)
         most.append(blind([truth > 0.5 for truth in known], known))
-    assert passing.THRESHOLDS["easy"] < max(most) < NORMAL < passing.THRESHOLDS["hard"]
+    thresholds = passing.GRID_THRESHOLDS
+    assert thresholds["easy"] < min(most) and thresholds["normal"] < max(most) < thresholds["hard"]
 
 
 def test_unknown_tiles_say_nothing():
