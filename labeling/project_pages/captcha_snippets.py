@@ -14,7 +14,7 @@ class Snippet:
     title: str
     when: str  # a sentence: for whom it is
     page: str  # HTML
-    field: str  # of the form that is sent, which holds the token
+    field: str  # of the form that is sent, which holds the response
     server: str  # a command for a shell
 
 

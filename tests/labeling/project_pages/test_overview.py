@@ -90,7 +90,7 @@ def test_only_what_somebody_may_do_waits_for_them(shapes: Project, carol: User) 
     client.force_login(carol)
     page = client.get("/projects/shapes/")
     assert page.context["next"] is None
-    assert "Nothing waits for you" in page.content.decode()
+    assert "No next step" in page.content.decode()
     assert "Add pictures" not in page.content.decode()
 
 
