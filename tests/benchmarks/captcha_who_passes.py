@@ -461,7 +461,8 @@ def doors(rates: dict[str, float]) -> None:
         for addresses in ADDRESSES:
             for cores in CORES:
                 begun = min(hour * addresses, 3600 * cores / seconds)
-                passes = grid * begun, text * begun, min(hour * addresses, 3600 * cores / price)
+                computed = min(hour * addresses, 3600 * cores / price)  # at the text door, too
+                passes = grid * begun, text * computed, computed
                 ratio = max(passes) / min(passes) if min(passes) else math.inf
                 cells = " | ".join(f"{each:,.1f}" for each in passes)
                 print(f"| {name} | {addresses} | {cores} | {cells} | {ratio:,.2f} |")
