@@ -24,9 +24,11 @@ import time
 from collections import Counter, defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import psycopg
+from psycopg_pool import ConnectionPool
 
 from tests.benchmarks import challenges_over_http as common
 
@@ -91,7 +93,6 @@ class Client:
 
         key, self.secret = key.split()
         self.ticket = tokens.ticket(key, "shop.example")
-        self.database = _connect()
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self.open: deque[tuple[float, str, int]] = deque()  # (when it was shown, name, round)
         self.took: dict[str, list[float]] = defaultdict(list)
@@ -115,6 +116,7 @@ class Client:
 
     def solve(self, until: float) -> None:
         """Begin, and answer what has been open for long enough, until then."""
+        self.connection.close()  # the server closes what is idle; the next request opens it
         while time.perf_counter() < until:
             body = {"ticket": self.ticket, "door": "grid"}
             asked = self.send("begin", "/captcha/attempts/", body)
@@ -124,7 +126,8 @@ class Client:
 
     def _answer(self, _shown: float, name: str, number: int) -> None:
         query = "SELECT known FROM labeling_attempt WHERE id = %s"
-        row = self.database.execute(query, [name.partition(".")[0]], prepare=True).fetchone()
+        with _pool().connection() as database:
+            row = database.execute(query, [name.partition(".")[0]], prepare=True).fetchone()
         assert row is not None
         known = row[0][:16] if number == 1 else row[0][16:]
         selected = [n for n, p in enumerate(known, 1) if (p > 0.5) != (random.random() < MISTAKES)]
@@ -146,11 +149,13 @@ def _some_address() -> str:
     return f"10.{random.randrange(256)}.{random.randrange(256)}.{random.randrange(256)}"
 
 
-def _connect() -> "psycopg.Connection[tuple[list[float]]]":
+@cache
+def _pool() -> "ConnectionPool[psycopg.Connection[tuple[list[float]]]]":
+    """Return the few connections by which all clients look things up."""
     from config import servers
 
     url = servers.database_url(Path(os.environ["DATA_DIR"]))
-    return psycopg.connect(url, autocommit=True)
+    return ConnectionPool(url, min_size=4, max_size=4, kwargs={"autocommit": True}, open=True)
 
 
 @dataclass
