@@ -2,6 +2,7 @@
 
 Nobody's standing is better for it than if the account had answered all: expected counts are added,
 suspect spells and failed challenges come along, and what a blocked pseudonym answered never counts.
+Visitors of other sites are nobody who could sign in: their attempts are never merged.
 """
 
 from bisect import bisect

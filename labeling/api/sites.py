@@ -148,8 +148,9 @@ class SiteDetail(APIView):
     )
     def patch(self, request: Request, pk: int) -> Response:
         """Change settings of a site, or switch it off and on."""
+        site = _site(pk)
         changes = valid(SiteChangeIn(data=request.data))
-        site = sites.change(site=_site(pk), by=cast(User, request.user), **changes)
+        site = sites.change(site=site, by=cast(User, request.user), **changes)
         return Response(SiteOut(site).data)
 
 
@@ -179,9 +180,10 @@ class SiteSecret(APIView):
     @idempotent(secret="secret")
     def post(self, request: Request, pk: int) -> Response:
         """Make a new secret. The one before stays valid for a day, or as long as you say."""
+        site = _site(pk)
         days = valid(SecretIn(data=request.data))["days"]
         secret = sites.rotate_secret(
-            site=_site(pk), by=cast(User, request.user), overlap=timedelta(days=days)
+            site=site, by=cast(User, request.user), overlap=timedelta(days=days)
         )
         return Response({"secret": secret}, headers={"Cache-Control": NO_STORE})
 

@@ -47,10 +47,8 @@ def render(ids: Sequence[int], *, showing: str) -> bytes:
 
 def _cell(tile: Tile, *, showing: str) -> Pixels:
     """Return a tile's pixels, no side longer than a cell's; small ones at whole multiples."""
-    with tiles.open_rendered(tile) as picture:
+    with tiles.open_rendered(tile, longest=CELL) as picture:
         times = CELL // max(picture.size)
-        if times < 1:
-            picture.thumbnail((CELL, CELL), Pillow.Resampling.LANCZOS)
         pixels = variants.vary(np.asarray(picture), showing=showing)
     if times > 1:
         pixels = pixels.repeat(times, axis=0).repeat(times, axis=1)

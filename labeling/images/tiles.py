@@ -123,9 +123,9 @@ def as_webp(tile: Tile, *, longest: int = LONGEST) -> bytes:
     return _rendered(tile, longest, "WEBP", quality=QUALITY, method=0)
 
 
-def open_rendered(tile: Tile) -> Pillow.Image:
-    """Open the tile in RGB, no side longer than `LONGEST`; render it once, nearly without loss."""
-    data = _rendered(tile, LONGEST, "JPEG", quality=BASE_QUALITY, subsampling=0)
+def open_rendered(tile: Tile, *, longest: int = LONGEST) -> Pillow.Image:
+    """Open the tile in RGB, no side longer than `longest`; render it once, nearly without loss."""
+    data = _rendered(tile, longest, "JPEG", quality=BASE_QUALITY, subsampling=0)
     return Pillow.open(io.BytesIO(data), formats=("JPEG",))
 
 

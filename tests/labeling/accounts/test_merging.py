@@ -151,6 +151,7 @@ def test_a_blocked_account_stays_blocked(shapes, mallory, account, carol, ada, w
 def test_every_row_about_an_annotator_is_merged():
     known = {
         "answer",
+        "attempt",
         "challenge",
         "comment",
         "membership",
