@@ -25,7 +25,6 @@ LIFETIME = timedelta(minutes=10)  # of an attempt, from when it begins or its ti
 LONGEST_LIFETIME = timedelta(hours=2)  # with all extensions
 LEAST_SECONDS = 1.5  # in which nobody can look at a round of tiles, or read a round of sentences
 SAME_ADDRESS = 60  # attempts of today at an address whose tiles are not shown there again
-ROUNDS = 2
 ACTION_LETTERS = 100
 
 Door, State = Attempt.Door, Attempt.State
@@ -151,7 +150,9 @@ def answer(
         outcome, evidence = _check_work(attempt, nonces), None
     else:
         evidence = _judge(attempt, number, selected, choices)
-        outcome = passing.decide(evidence, threshold=attempt.threshold, last_round=number == ROUNDS)
+        outcome = passing.decide(
+            evidence, threshold=attempt.threshold, last_round=number == composing.ROUNDS
+        )
         if attempt.work and number == 1 and _check_work(attempt, nonces) == Outcome.FAILED:
             outcome = Outcome.FAILED
         if seconds < LEAST_SECONDS:
@@ -185,7 +186,7 @@ def may_be_seen(attempt: Attempt) -> bool:
 
 def tiles_of_round(attempt: Attempt, number: int) -> list[int]:
     """Return the tiles that a round of the grid shows; none where it has no such round."""
-    shows = attempt.door == Door.GRID and number in range(1, ROUNDS + 1)
+    shows = attempt.door == Door.GRID and number in range(1, composing.ROUNDS + 1)
     return attempt.tiles[part_of_round(attempt, number)] if shows else []
 
 

@@ -10,10 +10,11 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import NamedTuple
 
 from labeling import checks, prepared
+from labeling.captcha.kept import Kept
+from labeling.captcha.passing import UNKNOWN
 from labeling.models import Concept, Project
 from labeling.selection import candidates
 
@@ -24,8 +25,6 @@ OPEN = 200  # open questions in a deck, by priority and at random each
 HANDED_OUT = 3  # times that an open question is drawn from a deck
 LEAST_YES, LEAST_NO = 8, 16  # pictures of known truth, without which a concept is not asked about
 ENOUGH = 200  # of either, from which on an attacker who learns pictures by heart learns long
-
-UNKNOWN = -1.0
 
 _COLUMNS = """w.id, w.tile_id, tile.image_id,
     (SELECT near_duplicate_of_id FROM labeling_image WHERE id = tile.image_id),
@@ -53,18 +52,12 @@ class Card(NamedTuple):
 class Deck:
     """The questions about one concept that a process draws from."""
 
-    concept: int
     yes: list[Card] = field(default_factory=list)  # known to be true
     no: list[Card] = field(default_factory=list)
     wanted: list[Card] = field(default_factory=list)  # open, by priority
     at_random: list[Card] = field(default_factory=list)  # open, of the random slice
     until: float = 0.0  # by the monotonic clock
     _drawn: Counter[int] = field(default_factory=Counter)
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether enough is known to tell people from guesses."""
-        return len(self.yes) >= LEAST_YES and len(self.no) >= LEAST_NO
 
     def hand_out(self, card: Card) -> None:
         """Count an open card that is shown; from the third time on it waits for the next deck."""
@@ -93,9 +86,8 @@ class Readiness(NamedTuple):
         return min(self.yes, self.no) >= ENOUGH
 
 
-_decks: dict[int, Deck] = {}
+_decks = Kept[Deck]()
 _ready: dict[int, tuple[float, dict[int, float]]] = {}
-_lock = Lock()
 
 
 def may_be_asked(project: Project) -> bool:
@@ -125,34 +117,19 @@ def ready(project: Project) -> Mapping[int, float]:
 
 
 def deck(project: Project, concept: int) -> Deck:
-    """Return the deck of a concept; read it where it is missing or old.
-
-    While one thread reads a deck again, others draw from the old one.
-    """
-    kept = _decks.get(concept)
-    if kept is not None and kept.until > time.monotonic():
-        return kept
-    if not _lock.acquire(blocking=kept is None):
-        assert kept is not None
-        return kept
-    try:
-        kept = _decks.get(concept)
-        if kept is None or kept.until <= time.monotonic():
-            kept = _decks[concept] = _read(project, concept)
-        return kept
-    finally:
-        _lock.release()
+    """Return the deck of a concept, up to `SECONDS` old or so."""
+    return _decks.get(concept, lambda: _read(project, concept))
 
 
 def forget() -> None:
     """Forget all decks, and which concepts are ready."""
-    _decks.clear()
+    _decks.forget()
     _ready.clear()
 
 
 def _read(project: Project, concept: int) -> Deck:
     """Read a concept's deck from a random point of its questions on."""
-    deck = Deck(concept, until=time.monotonic() + SECONDS * random.uniform(0.8, 1.2))
+    deck = Deck(until=time.monotonic() + SECONDS * random.uniform(0.8, 1.2))
     values = {"concept": concept, "grid": 1, "answers_cap": project.answers_cap}
     for verdict, cards in ((True, deck.yes), (False, deck.no)):
         gold = candidates.gold(concept, 1, verdict, "").condition
@@ -209,7 +186,7 @@ def _card(
     probability: float,
     predicted: float | None,
 ) -> Card:
-    known = UNKNOWN
+    known: float = UNKNOWN
     if reason in {"gold", "check"}:
         known = probability if verdict is None else float(verdict)
     return Card(

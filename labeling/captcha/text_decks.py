@@ -10,12 +10,13 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import NamedTuple
 
 from django.utils import timezone
 
 from labeling import checks, prepared
+from labeling.captcha.kept import Kept
+from labeling.captcha.passing import UNKNOWN
 from labeling.models import Answer, Project
 from labeling.selection import reservations, texts
 from labeling.selection.overlap import Overlap
@@ -25,8 +26,6 @@ READ = 150  # captions of each state, on each side of a random point
 HANDED_OUT = 3  # times that an open caption is drawn from a deck
 LEAST = 60  # pictures with a pair of true sentences: one attempt shows up to fifty of them
 ENOUGH = 400  # of them, from which on an attacker who learns them by heart learns long
-
-UNKNOWN = -1.0
 
 _STRETCH = """(SELECT tile_id FROM labeling_question
     WHERE project_id = %(project)s AND kind = 'caption' AND state = '{state}'
@@ -127,33 +126,17 @@ class Deck:
             self.open = [each for each in self.open if each is not pair]
 
 
-_decks: dict[int, Deck] = {}
-_lock = Lock()
+_decks = Kept[Deck]()
 
 
 def deck(project: Project) -> Deck:
-    """Return the deck of a project; read it where it is missing or old.
-
-    While one thread reads a deck again, others draw from the old one.
-    """
-    kept = _decks.get(project.pk)
-    if kept is not None and kept.until > time.monotonic():
-        return kept
-    if not _lock.acquire(blocking=kept is None):
-        assert kept is not None
-        return kept
-    try:
-        kept = _decks.get(project.pk)
-        if kept is None or kept.until <= time.monotonic():
-            kept = _decks[project.pk] = read(project)
-        return kept
-    finally:
-        _lock.release()
+    """Return the deck of a project, up to `SECONDS` old or so."""
+    return _decks.get(project.pk, lambda: read(project))
 
 
 def forget() -> None:
     """Forget all decks."""
-    _decks.clear()
+    _decks.forget()
 
 
 def read(project: Project, most: int = READ) -> Deck:

@@ -19,8 +19,8 @@ from django.utils.translation import gettext as _
 from labeling import languages, prepared, wording
 from labeling.captcha import passing, text_decks
 from labeling.captcha.errors import Expired, Invalid
-from labeling.captcha.passing import Evidence
-from labeling.captcha.text_decks import UNKNOWN, Deck, Pair, Readiness, Sentence
+from labeling.captcha.passing import UNKNOWN, Evidence
+from labeling.captcha.text_decks import Deck, Pair, Readiness, Sentence
 from labeling.models import Attempt, Challenge, Project
 from labeling.selection.texts import ALIKE, BELIEVED
 

@@ -274,7 +274,7 @@ def _asked(attempt: Attempt, wanted: tuple[str, ...]) -> dict[str, object]:
         asked["work"] = work.puzzle(attempt.pk, work.Parameters(*attempt.work))
     if attempt.door == Attempt.Door.WORK:
         return asked
-    numbers = range(1, attempts.ROUNDS + 1)
+    numbers = range(1, composing.ROUNDS + 1)
     if attempt.door == Attempt.Door.TEXT:
         rounds: list[object] = [{"items": text_rounds.items(attempt, n)} for n in numbers]
         return asked | {"rounds": rounds}
@@ -334,7 +334,7 @@ def _sent(
 
 def _is_text(text: str) -> bool:
     """Whether a string can be stored: it has no half of a surrogate pair and no NUL."""
-    return ("\0" not in text and text.isascii()) or not re.search("[\0\ud800-\udfff]", text)
+    return not re.search("[\0\ud800-\udfff]", text)
 
 
 def _numbers(sent: dict[str, Any], name: str) -> list[int]:

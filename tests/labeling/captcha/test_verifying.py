@@ -169,7 +169,7 @@ def test_responses_are_short_enough_for_every_client(shop: Site) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_hundred_at_once_exactly_one_succeeds(shop: Site) -> None:
+def test_of_two_hundred_tries_by_eight_at_once_exactly_one_succeeds(shop: Site) -> None:
     response = birds.pass_at(shop)
 
     def verify_often() -> int:
