@@ -1,8 +1,8 @@
 """Composition root: every setting, read from the environment, with defaults that need no server.
 
-A value that cannot be read raises and names its variable. Where `DATABASE_URL` or
-`CELERY_BROKER_URL` are not set, the embedded servers' sockets are used; starting them is
-`manage.py`'s business, never this module's.
+A value that cannot be read raises and names its variable (`config.environment`). Where
+`DATABASE_URL` or `CELERY_BROKER_URL` are not set, the embedded servers' sockets are used; starting
+them is `manage.py`'s business, never this module's.
 """
 
 import os
@@ -14,46 +14,45 @@ from urllib.parse import urlsplit
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-from config import cache, servers
+from config import cache, environment, servers
 from config.logs import HideTokens
 
+environment.read_file()
+
 BASE_DIR = Path(__file__).resolve().parent.parent
+
+environment.section("Where it runs")
+HOST = environment.text(
+    "HOST",
+    "127.0.0.1",
+    about="address on which `make demo` listens; 0.0.0.0 for all",
+)
+PORT = environment.number("PORT", 8000, least=1, most=65535, about="of `make demo`")
+environment.text(
+    "DATA_DIR",
+    shown="`.data` in the checkout",
+    about="folder of everything that is kept: databases, pictures, snapshots, runs, logs,"
+    " secret key",
+)
 DATA_DIR = servers.data_dir()
 FRONTEND_DIR = BASE_DIR / "frontend"
 
 
-def _flag(name: str, default: bool) -> bool:
-    """Return a yes-or-no setting of the environment. Raises `ImproperlyConfigured`."""
-    value = os.environ.get(name, "1" if default else "0").lower()
-    if value in {"1", "true", "yes", "on"}:
-        return True
-    if value in {"0", "false", "no", "off", ""}:
-        return False
-    raise ImproperlyConfigured(f"{name} must be 1 or 0, not {value!r}.")
-
-
-def _number(name: str, default: int, *, least: int = 0) -> int:
-    """Return a whole number of the environment. Raises `ImproperlyConfigured`."""
-    value = os.environ.get(name, str(default))
-    if not value.isdigit() or int(value) < least:
-        raise ImproperlyConfigured(f"{name} must be a whole number from {least}, not {value!r}.")
-    return int(value)
-
-
-def _list(name: str, default: str) -> list[str]:
-    """Return a setting of the environment that is a list with commas."""
-    return [item.strip() for item in os.environ.get(name, default).split(",") if item.strip()]
-
-
-def _hosts(name: str) -> list[str]:
-    """Return a setting that is a list of hosts. Raises ImproperlyConfigured for an address."""
-    hosts = _list(name, "")
-    if wrong := [host for host in hosts if "/" in host or host.count(":") == 1]:
+def _database(url: str) -> dict[str, Any]:
+    """`DATABASE_URL`, else the embedded PostgreSQL."""
+    if not url:
+        return servers.database(DATA_DIR)
+    if urlsplit(url).scheme not in {"postgres", "postgresql"}:
         raise ImproperlyConfigured(
-            f"{name} names hosts alone, such as labels.example.org, and no scheme or port:"
-            f" “{wrong[0]}” is none."
+            "DATABASE_URL must begin with postgresql://: Tessera needs PostgreSQL."
         )
-    return hosts
+    try:
+        return dict(dj_database_url.parse(url))
+    except ValueError as error:  # whose text may hold the password
+        raise ImproperlyConfigured(
+            "DATABASE_URL cannot be read: it is postgresql://USER:PASSWORD@HOST:5432/NAME, with"
+            " special characters of the password written as %40 and the like."
+        ) from error
 
 
 def _cache(url: str, broker_url: str) -> dict[str, Any]:
@@ -71,7 +70,13 @@ def _cache(url: str, broker_url: str) -> dict[str, Any]:
 
 def _secret_key() -> str:
     """Return `SECRET_KEY`, else one drawn once and kept in the data folder for its owner alone."""
-    if key := os.environ.get("SECRET_KEY"):
+    key = environment.text(
+        "SECRET_KEY",
+        secret=True,
+        shown="generated once, kept in the data folder",
+        about="Django's key for sessions and signed challenges; the same for all processes",
+    )
+    if key:
         return key
     path = DATA_DIR / "secret-key"
     try:
@@ -95,10 +100,26 @@ def _secret_key() -> str:
         ) from error
 
 
-DEBUG = _flag("DEBUG", False)
 SECRET_KEY = _secret_key()
-ALLOWED_HOSTS = _list("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
-CSRF_TRUSTED_ORIGINS = _list("CSRF_TRUSTED_ORIGINS", "")
+DEBUG = environment.flag("DEBUG", False, about="Django's debug pages; never in public")
+ALLOWED_HOSTS = environment.items(
+    "ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]", about="host names that are served, a list"
+)
+CSRF_TRUSTED_ORIGINS = environment.items(
+    "CSRF_TRUSTED_ORIGINS",
+    about="origins, such as https://labels.example, from which forms may come, a list",
+)
+HTTPS = environment.flag(
+    "HTTPS",
+    False,
+    about="1 behind a proxy that speaks HTTPS and sets `X-Forwarded-Proto`: secure cookies, and"
+    " HSTS for a year",
+)
+PROXIES = environment.number(
+    "PROXIES",
+    0,
+    about="reverse proxies in front, whose `X-Forwarded-For` is trusted when addresses are counted",
+)
 
 INSTALLED_APPS = [
     "config",
@@ -146,21 +167,50 @@ TEMPLATES = [
     }
 ]
 
-DATABASES: dict[str, dict[str, Any]] = {
-    "default": dict(dj_database_url.parse(os.environ["DATABASE_URL"]))
-    if os.environ.get("DATABASE_URL")
-    else servers.database(DATA_DIR)
-}
+environment.section("Servers")
+_database_url = environment.text(
+    "DATABASE_URL",
+    secret=True,
+    shown="the embedded PostgreSQL",
+    about="a PostgreSQL of your own, best with the extension [pg_trgm](#a-postgresql-of-your-own)",
+)
+DATABASES = {"default": _database(_database_url)}
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # a database that was restarted is used again
 _options = DATABASES["default"].setdefault("OPTIONS", {})
-if _flag("DATABASE_PREPARE", True):  # statements of `labeling.prepared`; all others never are
+if environment.flag(  # statements of `labeling.prepared`; all others never are
+    "DATABASE_PREPARE",
+    True,
+    about="whether the frequent queries are prepared once a connection; 0 behind a pooler that"
+    " gives"
+    " each transaction another connection and does not know of prepared statements",
+):
     _options["prepare_threshold"] = 0
     _options["options"] = f"{_options.get('options', '')} -c plan_cache_mode=force_generic_plan"
-if _flag("DATABASE_POOL", False):  # the web process: many threads, few connections
-    _options["pool"] = {
-        "min_size": 2,
-        "max_size": _number("DATABASE_POOL_SIZE", 16, least=2),
-    }
+_pool = {
+    "min_size": 2,
+    "max_size": environment.number(
+        "DATABASE_POOL_SIZE", 16, least=2, about="connections of the pool of a process at most"
+    ),
+}
+if environment.flag(  # the web process: many threads, few connections
+    "DATABASE_POOL",
+    False,
+    shown="`0`, but 1 under `config/wsgi.py`",
+    about="whether the threads of a process share a pool of connections",
+):
+    _options["pool"] = _pool
+_broker_url = environment.text(
+    "CELERY_BROKER_URL",
+    secret=True,
+    shown="the embedded Valkey",
+    about="a Redis, Valkey or RabbitMQ of your own",
+)
+_cache_url = environment.text(
+    "CACHE_URL",
+    secret=True,
+    shown="the broker, if it is a Redis or Valkey",
+    about="a Redis or Valkey for the cache: redis://, rediss:// or unix://",
+)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 STATIC_URL = "/static/"
@@ -172,11 +222,21 @@ SNAPSHOT_ROOT = DATA_DIR / "snapshots"
 EXPORT_ROOT = DATA_DIR / "exports"  # until they are done and in the storage
 RUN_ROOT = DATA_DIR / "runs"
 CACHE_ROOT = DATA_DIR / "cache"
-UPLOAD_ROOT = Path(os.environ.get("UPLOAD_ROOT") or DATA_DIR / "uploads")
+UPLOAD_ROOT = Path(
+    environment.text(
+        "UPLOAD_ROOT",
+        shown="`uploads` in the data folder",
+        about="where the files of an upload wait until they are imported; the same folder for web"
+        " and worker processes",
+    )
+    or DATA_DIR / "uploads"
+)
 STORAGES = {
     "default": {
-        "BACKEND": os.environ.get(
-            "FILE_STORAGE", "django.core.files.storage.filesystem.FileSystemStorage"
+        "BACKEND": environment.text(
+            "FILE_STORAGE",
+            "django.core.files.storage.filesystem.FileSystemStorage",
+            about="class of the storage for pictures, such as one of django-storages",
         )
     },
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
@@ -196,60 +256,161 @@ FORMAT_MODULE_PATH = ["config.formats"]
 LANGUAGE_COOKIE_NAME = "tessera_language"
 LANGUAGE_COOKIE_AGE = 400 * 24 * 3600  # seconds: as long as browsers keep one
 LANGUAGE_COOKIE_SAMESITE = "Lax"
-LANGUAGE_COOKIE_SECURE = _flag("HTTPS", False)
+LANGUAGE_COOKIE_SECURE = HTTPS
 TIME_ZONE = "UTC"
 USE_TZ = True
 
+environment.section("Pictures and uploads")
 # Images in
-IMAGE_MAX_BYTES = _number("IMAGE_MAX_BYTES", 20 * 1024 * 1024, least=1)
-IMAGE_MAX_PIXELS = _number("IMAGE_MAX_PIXELS", 40_000_000, least=1)
+IMAGE_MAX_BYTES = environment.number(
+    "IMAGE_MAX_BYTES", 20 * 1024 * 1024, least=1, about="bytes of a picture's file at most"
+)
+IMAGE_MAX_PIXELS = environment.number(
+    "IMAGE_MAX_PIXELS",
+    40_000_000,
+    least=1,
+    about="width × height of a picture at most, checked before it is decoded",
+)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 # Uploads of pictures, in parts
-UPLOAD_MAX_BYTES = _number("UPLOAD_MAX_BYTES", 20 * 1024 * 1024 * 1024, least=1)  # of one upload
-UPLOAD_MAX_FILES = _number("UPLOAD_MAX_FILES", 200_000, least=1)  # … or members of its archives
-IMPORT_HOSTS = _list("IMPORT_HOSTS", "")  # from which pictures are fetched
-IMPORT_BUCKETS = _list("IMPORT_BUCKETS", "")  # s3://bucket/prefix, and perhaps its endpoint
-EXPORT_BUCKETS = _list("EXPORT_BUCKETS", "")  # … that exports may go to
-UPLOAD_MAX_UNFINISHED = _number("UPLOAD_MAX_UNFINISHED", 10, least=1)  # of one project
-UPLOAD_MIN_FREE_BYTES = _number(
-    "UPLOAD_MIN_FREE_BYTES", 1024 * 1024 * 1024
-)  # of the disk, that remain
+UPLOAD_MAX_BYTES = environment.number(
+    "UPLOAD_MAX_BYTES", 20 * 1024 * 1024 * 1024, least=1, about="bytes of one upload at most"
+)
+UPLOAD_MAX_FILES = environment.number(
+    "UPLOAD_MAX_FILES",
+    200_000,
+    least=1,
+    about="files of one upload at most, and members of an archive in it",
+)
+IMPORT_HOSTS = environment.items(
+    "IMPORT_HOSTS",
+    about="hosts from which the pictures of a list of addresses are fetched, a list:"
+    " `photos.example.org` over HTTPS, `http://photos.example.org:8000`, `*.example.org` for all"
+    " below it; private addresses never",
+)
+IMPORT_BUCKETS = environment.items(
+    "IMPORT_BUCKETS",
+    about="buckets, or prefixes of them, that owners of projects may import from, a list:"
+    " `s3://photos/incoming`; where it is not AWS's, with its endpoint after a space:"
+    " `s3://photos http://minio.internal:9000` ([buckets](#buckets))",
+)
+EXPORT_BUCKETS = environment.items("EXPORT_BUCKETS", about="… that exports may be put into")
+UPLOAD_MAX_UNFINISHED = environment.number(
+    "UPLOAD_MAX_UNFINISHED", 10, least=1, about="unfinished uploads of a project at most"
+)
+UPLOAD_MIN_FREE_BYTES = environment.number(
+    "UPLOAD_MIN_FREE_BYTES",
+    1024 * 1024 * 1024,
+    about="bytes that must stay free on that disk: beyond them an upload waits",
+)
 UPLOAD_PART_BYTES = 4 * 1024 * 1024  # of one request
 
+environment.section("Challenges and limits")
 # Challenges
-CHALLENGE_SECONDS = _number("CHALLENGE_SECONDS", 900, least=10)
-CHALLENGE_RATE = _number("CHALLENGE_RATE", 60, least=1)  # answers a minute an annotator
-OFFLINE_CHALLENGES = _number("OFFLINE_CHALLENGES", 200)  # fetched ahead by one annotator; 0: none
-NEWCOMERS_PER_ADDRESS = _number("NEWCOMERS_PER_ADDRESS", 60, least=1)  # pseudonyms a day
-API_RATE = _number("API_RATE", 600, least=1)  # other calls of the API a minute an account
+CHALLENGE_SECONDS = environment.number(
+    "CHALLENGE_SECONDS", 900, least=10, about="seconds in which a challenge can be answered"
+)
+CHALLENGE_RATE = environment.number(
+    "CHALLENGE_RATE",
+    60,
+    least=1,
+    about="challenges a minute that an annotator may answer; three times as many may be asked for",
+)
+OFFLINE_CHALLENGES = environment.number(
+    "OFFLINE_CHALLENGES",
+    200,
+    about="challenges that one annotator may fetch ahead to answer them offline, within twelve"
+    " hours; `0` turns working offline off",
+)
+NEWCOMERS_PER_ADDRESS = environment.number(
+    "NEWCOMERS_PER_ADDRESS",
+    60,
+    least=1,
+    about="pseudonyms a day that visitors from one address (IPv6: one /64 network) are given,"
+    " and accounts that are made there: a school class or an office; whoever comes later signs"
+    " in, or comes back tomorrow",
+)
+API_RATE = environment.number(
+    "API_RATE",
+    600,
+    least=1,
+    about="other calls of the API a minute by one token or account; from one address, twenty"
+    " times as many",
+)
 PSEUDONYM_COOKIE = "tessera_annotator"
 
 # The CAPTCHA of other sites: attempts that may be begun in a minute
-CAPTCHA_ADDRESS_RATE = _number("CAPTCHA_ADDRESS_RATE", 20, least=1)  # at one address
-CAPTCHA_SITE_RATE = _number("CAPTCHA_SITE_RATE", 6_000, least=1)  # at one site
-CAPTCHA_RATE = _number("CAPTCHA_RATE", 20_000, least=1)  # in all
+CAPTCHA_ADDRESS_RATE = environment.number(
+    "CAPTCHA_ADDRESS_RATE",
+    20,
+    least=1,
+    about="attempts to pass a [CAPTCHA](captcha.md) that may be begun a minute from one"
+    " address; ten times as many an hour",
+)
+CAPTCHA_SITE_RATE = environment.number("CAPTCHA_SITE_RATE", 6_000, least=1, about="… at one site")
+CAPTCHA_RATE = environment.number("CAPTCHA_RATE", 20_000, least=1, about="… in all")
 
-WEBHOOK_HOSTS = _hosts("WEBHOOK_HOSTS")  # private hosts that webhooks may be sent to
+WEBHOOK_HOSTS = environment.hosts(
+    "WEBHOOK_HOSTS",
+    about="hosts, without scheme and port, with commas between, that webhooks may be sent to"
+    " although they are of a private network, or speak http",
+)
 
+environment.section("Training and drawing")
 # Training
-CLIP_MODEL = os.environ.get("CLIP_MODEL", "")
-CLIP_PRETRAINED = os.environ.get("CLIP_PRETRAINED", "")
+CLIP_MODEL = environment.text(
+    "CLIP_MODEL",
+    about="an open_clip model that encodes texts in place of the sentence encoder, and judges",
+)
+CLIP_PRETRAINED = environment.text(
+    "CLIP_PRETRAINED", about="its weights: a tag of open_clip's, or a file"
+)
 # Questions of a pool, for each concept and grid, that nobody has answered yet: `labeling.pools`.
-POOL_DOUBTFUL = _number("POOL_DOUBTFUL", 64)
-POOL_LIKELY = _number("POOL_LIKELY", 32)
-POOL_RANDOM = _number("POOL_RANDOM", 32, least=1)
-TRAINING_THREADS = _number("TRAINING_THREADS", 0)  # of a run's process; 0: as many as cores
-TRACKER = os.environ.get("TRACKER", "")  # where runs are logged
-if TRACKER not in {"", "tensorboard", "wandb", "mlflow"}:
-    raise ImproperlyConfigured(f"TRACKER must be tensorboard, wandb or mlflow, not {TRACKER!r}.")
-RETRAIN_MINIMUM = _number("RETRAIN_MINIMUM", 50, least=1)  # labels, before anything is retrained
-RETRAIN_PRESET = os.environ.get("RETRAIN_PRESET", "cpu")
+POOL_DOUBTFUL = environment.number(
+    "POOL_DOUBTFUL",
+    64,
+    about="unanswered questions that a concept's pool holds because the model doubts them most",
+)
+POOL_LIKELY = environment.number("POOL_LIKELY", 32, about="… because they are likely to be true")
+POOL_RANDOM = environment.number(
+    "POOL_RANDOM",
+    32,
+    least=1,
+    about="… drawn at random from all pictures; all of the three while no model predicts",
+)
+TRAINING_THREADS = environment.number(
+    "TRAINING_THREADS", 0, about="threads of a training process; 0 is one for each core"
+)
+TRACKER = environment.text(
+    "TRACKER",
+    options=("tensorboard", "wandb", "mlflow"),
+    about="`tensorboard`, `wandb` or `mlflow`: where runs are logged"
+    " ([publishing](publishing.md#logging-runs))",
+)
+RETRAIN_MINIMUM = environment.number(
+    "RETRAIN_MINIMUM",
+    50,
+    least=1,
+    about="settled labels that a project needs before it retrains by itself",
+)
+RETRAIN_PRESET = environment.text(
+    "RETRAIN_PRESET", "cpu", about="preset of the runs that start by themselves"
+)
 # Files with the certificate and the key that sign C2PA manifests of what models draw
-C2PA_CERTIFICATE = os.environ.get("C2PA_CERTIFICATE", "")
-C2PA_KEY = os.environ.get("C2PA_KEY", "")
+C2PA_CERTIFICATE = environment.text(
+    "C2PA_CERTIFICATE",
+    about="a PEM file with the certificate by which what models draw is signed, and those that"
+    " vouch for it ([marked pictures](marked-pictures.md#c2pa))",
+)
+C2PA_KEY = environment.text("C2PA_KEY", about="a PEM file with its private key")
 if bool(C2PA_CERTIFICATE) != bool(C2PA_KEY):
     raise ImproperlyConfigured("Set both C2PA_CERTIFICATE and C2PA_KEY, or neither.")
-GENERATION_QUEUE_LIMIT = _number("GENERATION_QUEUE_LIMIT", 20, least=1)  # unfinished requests
+GENERATION_QUEUE_LIMIT = environment.number(
+    "GENERATION_QUEUE_LIMIT",
+    20,
+    least=1,
+    about="unfinished requests for pictures, after which new ones are refused",
+)
 
 # Safe by default
 LOGIN_URL = "login"
@@ -264,7 +425,6 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-HTTPS = _flag("HTTPS", False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
@@ -281,15 +441,25 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+environment.section("Mail")
 # Mail, as Django names it: without a host none is sent, and no page speaks of it.
-EMAIL_HOST = os.environ.get("EMAIL_HOST", "")
-EMAIL_PORT = _number("EMAIL_PORT", 587, least=1)
-EMAIL_HOST_USER = os.environ.get("EMAIL_HOST_USER", "")
-EMAIL_HOST_PASSWORD = os.environ.get("EMAIL_HOST_PASSWORD", "")
-EMAIL_USE_TLS = _flag("EMAIL_USE_TLS", True)
-EMAIL_USE_SSL = _flag("EMAIL_USE_SSL", False)
+EMAIL_HOST = environment.text(
+    "EMAIL_HOST",
+    about="a mail server, by which passwords are reset; without one no page speaks of mail",
+)
+EMAIL_PORT = environment.number("EMAIL_PORT", 587, least=1, about="its port")
+EMAIL_HOST_USER = environment.text("EMAIL_HOST_USER", about="the name by which it is used")
+EMAIL_HOST_PASSWORD = environment.text("EMAIL_HOST_PASSWORD", secret=True, about="and the password")
+EMAIL_USE_TLS = environment.flag(
+    "EMAIL_USE_TLS", True, about="whether STARTTLS is asked for; 0 with `EMAIL_USE_SSL`"
+)
+EMAIL_USE_SSL = environment.flag(
+    "EMAIL_USE_SSL", False, about="whether the connection is TLS from its beginning"
+)
 EMAIL_TIMEOUT = 20  # seconds
-DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL", "tessera@localhost")
+DEFAULT_FROM_EMAIL = environment.text(
+    "DEFAULT_FROM_EMAIL", "tessera@localhost", about="whose address the messages have"
+)
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -303,7 +473,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "labeling.api.pagination.ById",
     "EXCEPTION_HANDLER": "labeling.api.errors.handle",
     "DEFAULT_METADATA_CLASS": "labeling.api.metadata.ViewMetadata",
-    "NUM_PROXIES": _number("PROXIES", 0),  # reverse proxies whose X-Forwarded-For is believed
+    "NUM_PROXIES": PROXIES,
     "URL_FORMAT_OVERRIDE": None,  # ?format= is a parameter like others
     "DEFAULT_SCHEMA_CLASS": "labeling.api.schema.Schema",
 }
@@ -339,10 +509,10 @@ SPECTACULAR_SETTINGS = {
 }
 
 # The broker only wakes workers: everything that it carries can be found again in the database.
-CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL") or servers.broker_url(DATA_DIR)
+CELERY_BROKER_URL = _broker_url or servers.broker_url(DATA_DIR)
 # One cache for all processes. Without a Redis (the broker is RabbitMQ and CACHE_URL is not set),
 # each process has a cache, and counts limits, of its own.
-CACHES = {"default": _cache(os.environ.get("CACHE_URL", ""), CELERY_BROKER_URL)}
+CACHES = {"default": _cache(_cache_url, CELERY_BROKER_URL)}
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 3600,
     "unacked_restore_interval": 10,
@@ -396,3 +566,5 @@ LOGGING = {
     "loggers": {"botocore": {"level": "WARNING"}},  # it says where credentials come from
     "root": {"handlers": ["console"], "level": "INFO"},
 }
+
+environment.check_names()

@@ -42,6 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     for name in ("DATABASE_URL", "CACHE_URL", "CELERY_BROKER_URL", "SECRET_KEY", "DEBUG", "HTTPS"):
         os.environ.pop(name, None)
+    os.environ["ENV_FILE"] = ""  # no .env of whoever runs the tests
     os.environ["OMP_NUM_THREADS"] = "1"  # two of PyTorch's on a core wait for each other, busily
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each process that is started compiles
     sys.dont_write_bytecode = False

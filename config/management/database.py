@@ -1,12 +1,13 @@
 """Set the database up before a command needs it."""
 
-import os
 from contextlib import nullcontext
 
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import OperationalError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
+
+from config import servers
 
 MIGRATIONS_LOCK = 0x7E55E7A  # PostgreSQL's advisory lock, held while migrations are applied
 
@@ -26,7 +27,7 @@ def set_up() -> None:
     """
     if is_up_to_date():
         return
-    if os.environ.get("DATABASE_URL"):
+    if "postgresql" not in servers.unconfigured():
         raise CommandError(
             "The database of DATABASE_URL is not up to date: run `python manage.py migrate` first."
         )

@@ -18,6 +18,7 @@ WITHOUT_SERVERS = {
     "diffsettings",
     "findstatic",
     "help",
+    "list_settings",
     "makemessages",
     "makemigrations",
     "spectacular",

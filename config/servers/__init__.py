@@ -6,7 +6,7 @@ the kernel closes for whoever is killed. If the daemon is killed, its servers di
 next daemon recovers from their files.
 """
 
-from config.servers.client import ensure, running
+from config.servers.client import ensure, running, unconfigured
 from config.servers.paths import (
     EmbeddedError,
     broker_url,
@@ -27,4 +27,5 @@ __all__ = [
     "make_data_dir",
     "running",
     "socket_dir",
+    "unconfigured",
 ]

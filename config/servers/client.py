@@ -28,7 +28,11 @@ _daemons: list[subprocess.Popen[bytes]] = []  # started here; reaped once they h
 
 def unconfigured() -> set[str]:
     """Return the servers that the environment does not name, which are therefore embedded."""
-    return {name for name, variable in CONFIGURED_BY.items() if not os.environ.get(variable)}
+    return {
+        name
+        for name, variable in CONFIGURED_BY.items()
+        if not os.environ.get(variable) and not os.environ.get(variable + "_FILE")
+    }
 
 
 def running(data_dir: Path) -> bool:

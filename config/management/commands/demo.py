@@ -52,7 +52,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, empty: bool, **options: Any) -> None:
-        host, port = _address()
+        host, port = settings.HOST, settings.PORT
         self._empty = empty
         interrupts.raise_on_signals()
         self._steps = Steps(self._say)
@@ -161,14 +161,7 @@ class Command(BaseCommand):
 
 def has_no_database(data_dir: Path) -> bool:
     """Whether the embedded database is still to be made."""
-    return not os.environ.get("DATABASE_URL") and not (data_dir / "postgresql").exists()
-
-
-def _address() -> tuple[str, int]:
-    port = os.environ.get("PORT") or "8000"
-    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise CommandError(f"PORT must be a number from 1 to 65535, not {port!r}.")
-    return os.environ.get("HOST") or "127.0.0.1", int(port)
+    return "postgresql" in servers.unconfigured() and not (data_dir / "postgresql").exists()
 
 
 def _url(host: str, port: int) -> str:
