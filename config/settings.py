@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-from config import cache, environment, servers
+from config import cache, environment, servers, storage
 from config.logs import HideTokens
 
 environment.read_file()
@@ -231,14 +231,22 @@ UPLOAD_ROOT = Path(
     )
     or DATA_DIR / "uploads"
 )
+FILE_STORAGE = storage.parse(
+    environment.text(
+        "FILE_STORAGE",
+        shown="the folder `media` in the data folder",
+        about="where pictures and all other files lie: `s3://bucket/prefix?endpoint_url=…`,"
+        " `gs://bucket/prefix`, `file:///path`, or the class of a back end, as of django-storages"
+        " ([storage](#storage))",
+    ),
+    environment.text(
+        "FILE_STORAGE_OPTIONS",
+        secret=True,
+        about="what else that class takes, an object of JSON",
+    ),
+)
 STORAGES = {
-    "default": {
-        "BACKEND": environment.text(
-            "FILE_STORAGE",
-            "django.core.files.storage.filesystem.FileSystemStorage",
-            about="class of the storage for pictures, such as one of django-storages",
-        )
-    },
+    "default": FILE_STORAGE.as_setting(),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from config import storage
 from tests.fake_bucket import FakeBucket, serving
 
 SECRET = "nobody-may-read-this"
@@ -14,7 +15,7 @@ SECRET = "nobody-may-read-this"
 @pytest.fixture
 def bucket(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBucket]:
     """Serve s3://photos, which imports may read and exports may write."""
-    pytest.importorskip("botocore", reason="It is an extra, named bucket.")
+    pytest.importorskip("botocore", reason="It is an extra, named s3.")
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "tester")
@@ -28,3 +29,13 @@ def bucket(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBucke
         settings.IMPORT_BUCKETS = [f"s3://photos {fake.url}"]
         settings.EXPORT_BUCKETS = [f"s3://photos {fake.url}"]
         yield fake
+
+
+@pytest.fixture
+def stored_in_bucket(bucket: FakeBucket, settings: Any) -> FakeBucket:
+    """Keep all files in s3://files, below a prefix, as FILE_STORAGE would have it."""
+    bucket.objects["files"] = {}
+    place = storage.parse(f"s3://files/tessera?endpoint_url={bucket.url}&region_name=us-east-1")
+    settings.FILE_STORAGE = place
+    settings.STORAGES = {**settings.STORAGES, "default": place.as_setting()}
+    return bucket

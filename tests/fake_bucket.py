@@ -116,6 +116,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _action(self, method: str, key: str, asked: dict[str, str]) -> str:
         if "uploads" in asked:
             return {"GET": "list_uploads", "POST": "begin"}[method]
+        if "delete" in asked:
+            return "delete_many"
         if "uploadId" in asked:
             return {"GET": "list_parts", "PUT": "part", "POST": "complete"}[method]
         return {"GET": "get" if key else "list", "HEAD": "head"}.get(method, method.lower())
@@ -129,7 +131,13 @@ class _Handler(BaseHTTPRequestHandler):
             if each.startswith(asked.get("prefix", ""))
             and each > asked.get("continuation-token", "")
         ]
+        folders = list[str]()
+        if "delimiter" in asked:
+            keys, folders = self._grouped(keys, asked.get("prefix", ""), asked["delimiter"])
         rows = "".join(
+            f"<CommonPrefixes><Prefix>{escape(quote(each))}</Prefix></CommonPrefixes>"
+            for each in folders
+        ) + "".join(
             f"<Contents><Key>{escape(quote(each))}</Key><LastModified>{DATE}</LastModified>"
             f"<ETag>{escape(fake.etag(fake[name, each]))}</ETag>"
             f"<Size>{len(fake[name, each])}</Size></Contents>"
@@ -143,6 +151,19 @@ class _Handler(BaseHTTPRequestHandler):
             f"<IsTruncated>{str(more).lower()}</IsTruncated>{token if more else ''}{rows}"
             "</ListBucketResult>"
         )
+
+    @staticmethod
+    def _grouped(keys: list[str], prefix: str, by: str) -> tuple[list[str], list[str]]:
+        """Return the keys directly below a prefix, and the folders there."""
+        rests = {key: key.removeprefix(prefix) for key in keys}
+        folders = {prefix + rest.partition(by)[0] + by for rest in rests.values() if by in rest}
+        return [key for key, rest in rests.items() if by not in rest], sorted(folders)
+
+    def do_delete_many(self, name: str, key: str, asked: dict[str, str], body: bytes) -> None:
+        for each in ElementTree.fromstring(body).iter():
+            if each.tag.endswith("Key"):
+                self.bucket.objects[name].pop(each.text or "", None)
+        self.answer_xml("<DeleteResult></DeleteResult>")
 
     def do_get(self, name: str, key: str, asked: dict[str, str], body: bytes) -> None:
         self._send(name, key, whole=True)

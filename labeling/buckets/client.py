@@ -23,7 +23,7 @@ PIECE = 256 * 1024  # bytes that are read at a time
 AT_ONCE = 8  # requests
 NOT_INSTALLED = (
     "Buckets need another package on the server: "
-    'run `.venv/bin/python -m pip install -c requirements.lock -e ".[bucket]"`.'
+    'run `.venv/bin/python -m pip install -c requirements.lock -e ".[s3]"`.'
 )
 
 
