@@ -38,21 +38,24 @@ DATA_DIR = servers.data_dir()
 FRONTEND_DIR = BASE_DIR / "frontend"
 
 
-def _database(url: str) -> dict[str, Any]:
-    """`DATABASE_URL`, else the embedded PostgreSQL."""
+def _database(name: str, url: str) -> dict[str, Any]:
+    """The database of a variable's URL, else the embedded PostgreSQL."""
     if not url:
-        return servers.database(DATA_DIR)
-    if urlsplit(url).scheme not in {"postgres", "postgresql"}:
+        database = servers.database(DATA_DIR)
+    elif urlsplit(url).scheme not in {"postgres", "postgresql"}:
         raise ImproperlyConfigured(
-            "DATABASE_URL must begin with postgresql://: Tessera needs PostgreSQL."
+            f"{name} must begin with postgresql://: Tessera needs PostgreSQL."
         )
-    try:
-        return dict(dj_database_url.parse(url))
-    except ValueError as error:  # whose text may hold the password
-        raise ImproperlyConfigured(
-            "DATABASE_URL cannot be read: it is postgresql://USER:PASSWORD@HOST:5432/NAME, with"
-            " special characters of the password written as %40 and the like."
-        ) from error
+    else:
+        try:
+            database = dict(dj_database_url.parse(url))
+        except ValueError as error:  # whose text may hold the password
+            raise ImproperlyConfigured(
+                f"{name} cannot be read: it is postgresql://USER:PASSWORD@HOST:5432/NAME, with"
+                " special characters of the password written as %40 and the like."
+            ) from error
+    # A database that was restarted is used again.
+    return {**database, "ENGINE": "config.postgresql", "CONN_HEALTH_CHECKS": True}
 
 
 def _cache(url: str, broker_url: str) -> dict[str, Any]:
@@ -174,18 +177,23 @@ _database_url = environment.text(
     shown="the embedded PostgreSQL",
     about="a PostgreSQL of your own, best with the extension [pg_trgm](#a-postgresql-of-your-own)",
 )
-DATABASES = {"default": _database(_database_url)}
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # a database that was restarted is used again
+_direct_url = environment.text(
+    "DATABASE_DIRECT_URL",
+    secret=True,
+    about="the same database past a pooler, for `migrate` and `dbshell`",
+)
+if _direct_url and not _database_url:
+    raise ImproperlyConfigured("Set DATABASE_URL with DATABASE_DIRECT_URL, or neither.")
+DATABASES = {"default": _database("DATABASE_URL", _database_url)}
+DATABASE_DIRECT = _database("DATABASE_DIRECT_URL", _direct_url) if _direct_url else {}
 _options = DATABASES["default"].setdefault("OPTIONS", {})
-if environment.flag(  # statements of `labeling.prepared`; all others never are
+_prepare = environment.text(
     "DATABASE_PREPARE",
-    True,
-    about="whether the frequent queries are prepared once a connection; 0 behind a pooler that"
-    " gives"
-    " each transaction another connection and does not know of prepared statements",
-):
-    _options["prepare_threshold"] = 0
-    _options["options"] = f"{_options.get('options', '')} -c plan_cache_mode=force_generic_plan"
+    options=("0", "1"),
+    shown="`1`, but 0 [behind a pooler](#behind-pgbouncer)",
+    about="whether the frequent queries are prepared once a connection",
+)
+DATABASE_PREPARE = _prepare == "1" if _prepare else None  # None: unless there is a pooler
 _pool = {
     "min_size": 2,
     "max_size": environment.number(

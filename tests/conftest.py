@@ -20,6 +20,7 @@ from django.test import TransactionTestCase, testcases
 from config import servers
 from tests import emptying
 from tests.live_requests import CountingHandler
+from tests.services import pgbouncer
 
 pytest_plugins = ["tests.browser", "tests.buckets", "tests.cast", "tests.worker"]
 LONGEST = (
@@ -57,6 +58,8 @@ def pytest_configure(config: pytest.Config) -> None:
     except servers.EmbeddedError as error:
         raise pytest.UsageError(str(error)) from error
     _write_without_waiting(Path(data_dir))
+    if os.environ.get("THROUGH_PGBOUNCER"):
+        _pool_connections(Path(data_dir))
     django.setup()
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick
     settings.WHITENOISE_AUTOREFRESH = True  # else each client looks through all static files
@@ -86,6 +89,14 @@ def _write_without_waiting(data_dir: Path) -> None:
         for name in ("fsync", "full_page_writes", "synchronous_commit"):
             database.execute(f"ALTER SYSTEM SET {name} = off")
         database.execute("SELECT pg_reload_conf()")
+
+
+def _pool_connections(data_dir: Path) -> None:
+    """Have all that asks the database do so by way of a PgBouncer."""
+    pooler = pgbouncer.PgBouncer(data_dir)
+    pooler.start()
+    _until_the_end.callback(pooler.stop)
+    os.environ["DATABASE_URL"] = pgbouncer.database_url(data_dir)
 
 
 def pytest_unconfigure() -> None:

@@ -1,7 +1,9 @@
 """Set the database up before a command needs it."""
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
 
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import OperationalError, connection, transaction
@@ -10,6 +12,11 @@ from django.db.migrations.executor import MigrationExecutor
 from config import servers
 
 MIGRATIONS_LOCK = 0x7E55E7A  # PostgreSQL's advisory lock, held while migrations are applied
+
+
+def pass_pooler_by() -> None:
+    """Use the connection around a pooler, if there is one, from now on."""
+    connection.settings_dict.update(settings.DATABASE_DIRECT)
 
 
 def connect() -> None:
@@ -36,14 +43,23 @@ def set_up() -> None:
 
 def migrate() -> None:
     """Apply all migrations, one process at a time; to an empty database all of them or none."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATIONS_LOCK])
-        try:
-            empty = not connection.introspection.table_names(cursor)
-            with transaction.atomic() if empty else nullcontext():
-                call_command("migrate", verbosity=0, interactive=False)
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATIONS_LOCK])
+    with _alone(), connection.cursor() as cursor:
+        empty = not connection.introspection.table_names(cursor)
+        with transaction.atomic() if empty else nullcontext():
+            call_command("migrate", verbosity=0, interactive=False)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Wait until no other process migrates, and let none do so.
+
+    The lock is a transaction's, on a connection of its own: a session's would stay with a pooler.
+    """
+    with closing(connection.copy()) as own:
+        own.set_autocommit(False)
+        with own.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATIONS_LOCK])
+        yield
 
 
 def is_up_to_date() -> bool:

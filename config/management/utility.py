@@ -60,6 +60,8 @@ class Utility(ManagementUtility):
         if not self._needs_servers():
             return command
         self._stack.enter_context(servers.ensure(servers.data_dir()))
+        if subcommand in WITHOUT_TABLES:
+            database.pass_pooler_by()
         database.connect()
         if subcommand not in WITHOUT_TABLES:
             database.set_up()

@@ -1,0 +1,1 @@
+"""The database's backend: Django's, which notices a pooler between it and PostgreSQL."""

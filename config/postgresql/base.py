@@ -1,0 +1,47 @@
+"""Django's PostgreSQL backend, which asks nothing of a session that a pooler may exchange.
+
+A pooler such as PgBouncer, in transaction mode, gives each transaction whichever session of the
+server is free. It is noticed by itself: it hands clients process ids of its own making. Behind it
+nothing is prepared, unless `DATABASE_PREPARE` says that it follows prepared statements, and
+queries outside a transaction have no cursor on the server.
+"""
+
+from typing import Any
+
+from django.conf import settings
+from django.db.backends.postgresql import base
+
+# Without a pooler, statements of `labeling.prepared` keep one plan for whatever parameters.
+_LOOK = """
+SELECT pg_backend_pid(), CASE WHEN pg_backend_pid() = %s
+    THEN set_config('plan_cache_mode', 'force_generic_plan', false) END
+"""
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """A thread's connection."""
+
+    def init_connection_state(self) -> None:
+        """Look once at each connection of the driver's, which a pool of ours lends repeatedly."""
+        super().init_connection_state()
+        driver: Any = self.connection
+        if driver is not None and not hasattr(driver, "behind_pooler"):
+            pid = driver.info.backend_pid
+            driver.behind_pooler = driver.execute(_LOOK, [pid]).fetchone()[0] != pid
+            prepares = settings.DATABASE_PREPARE
+            if prepares is None:
+                prepares = not driver.behind_pooler
+            driver.prepare_threshold = 0 if prepares else None
+
+    @property
+    def behind_pooler(self) -> bool:
+        """Whether somebody stands between this connection and PostgreSQL."""
+        self.ensure_connection()
+        driver: Any = self.connection
+        return bool(driver.behind_pooler)
+
+    def chunked_cursor(self) -> Any:
+        """Return a cursor on the server; behind a pooler, outside a transaction, an ordinary one."""
+        if self.behind_pooler and self.get_autocommit():
+            return self.cursor()
+        return super().chunked_cursor()
