@@ -1,19 +1,21 @@
-"""Keep a lease while the holder is inside one long transaction."""
+"""Keep a lease while its holder works, in a long transaction too; and leases under a name."""
 
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import TypeVar
 
 from django.db import Error, connection
 
-from labeling.models import Leased, LeaseLost
+from labeling.models import Leased, LeaseLost, NamedLease
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 RENEWALS = 3  # within the duration of a lease
+WAIT_SECONDS = 0.2  # between two looks at a lease that somebody else holds
 
 
 @contextmanager
@@ -36,6 +38,42 @@ def kept(row: Leased) -> Iterator[None]:
         done.set()
         thread.join()
     row.renew()
+
+
+@contextmanager
+def named(name: str) -> Iterator[bool]:
+    """Hold the lease of a name during the block; yield False where somebody else holds it.
+
+    No two processes hold it at once, on whatever machines. Raises LeaseLost at the end of the block
+    if it has passed to somebody else, since this one could not renew it.
+    """
+    row = acquire_named(name)
+    if row is None:
+        yield False
+        return
+    try:
+        with kept(row):
+            yield True
+    finally:
+        with suppress(LeaseLost):
+            row.release()
+
+
+@contextmanager
+def awaited(name: str) -> Iterator[None]:
+    """Hold the lease of a name during the block, once nobody else does. Raises LeaseLost."""
+    while True:
+        with named(name) as held:
+            if held:
+                yield
+                return
+        time.sleep(WAIT_SECONDS)
+
+
+def acquire_named(name: str, *, duration: timedelta | None = None) -> NamedLease | None:
+    """Lease a name; return its row, or None where somebody else holds it."""
+    NamedLease.objects.bulk_create([NamedLease(name=name)], ignore_conflicts=True)
+    return NamedLease.objects.all().acquire(name, duration=duration)
 
 
 def _renew_until(row: Leased, done: threading.Event) -> None:

@@ -2,11 +2,13 @@
 
 Files are stored first, under new names; one transaction then names them and marks what follows
 from them as due; earlier files are deleted last. Whoever is killed in between leaves the earlier
-model in place, or what the next recomputation finishes.
+model in place, or what the next recomputation finishes. One process at a time does so for a project,
+whatever the machine: else one might delete what another has stored and is about to name.
 """
 
 import logging
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ import numpy.typing as npt
 from django.db import OperationalError, connection, transaction
 from safetensors import SafetensorError
 
-from labeling import bulk_update, features, predictions
+from labeling import bulk_update, features, lease, predictions
 from labeling.features import Features, Ids
 from labeling.inference import model_prior, priors
 from labeling.inference.arrays import columns
@@ -58,16 +60,17 @@ def replace(
     """
     seen, predicted = _checked(project, file, log_odds)
     own = set(project.concepts.values_list("pk", flat=True))
-    name = features.save(file, project=project)
-    names = {
-        pk: predictions.save(row, concept=pk, features=name)
-        for pk, row in zip(seen.concepts.tolist(), predicted, strict=False)
-        if pk in own
-    }
     known = {pk: phrase for pk, phrase in (phrases or {}).items() if pk in seen.concepts}
-    switched = _switch(project, name, names, known, encoder=encoder, expected=expected)
-    features.delete_others(project)
-    predictions.delete_others(project)
+    with _alone(project.pk):
+        name = features.save(file, project=project)
+        names = {
+            pk: predictions.save(row, concept=pk, features=name)
+            for pk, row in zip(seen.concepts.tolist(), predicted, strict=False)
+            if pk in own
+        }
+        switched = _switch(project, name, names, known, encoder=encoder, expected=expected)
+        features.delete_others(project)
+        predictions.delete_others(project)
     if not switched:
         return 0
     priors.update_stale(project)
@@ -97,20 +100,21 @@ def add(
             f"{len(seen.tiles)} tiles with {seen.width} features."
         )
     _check_finite(log_odds, text)
-    name = predictions.save(log_odds, concept=concept.pk, features=features_name)
-    text_name = predictions.save_text(text, concept=concept.pk, features=features_name)
-    with transaction.atomic():
-        unchanged = predictions.lock_unchanged(concept, features=features_name, phrase=phrase)
-        stored = unchanged.update(
-            predictions=name,
-            text_embedding=text_name,
-            embedded_phrase=phrase,
-            priors_stale=True,
-            known_when_fitted=0,
-        )
-    earlier = str(concept.predictions.name or ""), str(concept.text_embedding.name or "")
-    for unused in earlier if stored else (name, text_name):
-        predictions.delete(unused)
+    with _alone(concept.project_id):
+        name = predictions.save(log_odds, concept=concept.pk, features=features_name)
+        text_name = predictions.save_text(text, concept=concept.pk, features=features_name)
+        with transaction.atomic():
+            unchanged = predictions.lock_unchanged(concept, features=features_name, phrase=phrase)
+            stored = unchanged.update(
+                predictions=name,
+                text_embedding=text_name,
+                embedded_phrase=phrase,
+                priors_stale=True,
+                known_when_fitted=0,
+            )
+        earlier = str(concept.predictions.name or ""), str(concept.text_embedding.name or "")
+        for unused in earlier if stored else (name, text_name):
+            predictions.delete(unused)
     if stored:
         priors.update(concept)
     return bool(stored)
@@ -122,11 +126,17 @@ def withdraw(*, project: Project) -> None:
     Stored questions return to the priors that they would have without a model. Whoever is killed on
     the way leaves what the next recomputation finishes.
     """
-    _switch(project, "", {}, {})
-    features.delete_others(project)
-    predictions.delete_others(project)
+    with _alone(project.pk):
+        _switch(project, "", {}, {})
+        features.delete_others(project)
+        predictions.delete_others(project)
     priors.update_stale(project)
     model_prior.withdraw(project)
+
+
+def _alone(project: int) -> AbstractContextManager[None]:
+    """Wait until nobody else takes in anything of this project, and let nobody do so."""
+    return lease.awaited(f"predictions of project {project}")
 
 
 def _checked(project: Project, file: Path, log_odds: Path | None) -> tuple[Features, LogOdds]:

@@ -60,6 +60,19 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='NamedLease',
+            fields=[
+                ('lease_token', models.CharField(blank=True, editable=False, max_length=32)),
+                ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('heartbeat_at', models.DateTimeField(blank=True, editable=False, help_text='When its holder last reported.', null=True)),
+                ('name', models.CharField(max_length=100, primary_key=True, serialize=False)),
+                ('state', models.JSONField(default=dict, editable=False)),
+            ],
+            options={
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
             name='AddressDay',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -16,6 +16,7 @@ from labeling.models.imports import Import, UploadedFile
 from labeling.models.jobs import Job
 from labeling.models.lease import Leased, LeasedQuerySet, LeaseLost
 from labeling.models.members import Invitation, Membership, Role
+from labeling.models.named_leases import NamedLease
 from labeling.models.pairs import Pair
 from labeling.models.pools import NewPictures, Pool
 from labeling.models.practice import Practice, PracticeQuestion
@@ -64,6 +65,7 @@ __all__ = [
     "Leased",
     "LeasedQuerySet",
     "Membership",
+    "NamedLease",
     "NewPictures",
     "Pair",
     "Pool",

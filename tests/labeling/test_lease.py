@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from labeling import lease
 from labeling.models import LeaseLost, Project, Snapshot
+from tests.at_once import run_at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -153,3 +154,28 @@ def test_it_is_released_after_an_interrupt_in_the_middle_of_a_query(row):
     held.release(state=Snapshot.State.FAILED, error="Stopped.")
     row.refresh_from_db()
     assert (row.is_leased, row.state, row.error) == (False, "failed", "Stopped.")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_name_is_leased_by_one_at_a_time_and_left_to_the_next():
+    with lease.named("the key") as mine, lease.named("the key") as again:
+        assert mine and not again
+        with lease.named("another key") as other:
+            assert other
+    with lease.named("the key") as mine:
+        assert mine
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_waits_for_a_name_works_once_it_is_free(monkeypatch):
+    monkeypatch.setattr(lease, "WAIT_SECONDS", 0.01)
+    at_work: list[int] = []
+
+    def work() -> int:
+        with lease.awaited("the key"):
+            at_work.append(1)
+            most = len(at_work)
+            at_work.pop()
+            return most
+
+    assert run_at_once(*[work] * 4) == [1] * 4

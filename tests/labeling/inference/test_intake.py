@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from labeling import features, pools, predictions, questions
 from labeling.beliefs import Beliefs
 from labeling.inference import intake, priors, recompute, schedule
 from labeling.models import Annotator, Concept, Project, Question, Tile
+from tests.at_once import run_at_once
 from tests.cast import answer
 from tests.labeling.field import disbelieved, pictures, see
 
@@ -280,6 +282,21 @@ def test_models_come_in_while_questions_are_stored_answered_and_recomputed(
     priors.update_stale(field)
     assert disbelieved(duck) == disbelieved(goose) == []
     assert not field.concepts.filter(priors_stale=True).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_machines_that_take_in_at_once_leave_the_files_of_one(field, duck, goose, tmp_path):
+    """Neither deletes what the other has stored and is about to name."""
+
+    def take_in(seed: int) -> None:
+        project = Project.objects.get(pk=field.pk)
+        see(project, tmp_path / str(seed), log_odds={"duck": draw(seed), "goose": draw(seed)})
+
+    assert run_at_once(*[partial(take_in, seed) for seed in range(3)]) == [None] * 3
+    field.refresh_from_db()
+    assert features.load(field) is not None
+    for concept in field.concepts.all():
+        assert predictions.load(concept, field) is not None
 
 
 def killed(*arguments: object, **options: object) -> None:
