@@ -41,7 +41,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return bool(driver.behind_pooler)
 
     def chunked_cursor(self) -> Any:
-        """Return a cursor on the server; behind a pooler, outside a transaction, an ordinary one."""
+        """Return a cursor on the server; behind a pooler, only within a transaction."""
         if self.behind_pooler and self.get_autocommit():
             return self.cursor()
         return super().chunked_cursor()

@@ -2,8 +2,8 @@
 
 Files are stored first, under new names; one transaction then names them and marks what follows
 from them as due; earlier files are deleted last. Whoever is killed in between leaves the earlier
-model in place, or what the next recomputation finishes. One process at a time does so for a project,
-whatever the machine: else one might delete what another has stored and is about to name.
+model in place, or what the next recomputation finishes. One process at a time does so for a
+project, on all machines: else one might delete what another has stored and is about to name.
 """
 
 import logging

@@ -1,0 +1,55 @@
+"""Behind a pooler nothing is asked of a session, which the next transaction may not have."""
+
+import pytest
+from django.db import connection, transaction
+
+from config.postgresql.base import DatabaseWrapper
+from labeling import prepared
+from labeling.models import Project
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def own(monkeypatch):
+    """A new connection, which a pooler has told another process id than PostgreSQL's."""
+    monkeypatch.setattr("psycopg.ConnectionInfo.backend_pid", 7)
+    own = connection.copy()
+    own.connect()
+    yield own
+    own.close()
+
+
+def test_a_direct_connection_prepares_and_keeps_one_plan(settings):
+    connection.ensure_connection()
+    assert isinstance(connection.connection.prepare_threshold, int)
+    assert prepared.fetch("SHOW plan_cache_mode", []) == [("force_generic_plan",)]
+
+
+def test_behind_a_pooler_nothing_is_prepared_or_set(own):
+    assert own.connection.prepare_threshold is None
+    with own.cursor() as cursor:
+        cursor.execute("SHOW plan_cache_mode")
+        assert cursor.fetchone() == ("auto",)
+
+
+def test_a_pooler_that_follows_prepared_statements_may_be_trusted(own, settings):
+    settings.DATABASE_PREPARE = True
+    own.close()
+    own.connect()
+    assert own.connection.prepare_threshold == 0
+
+
+def test_behind_a_pooler_only_a_transaction_has_a_cursor_on_the_server(own: DatabaseWrapper):
+    with own.chunked_cursor() as cursor:
+        assert not getattr(cursor, "name", None)
+    own.set_autocommit(False)
+    with own.chunked_cursor() as cursor:
+        assert cursor.name
+    own.rollback()
+
+
+def test_rows_are_read_in_chunks_within_a_transaction():
+    Project.objects.create(slug="garden", name="Garden")
+    with transaction.atomic():
+        assert [each.slug for each in Project.objects.iterator(chunk_size=1)] == ["garden"]
