@@ -39,7 +39,7 @@ FRONTEND_DIR = BASE_DIR / "frontend"
 
 
 def _database(name: str, url: str) -> dict[str, Any]:
-    """The database of a variable's URL, else the embedded PostgreSQL."""
+    """Return the database of a URL, else the embedded PostgreSQL."""
     if not url:
         database = servers.database(DATA_DIR)
     elif urlsplit(url).scheme not in {"postgres", "postgresql"}:
