@@ -253,6 +253,13 @@ FILE_STORAGE = storage.parse(
         about="what else that class takes, an object of JSON",
     ),
 )
+FOLDER_CACHE_BYTES = environment.number(
+    "FOLDER_CACHE_BYTES",
+    50 * 1024**3,
+    about="bytes of snapshots, runs and models that a machine keeps copies of, in `cache` in the"
+    " data folder, where its storage is elsewhere; beyond them those that were not used for longest"
+    " go, and never one in use",
+)
 STORAGES = {
     "default": FILE_STORAGE.as_setting(),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

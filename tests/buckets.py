@@ -1,12 +1,16 @@
 """A bucket that tests read from and write to, which the installation's owner allowed."""
 
 import os
+import threading
 from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from config import storage
+from labeling import stored_folders
 from tests.fake_bucket import FakeBucket, serving
 
 SECRET = "nobody-may-read-this"
@@ -39,3 +43,43 @@ def stored_in_bucket(bucket: FakeBucket, settings: Any) -> FakeBucket:
     settings.FILE_STORAGE = place
     settings.STORAGES = {**settings.STORAGES, "default": place.as_setting()}
     return bucket
+
+
+@pytest.fixture
+def remote(
+    stored_in_bucket: FakeBucket, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[FakeBucket]:
+    """Keep all files in s3://files, and ask for each once; this machine keeps copies for the test.
+
+    Go on as another machine by naming another folder CACHE_ROOT.
+    """
+    from botocore.config import Config
+    from storages.backends.s3 import S3Storage
+
+    monkeypatch.setattr(S3Storage, "_create_session", lambda storage: _session())
+    options = settings.FILE_STORAGE.options
+    once = options["client_config"].merge(Config(retries={"total_max_attempts": 1}))
+    default = settings.STORAGES["default"]
+    default = {**default, "OPTIONS": {**options, "location": "", "client_config": once}}
+    settings.STORAGES = {**settings.STORAGES, "default": default}
+    settings.CACHE_ROOT = tmp_path / "cache"
+    yield stored_in_bucket
+    stored_folders.release()
+
+
+class _Session:
+    """What makes connections; it takes long to make, so that all threads and tests share one."""
+
+    def __init__(self) -> None:
+        import boto3
+
+        self._session, self._lock = boto3.Session("tester", SECRET), threading.Lock()
+
+    def resource(self, *arguments: Any, **named: Any) -> Any:
+        with self._lock:
+            return self._session.resource(*arguments, **named)
+
+
+@lru_cache(maxsize=1)
+def _session() -> _Session:
+    return _Session()

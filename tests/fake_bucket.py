@@ -83,7 +83,7 @@ def serving(port: int = 0) -> Iterator[FakeBucket]:
         bucket = fake
 
     with ThreadingHTTPServer(("127.0.0.1", port), Handler) as httpd:
-        thread = threading.Thread(target=httpd.serve_forever)
+        thread = threading.Thread(target=httpd.serve_forever, args=(0.01,))
         thread.start()
         fake.url = f"http://127.0.0.1:{httpd.server_port}"
         try:
@@ -100,6 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         name, _, key = unquote(parts.path[1:]).partition("/")
         asked = {each: values[0] for each, values in parse_qs(parts.query, True).items()}
+        if self.headers.get("Expect") == "100-continue":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")  # or it waits a second for it
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         fake = self.bucket
         fake.signed.add("Authorization" in self.headers)

@@ -1,0 +1,142 @@
+"""Folders that several processes need, in the storage; this machine's copies of them.
+
+A row names a folder by its name in the storage, such as `snapshots/12-ab34cd`, and never by a path
+of one machine. Where the storage is a folder of this machine, nothing is copied. Otherwise what is
+read is a copy below `CACHE_ROOT`, which is checked, kept while its thread's request or task goes
+on, and deleted when others need the room (`FOLDER_CACHE_BYTES`).
+
+Whoever calls must tell two errors apart: `FolderMissing` is a fact, `StorageAway` says nothing of
+the folder, and is no reason to give anything up.
+"""
+
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+from django.conf import settings
+
+from labeling.stored_folders import cache, indexes, objects, putting, threads
+from labeling.stored_folders.errors import FolderDamaged, FolderMissing, StorageAway
+from labeling.stored_folders.indexes import StoredFile
+from labeling.stored_folders.locks import release
+
+__all__ = [
+    "FolderDamaged",
+    "FolderMissing",
+    "StorageAway",
+    "StoredFile",
+    "delete",
+    "exists",
+    "fetch",
+    "index",
+    "open",
+    "put",
+    "release",
+    "working",
+]
+ROUNDS = 5  # in which the folder is put again while it is fetched
+
+
+def put(
+    local: Path, name: str, *, digests: Mapping[str, str] | None = None, move: bool = False
+) -> None:
+    """Put a folder of this machine into the storage, in place of an earlier one of that name.
+
+    Until all files are there, others see the earlier one, or none. What an earlier try brought
+    there is not sent again. digests: SHA-256 of files that need not be read for it. move: the local
+    folder is not needed any more. Raises StorageAway; put it again then.
+    """
+    target = objects.local_path(indexes.check_name(name))
+    if target is None:
+        listing = putting.elsewhere(name, local, digests or {})
+        if move:
+            cache.adopt(name, listing, local)
+        return
+    if move and local.resolve() != target.resolve():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.move(local, target)
+        local = target
+    putting.in_place(name, local, target, digests or {})
+
+
+def fetch(name: str, *, only: Iterable[str] | None = None) -> Path:
+    """Return the path of a stored folder, on this machine; its files are not to be changed.
+
+    only: the files that are needed; others may then lack. Raises FolderMissing, also where one of
+    them is not in the folder, and StorageAway.
+    """
+    wanted = None if only is None else list(only)
+    found = indexes.read(indexes.check_name(name))
+    local = objects.local_path(name)
+    if local is not None and found.plain:
+        for file in wanted or ():
+            if not (local / indexes.check_name(file)).is_file():
+                raise FolderMissing(f"{name} in the storage holds no {file}.")
+        return local
+    for _ in range(ROUNDS):
+        try:
+            return cache.fetch(name, found, wanted)
+        except KeyError as error:
+            raise FolderMissing(f"{name} in the storage holds no {error.args[0]}.") from error
+        except (FileNotFoundError, FolderDamaged) as error:
+            again = indexes.read(name)
+            if again == found:
+                if isinstance(error, FolderDamaged):
+                    raise
+                raise FolderDamaged(f"{name} in the storage lacks a file.") from error
+            found = again  # it was put again meanwhile
+    raise StorageAway(f"{name} is put again and again: it is tried later.")
+
+
+def open(name: str, file: str) -> BinaryIO:
+    """Open one file of a stored folder, without the rest. Raises FolderMissing, StorageAway."""
+    path = fetch(name, only=[file]) / file
+    try:
+        return path.open("rb")
+    except FileNotFoundError as error:
+        raise FolderMissing(f"{name} in the storage holds no {file}.") from error
+
+
+def exists(name: str) -> bool:
+    """Whether the storage holds a complete folder of that name. Raises StorageAway."""
+    try:
+        indexes.read(indexes.check_name(name))
+    except FolderMissing:
+        return False
+    return True
+
+
+def index(name: str) -> dict[str, StoredFile]:
+    """Return the size and SHA-256 of each file of a folder. Raises FolderMissing, StorageAway."""
+    return indexes.files_of(name, indexes.read(indexes.check_name(name)))
+
+
+def delete(name: str) -> None:
+    """Delete a folder, or what an unfinished try left of it, and this machine's copies of it.
+
+    Raises StorageAway.
+    """
+    local = objects.local_path(indexes.check_name(name))
+    objects.delete(f"{name}/{indexes.INDEX}")  # first, so that nobody sees half of it
+    if local is not None:
+        shutil.rmtree(local, ignore_errors=True)
+    else:
+        threads.all_at_once(objects.delete, objects.walk(name))
+    cache.forget(name)
+    shutil.rmtree(_working(name), ignore_errors=True)
+
+
+def working(name: str) -> Path:
+    """Return where a process of this machine writes a folder before it is put.
+
+    It is the folder's own place where the storage is a folder of this machine.
+    """
+    path = objects.local_path(indexes.check_name(name)) or _working(name)
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _working(name: str) -> Path:
+    return Path(settings.CACHE_ROOT) / "working" / name
