@@ -123,7 +123,7 @@ def _listdir(folder: str) -> tuple[list[str], list[str]]:
         raise FileNotFoundError(folder) from error
 
 
-def _save(name: str, content: File[Any]) -> None:
+def _save(name: str, content: "File[Any]") -> None:
     """Save a file under this very name, in place of an earlier one."""
     if hasattr(default_storage, "file_overwrite"):
         # whatever is set for the names of pictures
