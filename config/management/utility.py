@@ -28,10 +28,12 @@ WITHOUT_SERVERS = {
     "version",
 }
 WITHOUT_TABLES = {
+    "backup",  # also before an upgrade
     "dbshell",
     "inspectdb",
     "migrate",
     "optimizemigration",
+    "restore",
     "showmigrations",
     "sqlmigrate",
     "squashmigrations",

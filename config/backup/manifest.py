@@ -1,0 +1,148 @@
+"""What one backup holds."""
+
+import gzip
+import json
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from django.utils.crypto import salted_hmac
+
+from config.backup.errors import BackupError
+from config.backup.places import Kept, Place
+
+FORMAT = 1
+FOLDER = "backups"
+STAMP = "%Y%m%dT%H%M%S%fZ"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's rows, as COPY writes them, compressed."""
+
+    name: str
+    columns: list[str]
+    rows: int
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file of the storage; its stamp changes when it is written anew."""
+
+    name: str
+    sha256: str
+    size: int
+    stamp: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A backup: which contents it consists of, and what made it."""
+
+    made_at: str
+    version: str  # of Tessera
+    postgresql: str
+    key: str  # which SECRET_KEY it was made under, and nothing from which that follows
+    migrations: list[tuple[str, str]]  # (app, name), all that were applied
+    tables: list[Table]
+    sequences: dict[str, int | None]  # the last value that each gave out
+    files: Kept  # the content that lists the files, of which there are
+    file_count: int
+    format: int = FORMAT
+
+    @property
+    def name(self) -> str:
+        """What it is called in its place."""
+        return datetime.fromisoformat(self.made_at).strftime(STAMP)
+
+
+def now() -> str:
+    """Return the time as manifests have it."""
+    return datetime.now(UTC).isoformat()
+
+
+def fingerprint_of_key() -> str:
+    """Return by what two installations can tell whether their SECRET_KEY is the same."""
+    return salted_hmac("config.backup", "key", algorithm="sha256").hexdigest()[:16]
+
+
+def names(place: Place) -> list[str]:
+    """Return the names of the backups in a place, the oldest first."""
+    pattern = re.compile(rf"{FOLDER}/(\w+)\.json")
+    return [match[1] for each in place.names(FOLDER) if (match := pattern.fullmatch(each))]
+
+
+def write(place: Place, manifest: Manifest) -> None:
+    """Write a manifest, by which the backup is there."""
+    with place.draft() as draft:
+        draft.write_text(json.dumps(asdict(manifest), indent=1))
+        place.put(draft, f"{FOLDER}/{manifest.name}.json")
+
+
+def read(place: Place, name: str = "") -> Manifest:
+    """Return the manifest of that name, the newest without one. Raises BackupError."""
+    found = names(place)
+    if not found:
+        raise BackupError(f"{place} holds no backup: name the folder or bucket of `backup`.")
+    if name and name not in found:
+        raise BackupError(f"{place} holds no backup {name}: it has {', '.join(found)}.")
+    name = name or found[-1]
+    with place.open(f"{FOLDER}/{name}.json") as file:
+        try:
+            return _parsed(json.loads(file.read()))
+        except (ValueError, KeyError, TypeError) as error:
+            raise BackupError(f"The manifest of backup {name} cannot be read: {error}") from error
+
+
+def _parsed(fields: dict[str, Any]) -> Manifest:
+    if fields["format"] != FORMAT:
+        raise BackupError(
+            f"This backup has format {fields['format']}, which this version does not read:"
+            f" install Tessera {fields['version']} or newer."
+        )
+    return Manifest(
+        **fields
+        | {
+            "migrations": [(app, name) for app, name in fields["migrations"]],
+            "tables": [Table(**table) for table in fields["tables"]],
+            "files": Kept(*fields["files"]),
+        }
+    )
+
+
+def keep_files(place: Place, files: dict[str, StoredFile]) -> Kept:
+    """Keep the list of files as a content of its own: there may be a million."""
+    with tempfile.TemporaryFile() as raw:
+        with gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") as out:
+            for _, file in sorted(files.items()):
+                out.write(json.dumps([file.name, file.sha256, file.size, file.stamp]).encode())
+                out.write(b"\n")
+        raw.seek(0)
+        return place.keep(raw)
+
+
+def read_files(place: Place, manifest: Manifest) -> Iterator[StoredFile]:
+    """Yield the files of a backup. Raises BackupError."""
+    with place.fetched(manifest.files) as path, gzip.open(path, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            yield StoredFile(*json.loads(line))
+
+
+def contents_of(place: Place, manifest: Manifest) -> Iterator[Kept]:
+    """Yield all contents that a backup needs, some of them perhaps twice."""
+    yield manifest.files
+    for table in manifest.tables:
+        yield Kept(table.sha256, table.size)
+    for file in read_files(place, manifest):
+        yield Kept(file.sha256, file.size)
+
+
+def unpacked(path: Path) -> gzip.GzipFile:
+    """Open a content that was compressed."""
+    return gzip.GzipFile(path, "rb")

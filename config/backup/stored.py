@@ -1,0 +1,68 @@
+"""The files of the default storage, whatever that is."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from django.core.files.storage import FileSystemStorage, Storage
+
+LEFT_OUT = {"uploads"}  # folders: what waits there to be imported can be uploaded again
+
+
+class Found(NamedTuple):
+    """A file of the storage; its stamp changes when it is written anew."""
+
+    name: str
+    stamp: str
+
+
+def walk(storage: Storage) -> Iterator[Found]:
+    """Yield the files of a storage, but for those of unfinished uploads and writes."""
+    for found in _found(storage):
+        if found.name.partition("/")[0] not in LEFT_OUT and not _is_draft(found.name):
+            yield found
+
+
+def _is_draft(name: str) -> bool:
+    """Whether a part of the name begins as that of an unfinished file does."""
+    return any(part.startswith(".draft") for part in name.split("/"))
+
+
+def _found(storage: Storage) -> Iterator[Found]:
+    if isinstance(storage, FileSystemStorage):
+        yield from _of_folder(Path(storage.location))
+    elif hasattr(storage, "bucket") and hasattr(storage.bucket, "objects"):
+        yield from _of_bucket(storage)
+    else:
+        yield from _of_any(storage, "")
+
+
+def _of_folder(root: Path) -> Iterator[Found]:
+    for folder, _, names in os.walk(root):
+        for name in names:
+            path = Path(folder, name)
+            try:
+                status = path.stat()
+            except FileNotFoundError:  # deleted meanwhile
+                continue
+            yield Found(path.relative_to(root).as_posix(), f"{status.st_size} {status.st_mtime_ns}")
+
+
+def _of_bucket(storage: Any) -> Iterator[Found]:
+    """List a bucket of S3, a thousand objects a request."""
+    prefix = f"{storage.location}/".lstrip("/")
+    for each in storage.bucket.objects.filter(Prefix=prefix):
+        yield Found(each.key.removeprefix(prefix), f"{each.size} {each.e_tag}")
+
+
+def _of_any(storage: Storage, folder: str) -> Iterator[Found]:
+    try:
+        folders, names = storage.listdir(folder)
+    except FileNotFoundError:
+        return
+    for name in names:
+        path = f"{folder}/{name}".lstrip("/")
+        yield Found(path, f"{storage.size(path)} {storage.get_modified_time(path).isoformat()}")
+    for name in folders:
+        yield from _of_any(storage, f"{folder}/{name}".lstrip("/"))
