@@ -13,6 +13,9 @@ class TesseraConfig(AppConfig):
     def ready(self) -> None:
         """Load the Celery app, for tasks in any process, and make the data folder private."""
         from config import celery  # noqa: F401
+        from config.checks import register
+
+        register()
 
         with suppress(servers.EmbeddedError):  # another user's folder is left as it is
             servers.make_data_dir(settings.DATA_DIR)

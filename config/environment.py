@@ -52,6 +52,11 @@ def value(name: str) -> str:
     return os.environ.get(name, "")
 
 
+def is_set(name: str) -> bool:
+    """Whether a variable that has been declared is set, perhaps by a file."""
+    return _variables[name].is_set
+
+
 def section(title: str) -> None:
     """Begin a part of the documentation's table."""
     global _section

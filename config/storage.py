@@ -86,25 +86,27 @@ def problems(storage: Storage) -> list[str]:
     return []
 
 
-def probe() -> str:
+def probe(files: Any = None) -> str:
     """Write, read and delete a small file; return why that cannot be done, or nothing."""
     from django.core.files.base import ContentFile
     from django.core.files.storage import default_storage
 
+    files = files or default_storage
+
     data = secrets.token_bytes(16)
     step, written = "written", ""
     try:
-        written = default_storage.save(f"{PROBES}/{secrets.token_hex(8)}", ContentFile(data))
+        written = files.save(f"{PROBES}/{secrets.token_hex(8)}", ContentFile(data))
         step = "read"
-        with default_storage.open(written, "rb") as file:
+        with files.open(written, "rb") as file:
             if file.read() != data:
                 return "The storage of FILE_STORAGE gives back other bytes than were written."
         step = "deleted"
-        default_storage.delete(written)
+        files.delete(written)
     except Exception as error:
         with suppress(Exception):
             if step == "read":
-                default_storage.delete(written)
+                files.delete(written)
         return f"Files cannot be {step} where FILE_STORAGE says: {reason(error)}."
     return ""
 
@@ -131,7 +133,7 @@ _NONE = (
     "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or "
     "give the machine a role"
 )
-_AWAY = "nothing answers there: check endpoint_url, and whether it runs"
+AWAY = "nothing answers there: check endpoint_url, and whether it runs"
 _FULL = "the bucket is full: make room in it"
 _REASONS = {
     "NoSuchBucket": "there is no such bucket: make it, or correct the name",
@@ -151,10 +153,10 @@ _REASONS = {
     "NoCredentialsError": _NONE,
     "PartialCredentialsError": _NONE,
     "ProfileNotFound": "AWS_PROFILE names no profile",
-    "EndpointConnectionError": _AWAY,
-    "ConnectTimeoutError": _AWAY,
+    "EndpointConnectionError": AWAY,
+    "ConnectTimeoutError": AWAY,
     "ReadTimeoutError": "it says nothing",
-    "ConnectionClosedError": _AWAY,
+    "ConnectionClosedError": AWAY,
     "SSLError": "its certificate is not trusted",
 }
 

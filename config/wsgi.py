@@ -9,6 +9,7 @@ os.environ.setdefault("DATABASE_POOL", "1")
 
 application = get_wsgi_application()
 
-from config import announcement  # noqa: E402 - models can be imported by now
+from config import announcement, start  # noqa: E402 - models can be imported by now
 
+start.check("web")
 announcement.announce()

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 
 from django.apps import apps
 from django.core.files.storage import default_storage
 from django.db import DatabaseError, connection, models, transaction
 
+import labeling
 from config.backup import manifest as manifests
 from config.backup import stored, tables
 from config.backup.errors import BackupError
@@ -47,7 +47,7 @@ def make(place: Place, *, keep: int = 0, say: Callable[[str], None] = lambda _: 
         copier.copy()  # those that came while the first were copied
         made = Manifest(
             made_at=manifests.now(),
-            version=version("tessera"),
+            version=labeling.__version__,
             postgresql=_version_of_server(),
             key=manifests.fingerprint_of_key(),
             migrations=migrations,

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from django.core.files import File
+from django.utils.module_loading import import_string
 
+from config import storage
 from config.backup.errors import BackupError
 from labeling.buckets.addresses import SCHEME
 
@@ -158,17 +160,11 @@ class Bucket(Place):
     """A prefix of a bucket, with the credentials of this machine."""
 
     def __init__(self, address: str) -> None:
-        try:
-            from storages.backends.s3 import S3Storage
-        except ImportError as error:
-            raise BackupError(
-                "Buckets need boto3: install the extra s3, as in pip install 'tessera[s3]'."
-            ) from error
-        bucket, _, prefix = address.removeprefix(SCHEME).partition("/")
+        """Take an address as `FILE_STORAGE` has it. Raises ImproperlyConfigured."""
+        backend, options = storage.parse(address)
+        kind: Any = import_string(backend)
         self._address = address
-        self._storage: Any = S3Storage(
-            bucket_name=bucket, location=prefix.strip("/"), file_overwrite=True, default_acl=None
-        )
+        self._storage: Any = kind(**options | {"file_overwrite": True})
 
     def __str__(self) -> str:
         return self._address

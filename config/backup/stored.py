@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 from django.core.files.storage import FileSystemStorage, Storage
 
-LEFT_OUT = {"uploads"}  # folders: what waits there to be imported can be uploaded again
+from config import storage
+
+LEFT_OUT = {"uploads", storage.PROBES}  # folders: what waits to be imported can be uploaded again
 
 
 class Found(NamedTuple):
@@ -17,9 +19,9 @@ class Found(NamedTuple):
     stamp: str
 
 
-def walk(storage: Storage) -> Iterator[Found]:
+def walk(files: Storage) -> Iterator[Found]:
     """Yield the files of a storage, but for those of unfinished uploads and writes."""
-    for found in _found(storage):
+    for found in _found(files):
         if found.name.partition("/")[0] not in LEFT_OUT and not _is_draft(found.name):
             yield found
 
@@ -29,13 +31,13 @@ def _is_draft(name: str) -> bool:
     return any(part.startswith(".draft") for part in name.split("/"))
 
 
-def _found(storage: Storage) -> Iterator[Found]:
-    if isinstance(storage, FileSystemStorage):
-        yield from _of_folder(Path(storage.location))
-    elif hasattr(storage, "bucket") and hasattr(storage.bucket, "objects"):
-        yield from _of_bucket(storage)
+def _found(files: Storage) -> Iterator[Found]:
+    if isinstance(files, FileSystemStorage):
+        yield from _of_folder(Path(files.location))
+    elif type(files).__name__ == "S3Storage":
+        yield from _of_bucket(files)
     else:
-        yield from _of_any(storage, "")
+        yield from _of_any(files, "")
 
 
 def _of_folder(root: Path) -> Iterator[Found]:
@@ -49,20 +51,20 @@ def _of_folder(root: Path) -> Iterator[Found]:
             yield Found(path.relative_to(root).as_posix(), f"{status.st_size} {status.st_mtime_ns}")
 
 
-def _of_bucket(storage: Any) -> Iterator[Found]:
+def _of_bucket(files: Any) -> Iterator[Found]:
     """List a bucket of S3, a thousand objects a request."""
-    prefix = f"{storage.location}/".lstrip("/")
-    for each in storage.bucket.objects.filter(Prefix=prefix):
+    prefix = f"{files.location}/".lstrip("/")
+    for each in files.bucket.objects.filter(Prefix=prefix):
         yield Found(each.key.removeprefix(prefix), f"{each.size} {each.e_tag}")
 
 
-def _of_any(storage: Storage, folder: str) -> Iterator[Found]:
+def _of_any(files: Storage, folder: str) -> Iterator[Found]:
     try:
-        folders, names = storage.listdir(folder)
+        folders, names = files.listdir(folder)
     except FileNotFoundError:
         return
     for name in names:
         path = f"{folder}/{name}".lstrip("/")
-        yield Found(path, f"{storage.size(path)} {storage.get_modified_time(path).isoformat()}")
+        yield Found(path, f"{files.size(path)} {files.get_modified_time(path).isoformat()}")
     for name in folders:
-        yield from _of_any(storage, f"{folder}/{name}".lstrip("/"))
+        yield from _of_any(files, f"{folder}/{name}".lstrip("/"))

@@ -10,6 +10,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from config import servers
+from config.checks.database import applied_migrations, newer
 
 MIGRATIONS_LOCK = 0x7E55E7A  # PostgreSQL's advisory lock, held while migrations are applied
 
@@ -30,8 +31,12 @@ def connect() -> None:
 def set_up() -> None:
     """Apply missing migrations to the embedded database.
 
-    Raises CommandError if they are missing in a database of one's own.
+    Raises CommandError if they are missing in a database of one's own, and for a database of a
+    newer version.
     """
+    with connection.cursor() as cursor:
+        if sentence := newer(applied_migrations(cursor)):
+            raise CommandError(sentence)
     if is_up_to_date():
         return
     if "postgresql" not in servers.unconfigured():
