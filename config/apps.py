@@ -14,8 +14,13 @@ class TesseraConfig(AppConfig):
         """Load the Celery app, for tasks in any process, and make the data folder private."""
         from config import celery  # noqa: F401
         from config.checks import register
+        from config.monitoring import workers  # noqa: F401
 
         register()
-
         with suppress(servers.EmbeddedError):  # another user's folder is left as it is
             servers.make_data_dir(settings.DATA_DIR)
+        if settings.METRICS_TOKEN:
+            from config.monitoring import process_metrics
+            from labeling import counters
+
+            counters.connect(process_metrics.count)

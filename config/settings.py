@@ -14,8 +14,7 @@ from urllib.parse import urlsplit
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-from config import cache, environment, servers, storage
-from config.logs import HideTokens
+from config import cache, environment, logs, servers, storage
 
 environment.read_file()
 
@@ -140,6 +139,7 @@ INSTALLED_APPS = [
     "rest_framework",
 ]
 MIDDLEWARE = [
+    "config.monitoring.middleware.MonitoringMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -578,16 +578,43 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
 for _entry in CELERY_BEAT_SCHEDULE.values():  # while no worker runs, they must not pile up
     _entry["options"] = {"expires": _entry["schedule"]}
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "filters": {"tokens": {"()": HideTokens}},
-    "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["tokens"]}
-    },
-    "loggers": {"botocore": {"level": "WARNING"}},  # it says where credentials come from
-    "root": {"handlers": ["console"], "level": "INFO"},
-}
+environment.section("Watching it")
+
+LOGGING = logs.configuration(
+    format=environment.text(
+        "LOG_FORMAT",
+        "line",
+        options=("line", "json"),
+        about="how the log is written: `line` for people, `json` for programs"
+        " ([the log](monitoring.md#the-log))",
+    ),
+    level=environment.text(
+        "LOG_LEVEL",
+        "INFO",
+        options=("DEBUG", "INFO", "WARNING", "ERROR"),
+        about="`DEBUG`, `INFO`, `WARNING` or `ERROR`: the least that is written",
+    ),
+)
+METRICS_TOKEN = environment.text(
+    "METRICS_TOKEN",
+    secret=True,
+    about="with which [/metrics](monitoring.md#metrics) can be read, of 16 characters or more;"
+    " without one there is no such page",
+)
+if METRICS_TOKEN and not (len(METRICS_TOKEN) >= 16 and METRICS_TOKEN.isascii()):
+    raise ImproperlyConfigured(
+        "METRICS_TOKEN must have 16 characters or more, all of them ASCII: draw one with"
+        " `openssl rand -hex 16`."
+    )
+METRICS_ROOT = DATA_DIR / "metrics"
+METRICS_PORT = environment.number(
+    "METRICS_PORT",
+    0,
+    most=65535,
+    about="port at which a worker without a web process beside it serves the same metrics, at"
+    " `HOST`; 0: none",
+)
+if METRICS_PORT and not METRICS_TOKEN:
+    raise ImproperlyConfigured("METRICS_PORT needs METRICS_TOKEN: metrics are never public.")
 
 environment.check_names()

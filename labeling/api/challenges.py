@@ -22,6 +22,7 @@ from rest_framework.throttling import BaseThrottle
 from labeling import (
     annotators,
     challenges,
+    counters,
     guides,
     languages,
     prepared,
@@ -59,6 +60,7 @@ POST_AUTH: Any = [  # of programs, visitors and newcomers
     {**_CSRF, "visitor": []},
     _CSRF,
 ]
+_JUDGED = {True: "passed", False: "failed", None: "answered"}  # by its gold tiles, if it has any
 TOKEN_SECONDS = 20  # for which the tiles of a challenge are cached
 
 
@@ -95,7 +97,9 @@ class IssueChallenge(ForVisitors):
             address=client_address(request._request),
         )
         if challenge is None:
+            counters.count("challenges", kind=options["kind"] or "any", outcome="none")
             return Response(status=status.HTTP_204_NO_CONTENT)
+        counters.count("challenges", kind=challenge.kind, outcome="issued")
         return Response(_data(challenge, request), status=status.HTTP_201_CREATED)
 
 
@@ -163,6 +167,7 @@ class AnswerChallenge(ForVisitors):
         challenge = challenges.find(token, visitors.known(request))
         answer = valid(AnswerIn(data=request.data))
         outcome = challenges.answer(challenge=challenge, shown_from=challenge.created_at, **answer)
+        counters.count("challenges", kind=challenge.kind, outcome=_JUDGED[outcome.passed])
         return Response(
             {
                 "recorded": outcome.recorded,
@@ -192,6 +197,7 @@ class SkipChallenge(ForVisitors):
             address=client_address(request._request),
             **valid(SkipIn(data=request.data)),
         )
+        counters.count("challenges", kind=challenge.kind, outcome="skipped")
         return Response({"progress": _progress(challenge.annotator)})
 
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling import prepared
+from labeling import counters, prepared
 from labeling.captcha import composing, decks, limits, passing, text_rounds, tokens, work
 from labeling.captcha.errors import AlreadyAnswered, DoorClosed, Expired, Invalid, QuotaReached
 from labeling.captcha.passing import Evidence, Outcome
@@ -111,6 +111,7 @@ def begin(*, site: Site, host: str, door: str, address: str, action: str | None 
         attempt.work = list(work.parameters(site.difficulty, level - 1))
     if door != Door.WORK:
         _draw(attempt)
+    counters.count("captcha_attempts", door=str(door), outcome="begun")
     return prepared.insert(attempt)
 
 
@@ -227,6 +228,7 @@ def _let_pass(attempt: Attempt) -> Attempt:
     """Store an attempt that passes unasked."""
     attempt.door, attempt.state = Door.OPEN, State.PASSED
     attempt.answered_at = attempt.passed_at = attempt.created_at
+    counters.count("captcha_attempts", door=str(Door.OPEN), outcome="passed")
     return prepared.insert(attempt)
 
 
@@ -291,6 +293,8 @@ def _claim(
         if stored is None or stored.expires_at <= now:
             raise Expired(_("The time is over: begin again."))
         raise AlreadyAnswered(_("This was answered before: nothing was changed."))
+    if state != State.ASKED:
+        counters.count("captcha_attempts", door=str(attempt.door), outcome=str(state))
     if state == State.PASSED:
         limits.count_end(attempt.site_id, "passed", attempt.address)
     elif state == State.FAILED:

@@ -60,6 +60,16 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Heartbeat',
+            fields=[
+                ('name', models.CharField(max_length=200, primary_key=True, serialize=False)),
+                ('kind', models.CharField(choices=[('worker', 'Worker'), ('scheduler', 'Scheduler')], max_length=9)),
+                ('queues', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=100), default=list, help_text='From which a worker takes tasks.', size=None)),
+                ('at', models.DateTimeField(help_text="The last one, by the database's clock.")),
+                ('worked_at', models.DateTimeField(blank=True, help_text='When a scheduler sent its last task.', null=True)),
+            ],
+        ),
+        migrations.CreateModel(
             name='NamedLease',
             fields=[
                 ('lease_token', models.CharField(blank=True, editable=False, max_length=32)),

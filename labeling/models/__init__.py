@@ -11,6 +11,7 @@ from labeling.models.events import Event
 from labeling.models.examples import ConceptExample
 from labeling.models.exports import Export
 from labeling.models.gold_marks import GoldMark
+from labeling.models.heartbeats import Heartbeat
 from labeling.models.images import Image, Tile
 from labeling.models.imports import Import, UploadedFile
 from labeling.models.jobs import Job
@@ -54,6 +55,7 @@ __all__ = [
     "Event",
     "Export",
     "GoldMark",
+    "Heartbeat",
     "HookEvent",
     "Image",
     "Import",

@@ -1,0 +1,67 @@
+"""Whether the workers and schedulers of this machine live, for the probes of systemd and others.
+
+    python -m config.monitoring.alive [NAME] [--within SECONDS]
+
+NAME is `worker`, `scheduler` or a whole name such as `worker@host`; without one, all count. The
+exit status is 0 where each has given a sign of life lately, otherwise 1, with a sentence.
+"""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+FOLDER = "heartbeats"
+
+
+def touch(data_dir: Path, name: str) -> None:
+    """Write a sign of life. Raises OSError."""
+    path = _path(data_dir, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{os.getpid()}\n")
+
+
+def remove(data_dir: Path, name: str) -> None:
+    """Take a sign of life away."""
+    _path(data_dir, name).unlink(missing_ok=True)
+
+
+def silent(data_dir: Path, name: str, within: float) -> list[str]:
+    """Return a sentence for each that gives no sign of life; or one if there is none at all."""
+    files = [
+        path
+        for path in sorted((data_dir / FOLDER).glob("*"))
+        if not name or path.name == name or path.name.startswith(f"{name}@")
+    ]
+    if not files:
+        return [f"There is no sign of {name or 'any worker or scheduler'} in {data_dir / FOLDER}."]
+    ages = {path.name: time.time() - path.stat().st_mtime for path in files}
+    return [
+        f"{found} has given no sign of life for {age:.0f} seconds."
+        for found, age in ages.items()
+        if age > within
+    ]
+
+
+def _path(data_dir: Path, name: str) -> Path:
+    return data_dir / FOLDER / name.replace("/", "_")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Look once; return the exit status."""
+    from config import environment, servers
+
+    environment.read_file()
+    parser = argparse.ArgumentParser(prog="python -m config.monitoring.alive")
+    parser.add_argument("name", nargs="?", default="", help="worker, scheduler or a whole name")
+    parser.add_argument("--within", type=float, default=60.0, help="seconds (60)")
+    options = parser.parse_args(arguments)
+    sentences = silent(servers.data_dir(), options.name, options.within)
+    for sentence in sentences:
+        print(sentence, file=sys.stderr)
+    return 1 if sentences else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

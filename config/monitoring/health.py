@@ -1,0 +1,160 @@
+"""Whether this process can answer requests, and what it stands on: each part with a time limit."""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cache as once
+from typing import Any
+
+from django.core.cache import cache
+from django.core.files.storage import default_storage
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.migrations.loader import MigrationLoader
+
+from config.celery import app
+
+SECONDS = 2.0  # for which a part may take to answer
+PROBE = "tessera-readiness"  # a name in cache and storage
+
+
+class NotReady(Exception):
+    """A part answers, but cannot be used; the message says why, and tells no secret."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a check of one part found."""
+
+    ok: bool
+    required: bool  # whether requests can be answered without it
+    seconds: float
+    error: str = ""
+
+
+class Check:
+    """A check that runs in a thread of its own, at most one at a time.
+
+    One that hangs is reported as such, and not begun again before it has ended. Its result is kept
+    for `every` seconds.
+    """
+
+    def __init__(self, name: str, ask: Callable[[], None], *, required: bool, every: float) -> None:
+        self.name, self.required = name, required
+        self._ask, self._every = ask, every
+        self._thread: threading.Thread | None = None
+        self._result: Result | None = None
+        self._kept_until = 0.0
+
+    def begin(self) -> None:
+        """Begin to ask, unless the last result still counts or the last question still hangs."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        if self._result is None or time.monotonic() >= self._kept_until:
+            self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+            self._thread.start()
+
+    def result(self, until: float) -> Result:
+        """Return what was found, by this moment of the monotonic clock at the latest."""
+        if self._thread is not None:
+            self._thread.join(max(0.0, until - time.monotonic()))
+            if self._thread.is_alive():
+                error = f"It did not answer within {SECONDS:g} seconds."
+                return Result(False, self.required, SECONDS, error)
+        return self._result or Result(False, self.required, 0.0, "It was not asked yet.")
+
+    def _run(self) -> None:
+        started, error = time.monotonic(), ""
+        try:
+            self._ask()
+        except NotReady as why:
+            error = str(why)
+        except Exception as other:  # whose text may hold addresses and passwords
+            error = f"It cannot be reached ({type(other).__name__})."
+        taken = round(time.monotonic() - started, 4)
+        self._result = Result(not error, self.required, taken, error)
+        self._kept_until = time.monotonic() + self._every
+
+
+def ask_database() -> None:
+    """Ask on a connection of its own: a pool that is all in use is busy, and not away."""
+    connection = _own_connection()
+    try:
+        with connection.cursor() as cursor:
+            if not _is_migrated():
+                cursor.execute("SELECT app, name FROM django_migrations")
+                _note_migrations(set(cursor.fetchall()))
+            else:
+                cursor.execute("SELECT 1")
+    finally:
+        connection.close()
+
+
+def ask_cache() -> None:
+    """Write and read: a cache that is away behaves as an empty one."""
+    drawn = secrets.token_hex(8)
+    cache.set(PROBE, drawn, 60)
+    if cache.get(PROBE) is None:  # another process may have written in between
+        raise NotReady("It is away: limits let everybody through, and figures are computed anew.")
+
+
+def ask_broker() -> None:
+    """Connect to the broker once."""
+    with app.connection_for_write() as connection:
+        connection.ensure_connection(max_retries=1, timeout=SECONDS)
+
+
+def ask_storage() -> None:
+    """Ask for a file that need not be there."""
+    default_storage.exists(PROBE)
+
+
+# Only without the database can no page be answered. Were a process not ready while the cache, the
+# broker or the storage is away, which all processes share, there would be no site at all; as it is,
+# limits are not counted, work waits for its sweep, and pictures that are not cached are missing.
+CHECKS = (
+    Check("database", ask_database, required=True, every=1.0),
+    Check("cache", ask_cache, required=False, every=1.0),
+    Check("broker", ask_broker, required=False, every=5.0),
+    Check("storage", ask_storage, required=False, every=30.0),
+)
+
+
+def readiness() -> tuple[bool, Mapping[str, Mapping[str, Any]]]:
+    """Return whether requests can be answered, and what was found of each part."""
+    until = time.monotonic() + SECONDS
+    for check in CHECKS:
+        check.begin()
+    results = {check.name: check.result(until) for check in CHECKS}
+    ready = all(result.ok for result in results.values() if result.required)
+    return ready, {name: asdict(result) for name, result in results.items()}
+
+
+_migrated = threading.Event()
+
+
+def _is_migrated() -> bool:
+    return _migrated.is_set()
+
+
+def _note_migrations(applied: set[tuple[str, str]]) -> None:
+    """Remember once all migrations are applied. Raises NotReady."""
+    if missing := _last_migrations() - applied:
+        names = ", ".join(f"{app}.{name}" for app, name in sorted(missing)[:3])
+        raise NotReady(f"It lacks migrations ({names}): run manage.py migrate.")
+    _migrated.set()
+
+
+@once
+def _last_migrations() -> frozenset[tuple[str, str]]:
+    """Return the last migration of each app of this version."""
+    return frozenset(MigrationLoader(None).graph.leaf_nodes())
+
+
+def _own_connection() -> Any:
+    default = connections[DEFAULT_DB_ALIAS]
+    own = {**default.settings_dict, "OPTIONS": dict(default.settings_dict["OPTIONS"])}
+    own["OPTIONS"].pop("pool", None)
+    own["OPTIONS"]["connect_timeout"] = max(2, int(SECONDS))
+    return type(default)(own, DEFAULT_DB_ALIAS)

@@ -1,0 +1,129 @@
+"""What load balancers and orchestrators ask of a process and of its workers."""
+
+import json
+import os
+import threading
+import time
+from typing import Any
+
+import pytest
+from django.core.cache.backends.dummy import DummyCache
+from django.core.files.storage import default_storage
+from django.db import connections
+from django.test import Client
+
+from config.monitoring import alive, health, heartbeats
+from labeling.models import Heartbeat
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each check asked anew, on the tests' connection where that is the database's."""
+    monkeypatch.setattr(health, "CHECKS", tuple(_again(check) for check in health.CHECKS))
+    monkeypatch.setattr(health, "_migrated", threading.Event())
+
+
+def _again(check: health.Check) -> health.Check:
+    return health.Check(check.name, check._ask, required=check.required, every=0.0)
+
+
+def _ready(client: Client) -> tuple[int, dict[str, Any]]:
+    response = client.get("/readyz", headers={"host": "10.0.0.7:8000"})  # no ALLOWED_HOSTS has it
+    assert response["Cache-Control"] == "no-store" and not response.cookies
+    return response.status_code, json.loads(response.content)
+
+
+def test_a_live_process_says_so_under_any_host_and_asks_nothing(client):
+    response = client.get("/healthz", headers={"host": "10.0.0.7:8000"})
+    assert response.status_code == 200 and response.json() == {"alive": True}
+    assert not response.cookies and "X-Request-ID" not in response
+
+
+def test_it_is_ready_where_all_parts_answer(client, transactional_db):
+    status, answer = _ready(client)
+    assert (status, answer["ready"]) == (200, True)
+    assert set(answer["checks"]) == {"database", "cache", "broker", "storage"}
+    assert all(each["ok"] and each["seconds"] < 2 for each in answer["checks"].values())
+
+
+def test_without_the_database_it_is_not_ready_and_tells_no_secret(client, transactional_db, caplog):
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("HOST", "/nowhere"), ("PASSWORD", "hunter2")):
+            patch.setitem(connections.settings["default"], name, value)
+        status, answer = _ready(client)
+    assert (status, answer["ready"]) == (503, False)
+    error = answer["checks"]["database"]["error"]
+    assert error == "It cannot be reached (OperationalError)."
+    assert not caplog.records
+    assert "hunter2" not in json.dumps(answer) and "nowhere" not in json.dumps(answer)
+
+
+def test_a_database_that_lacks_migrations_is_not_ready(client, transactional_db, monkeypatch):
+    last = health._last_migrations() | {("labeling", "0999_of_tomorrow")}
+    monkeypatch.setattr(health, "_last_migrations", lambda: last)
+    status, answer = _ready(client)
+    assert status == 503
+    sentence = "It lacks migrations (labeling.0999_of_tomorrow): run manage.py migrate."
+    assert answer["checks"]["database"]["error"] == sentence
+
+
+def test_it_stays_ready_without_cache_and_storage_but_says_so(
+    client, transactional_db, monkeypatch
+):
+    monkeypatch.setattr(health, "cache", DummyCache("", {}))
+
+    def refuse(name: str) -> bool:
+        raise PermissionError(f"s3://secret-bucket/{name}")
+
+    monkeypatch.setattr(default_storage, "exists", refuse)
+    status, answer = _ready(client)
+    checks = answer["checks"]
+    assert (status, checks["cache"]["ok"], checks["storage"]["ok"]) == (200, False, False)
+    assert checks["storage"]["error"] == "It cannot be reached (PermissionError)."
+
+
+def test_a_part_that_hangs_is_waited_for_once_and_not_asked_again(monkeypatch):
+    asked, answer = [], threading.Event()
+
+    def hang() -> None:
+        asked.append(1)
+        answer.wait(30)
+
+    monkeypatch.setattr(health, "SECONDS", 0.05)
+    check = health.Check("storage", hang, required=False, every=1.0)
+    for _ in range(3):
+        check.begin()
+        result = check.result(time.monotonic() + 0.05)
+        assert not result.ok and "did not answer" in result.error
+    answer.set()
+    assert asked == [1]
+
+
+def test_a_worker_writes_signs_of_life_by_which_probes_know_it(db, settings, tmp_path, capsys):
+    settings.DATA_DIR = tmp_path
+    assert alive.silent(tmp_path, "worker", 60)[0].startswith("There is no sign of worker in ")
+    heartbeats.write("worker@here", "worker", ["celery", "generate"])
+    row = Heartbeat.objects.get()
+    assert (row.name, row.queues, row.worked_at) == ("worker@here", ["celery", "generate"], None)
+    assert alive.silent(tmp_path, "worker", 60) == []
+    os.utime(tmp_path / "heartbeats" / "worker@here", (0, time.time() - 100))
+    sentence = "worker@here has given no sign of life for 100 seconds."
+    assert alive.silent(tmp_path, "", 60) == [sentence]
+
+
+def test_a_scheduler_tells_when_it_sent_its_last_task(db, settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+    heartbeats.note_work()
+    heartbeats.write("scheduler@here", "scheduler", [])
+    sent = Heartbeat.objects.get().worked_at
+    assert sent is not None
+    heartbeats.write("scheduler@here", "scheduler", [])
+    assert Heartbeat.objects.get().worked_at == sent
+
+
+def test_the_command_for_probes_exits_by_what_it_finds(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    assert alive.main(["worker"]) == 1
+    assert "no sign of worker" in capsys.readouterr().err
+    alive.touch(tmp_path, "worker@here")
+    assert alive.main(["worker"]) == 0
