@@ -114,6 +114,7 @@ def test_a_task_takes_the_id_over_and_forgets_it_at_its_end(known):
 def test_levels_and_formats_that_are_none_are_refused(monkeypatch):
     from config import environment
 
+    monkeypatch.setattr(environment, "_variables", {})
     monkeypatch.setenv("LOG_FORMAT", "xml")
     with pytest.raises(ImproperlyConfigured, match="LOG_FORMAT must be line or json"):
         environment.text("LOG_FORMAT", "line", options=("line", "json"), about="")
