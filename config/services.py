@@ -2,7 +2,6 @@
 
 import socket
 import sys
-from pathlib import Path
 
 from config.servers.supervisor import Service
 
@@ -22,16 +21,24 @@ def web(listener: socket.socket) -> list[Service]:
     ]
 
 
-def worker(data_dir: Path) -> Service:
-    """Return the worker of all tasks but generation, with the scheduler of periodic ones."""
-    schedule = ["-B", "-s", str(data_dir / "beat-schedule")]
-    options = ["-Q", "celery", "-c", str(TASKS_AT_ONCE), "-n", "worker@%h"]
-    return _python("worker", *WORKER, *schedule, *options)
+def worker() -> Service:
+    """Return the worker of what is quick, with the scheduler of periodic tasks."""
+    return _worker("worker", "celery", "-B")
+
+
+def jobs() -> Service:
+    """Return the worker of what takes long: imports, exports, snapshots and runs."""
+    return _worker("jobs", "io,train,train-gpu")
 
 
 def sampler() -> Service:
     """Return the worker that generates pictures, one request at a time with its models loaded."""
-    return _python("sampler", *WORKER, "-Q", "generate", "-P", "solo", "-n", "sampler@%h")
+    return _python("sampler", *WORKER, "-Q", "draw", "-P", "solo", "-n", "sampler@%h")
+
+
+def _worker(name: str, queues: str, *options: str) -> Service:
+    named = ["-Q", queues, "-c", str(TASKS_AT_ONCE), "-n", f"{name}@%h"]
+    return _python(name, *WORKER, *named, *options)
 
 
 def _python(name: str, *arguments: str, fds: tuple[int, ...] = ()) -> Service:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-from config import cache, environment, logs, servers, storage
+from config import broker, cache, environment, logs, servers, storage
 
 environment.read_file()
 
@@ -211,7 +211,7 @@ _broker_url = environment.text(
     "CELERY_BROKER_URL",
     secret=True,
     shown="the embedded Valkey",
-    about="a Redis, Valkey or RabbitMQ of your own",
+    about="a Redis or Valkey of your own (redis://, rediss://), or RabbitMQ (amqp://, amqps://)",
 )
 _cache_url = environment.text(
     "CACHE_URL",
@@ -532,30 +532,43 @@ SPECTACULAR_SETTINGS = {
 }
 
 # The broker only wakes workers: everything that it carries can be found again in the database.
-CELERY_BROKER_URL = _broker_url or servers.broker_url(DATA_DIR)
+CELERY_BROKER_URL = broker.checked(_broker_url or servers.broker_url(DATA_DIR))
 # One cache for all processes. Without a Redis (the broker is RabbitMQ and CACHE_URL is not set),
 # each process has a cache, and counts limits, of its own.
 CACHES = {"default": _cache(_cache_url, CELERY_BROKER_URL)}
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "visibility_timeout": 3600,
-    "unacked_restore_interval": 10,
-    "max_retries": 1,  # a request does not wait for a broker that is down
-    "interval_start": 0,
-    "socket_timeout": 5,  # seconds: nor for one that hangs
-    "socket_connect_timeout": 5,
-}
+CELERY_BROKER_TRANSPORT_OPTIONS = broker.transport_options(CELERY_BROKER_URL)
+CELERY_BROKER_CONNECTION_TIMEOUT = broker.PATIENCE
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-# A worker consumes both queues unless -Q names one. A worker of its own for `generate` keeps its
-# models loaded, and a request for pictures waits for no other task.
-CELERY_TASK_QUEUES = {
-    name: {"exchange": name, "routing_key": name} for name in ("celery", "generate")
+# Work of one kind waits for no other: the quick kind is `celery`, `io` moves many files, `train`
+# and `train-gpu` compute for long, `draw` answers people who wait for pictures. A worker consumes
+# all queues unless -Q names some.
+QUEUES = "celery", "io", "train", "train-gpu", "draw"
+CELERY_TASK_QUEUES = {name: {"exchange": name, "routing_key": name} for name in QUEUES}
+CELERY_TASK_ROUTES = {
+    "labeling.tasks.advance_import": {"queue": "io"},
+    "labeling.tasks.advance_imports": {"queue": "io"},
+    "labeling.tasks.compare_snapshots": {"queue": "io"},
+    "labeling.tasks.cut_due_pictures": {"queue": "io"},
+    "labeling.tasks.cut_pictures": {"queue": "io"},
+    "labeling.tasks.delete_removed_files": {"queue": "io"},
+    "labeling.tasks.forget_uploads": {"queue": "io"},
+    "labeling.tasks.freeze": {"queue": "io"},
+    "labeling.tasks.freeze_due": {"queue": "io"},
+    "labeling.tasks.make_due_exports": {"queue": "io"},
+    "labeling.tasks.make_export": {"queue": "io"},
+    "training.tasks.follow_up": {"queue": "train"},
+    "training.tasks.generate": {"queue": "draw"},
+    "training.tasks.predict_new_concepts": {"queue": "train"},
+    "training.tasks.predict_zero_shot": {"queue": "train"},
+    "training.tasks.train": {"queue": "train"},
 }
-CELERY_TASK_ROUTES = {"training.tasks.generate": {"queue": "generate"}}
+CELERY_BEAT_SCHEDULER = "config.beat:LeasedScheduler"
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "recompute-due-projects": {"task": "labeling.tasks.aggregate_due", "schedule": 60.0},
     "fill-due-pools": {"task": "labeling.tasks.fill_due_pools", "schedule": 15.0},

@@ -1,25 +1,39 @@
 """Hand work to Celery. The database says what is due; the broker only wakes a worker sooner."""
 
 import logging
+import time
 from typing import Any
 
 from celery import Task
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
+AWAY_SECONDS = 5.0  # for which a broker that failed is not asked again
+RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+
 logger = logging.getLogger(__name__)
+_away_until = 0.0  # of the monotonic clock
 
 
-def enqueue_on_commit(task: "Task[..., Any]", *arguments: object) -> None:
+def enqueue_on_commit(task: "Task[..., Any]", *arguments: object, queue: str = "") -> None:
     """Send a task once the current transaction commits; outside a transaction, at once.
 
-    A broker that is away is logged and passed over: a periodic sweep finds the row later.
+    A broker that is away is logged and passed over, for a while without another try, so that nobody
+    waits for it again and again: a periodic sweep finds the row later. queue: another one than that
+    of the task.
     """
+    transaction.on_commit(lambda: _send(task, arguments, queue))
 
-    def send() -> None:
-        try:
-            task.apply_async(arguments, retry=False)
-        except OperationalError as error:
-            logger.warning("No worker was woken for %s%s: %s", task.name, arguments, error)
 
-    transaction.on_commit(send)
+def _send(task: "Task[..., Any]", arguments: tuple[object, ...], queue: str) -> None:
+    global _away_until
+    if time.monotonic() < _away_until:
+        return
+    options = {"queue": queue} if queue else {}
+    connection = task.app.connection_for_write()  # not opened; it knows the broker's errors
+    errors = connection.connection_errors + connection.channel_errors
+    try:  # again if a connection that lay idle turns out to be gone
+        task.apply_async(arguments, retry=True, retry_policy=RETRY, **options)
+    except (OperationalError, *errors) as error:
+        _away_until = time.monotonic() + AWAY_SECONDS
+        logger.warning("No worker was woken for %s%s: %s", task.name, arguments, error)

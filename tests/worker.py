@@ -17,18 +17,21 @@ Worker = subprocess.Popen[bytes]
 
 
 @pytest.fixture
-def start_worker(transactional_db: None, tmp_path: Path) -> Iterator[Callable[[], Worker]]:
-    """Start a worker process and wait until it takes tasks; all are ended with the test."""
+def start_worker(transactional_db: None, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
+    """Start a worker process and wait until it takes tasks; all are ended with the test.
+
+    It takes further options and variables of the environment.
+    """
     celery.app.control.purge()
     (tmp_path / "logs").mkdir()
     supervisor = Supervisor(data_dir=tmp_path, notify=print)
     url = servers.database_url(servers.data_dir(), name=connection.settings_dict["NAME"])
 
-    def start() -> Worker:
+    def start(*options: str, **environment: str) -> Worker:
         service = Service(
             f"worker-{len(supervisor.services)}",
-            [sys.executable, *services.WORKER, "-c", "1"],
-            environment={"DATABASE_URL": url},
+            [sys.executable, *services.WORKER, "-c", "1", *options],
+            environment={"DATABASE_URL": url, **environment},
         )
         supervisor.start(service)
         assert service.process
@@ -40,7 +43,7 @@ def start_worker(transactional_db: None, tmp_path: Path) -> Iterator[Callable[[]
 
 
 @pytest.fixture
-def worker(start_worker: Callable[[], Worker]) -> Worker:
+def worker(start_worker: Callable[..., Worker]) -> Worker:
     return start_worker()
 
 

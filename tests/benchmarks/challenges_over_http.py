@@ -92,7 +92,7 @@ def processes(*, worker: bool) -> Iterator[tuple[int, dict[int, str]]]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         wanted = {service.name: service for service in services.web(listener)}
         if worker:
-            wanted["worker"] = services.worker(Path(os.environ["DATA_DIR"]))
+            wanted["worker"] = services.worker()
         try:
             for service in wanted.values():
                 if service.name != "worker":

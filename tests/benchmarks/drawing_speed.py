@@ -150,7 +150,7 @@ def _web() -> Any:
 def _drawer() -> Iterator[None]:
     """Run a worker for generations as the demo does; yield once it is ready."""
     command = [sys.executable, "-m", "celery", "-A", "config.celery", "worker", "-l", "INFO"]
-    command += ["--without-gossip", "--without-mingle", "-Q", "generate", "-P", "solo"]
+    command += ["--without-gossip", "--without-mingle", "-Q", "draw", "-P", "solo"]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
         try:

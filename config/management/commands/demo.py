@@ -113,7 +113,7 @@ class Command(BaseCommand):
             for service in services.web(listener):
                 supervisor.start(service)
             _wait_for_page(supervisor, url)
-            for service in (services.worker(data_dir), services.sampler()):
+            for service in (services.worker(), services.jobs(), services.sampler()):
                 supervisor.start(service)
             self._ready(url, data_dir, password)
             self._watch(supervisor, client)
