@@ -6,6 +6,7 @@ import sys
 from django.core.checks import CheckMessage, Error
 
 from config.checks.database import check_database
+from config.checks.processes import check_processes
 from config.checks.settings import check_settings
 from config.checks.storage import check_storage
 
@@ -22,8 +23,7 @@ def check(role: str) -> None:
     """
     wrong = check_settings()
     if not _errors(wrong):
-        wrong += check_database()
-        wrong += check_storage()
+        wrong += [*check_database(), *check_storage(), *check_processes(role)]
     for message in wrong:
         if not message.is_serious():
             logger.warning("%s", message.msg)

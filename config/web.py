@@ -9,6 +9,7 @@ slowly hold memory but no thread.
 
 import gc
 import logging
+import os
 import resource
 import signal
 import socket
@@ -19,6 +20,7 @@ from django.conf import settings
 from waitress.server import create_server
 
 from config import language
+from config.monitoring import heartbeats
 from config.wsgi import application
 
 THREADS = 8
@@ -47,6 +49,8 @@ def serve(listener: socket.socket) -> None:
         ident=None,
     )
     Thread(target=language.preload, daemon=True).start()
+    name = f"web-{os.getpid()}@{socket.gethostname()}"
+    heartbeats.begin(name=name, kind="web", in_file=False)
     server.run()
 
 

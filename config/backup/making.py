@@ -16,6 +16,7 @@ from config.backup.errors import BackupError
 from config.backup.manifest import Manifest, StoredFile
 from config.backup.places import Place, object_name
 from config.backup.stored import Found
+from config.monitoring import identity
 
 AT_ONCE = 8  # files that are copied at once: a bucket takes long for each
 LOCK = 0xBAC4B  # PostgreSQL's advisory lock of this number: one backup at a time
@@ -49,7 +50,7 @@ def make(place: Place, *, keep: int = 0, say: Callable[[str], None] = lambda _: 
             made_at=manifests.now(),
             version=labeling.__version__,
             postgresql=_version_of_server(),
-            key=manifests.fingerprint_of_key(),
+            key=identity.of_key(),
             migrations=migrations,
             tables=dumped,
             sequences=_sequences(),

@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from django.utils.crypto import salted_hmac
-
 from config.backup.errors import BackupError
 from config.backup.places import Kept, Place
 
@@ -65,11 +63,6 @@ class Manifest:
 def now() -> str:
     """Return the time as manifests have it."""
     return datetime.now(UTC).isoformat()
-
-
-def fingerprint_of_key() -> str:
-    """Return by what two installations can tell whether their SECRET_KEY is the same."""
-    return salted_hmac("config.backup", "key", algorithm="sha256").hexdigest()[:16]
 
 
 def names(place: Place) -> list[str]:

@@ -11,9 +11,10 @@ def register() -> None:
     from django.core.checks import register as registered
 
     from config.checks.database import check_database
+    from config.checks.processes import check_processes
     from config.checks.settings import check_settings
     from config.checks.storage import check_storage
 
     registered(check_settings, "settings")
-    for check in (check_database, check_storage):
+    for check in (check_database, check_storage, check_processes):
         registered(check, "installation", deploy=True)

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 
-from config.monitoring import alive
+from config.monitoring import alive, identity
 from labeling.models import Heartbeat
 
 SECONDS = 10.0  # between two of them
@@ -26,12 +26,12 @@ _worked = threading.Event()
 _name = ""
 
 
-def begin(*, name: str, kind: str, queues: Sequence[str] = ()) -> None:
-    """Give signs of life from a thread, from now on."""
+def begin(*, name: str, kind: str, queues: Sequence[str] = (), in_file: bool = True) -> None:
+    """Give signs of life from a thread, from now on: in a row, and for probes in a file."""
     global _name
     _name = name
     _stop.clear()
-    arguments = (name, kind, list(queues))
+    arguments = (name, kind, list(queues), in_file)
     threading.Thread(target=_beat, args=arguments, name="heartbeat", daemon=True).start()
 
 
@@ -47,10 +47,11 @@ def note_work(**signal: Any) -> None:
     _worked.set()
 
 
-def write(name: str, kind: str, queues: list[str]) -> None:
+def write(name: str, kind: str, queues: list[str], in_file: bool = True) -> None:
     """Write one sign of life."""
-    alive.touch(settings.DATA_DIR, name)
-    values: dict[str, Any] = {"kind": kind, "queues": queues, "at": Now()}
+    if in_file:
+        alive.touch(settings.DATA_DIR, name)
+    values: dict[str, Any] = {"kind": kind, "queues": queues, "at": Now(), **identity.own()}
     if _worked.is_set():
         _worked.clear()
         values["worked_at"] = Now()
@@ -62,11 +63,11 @@ def forget() -> None:
     Heartbeat.objects.filter(at__lt=Now() - FORGOTTEN).delete()
 
 
-def _beat(name: str, kind: str, queues: list[str]) -> None:
+def _beat(name: str, kind: str, queues: list[str], in_file: bool) -> None:
     failed = False
     while True:
         try:
-            write(name, kind, queues)
+            write(name, kind, queues, in_file)
             forget()
             failed = False
         except (DatabaseError, OSError) as error:

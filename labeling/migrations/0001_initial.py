@@ -63,10 +63,13 @@ class Migration(migrations.Migration):
             name='Heartbeat',
             fields=[
                 ('name', models.CharField(max_length=200, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('worker', 'Worker'), ('scheduler', 'Scheduler')], max_length=9)),
+                ('kind', models.CharField(choices=[('worker', 'Worker'), ('scheduler', 'Scheduler'), ('web', 'Web')], max_length=9)),
                 ('queues', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=100), default=list, help_text='From which a worker takes tasks.', size=None)),
                 ('at', models.DateTimeField(help_text="The last one, by the database's clock.")),
                 ('worked_at', models.DateTimeField(blank=True, help_text='When a scheduler sent its last task.', null=True)),
+                ('version', models.CharField(blank=True, help_text='Of its code.', max_length=40)),
+                ('migrations', models.CharField(blank=True, help_text='By which processes that know the same ones are told.', max_length=16)),
+                ('key', models.CharField(blank=True, help_text='By which processes with the same SECRET_KEY are told.', max_length=16)),
             ],
         ),
         migrations.CreateModel(

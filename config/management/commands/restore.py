@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
 from config import backup
-from config.backup.manifest import fingerprint_of_key
+from config.monitoring import identity
 
 
 class Command(BaseCommand):
@@ -39,7 +39,7 @@ class Command(BaseCommand):
             f"Backup {found.name}, of Tessera {found.version}, is restored:"
             f" {sum(table.rows for table in found.tables):,} rows, {found.file_count:,} files."
         )
-        if found.key != fingerprint_of_key():
+        if found.key != identity.of_key():
             self.stderr.write(
                 "SECRET_KEY is another one than where the backup was made: all must sign in anew,"
                 " and visitors are taken for new ones. Set the earlier one if you have it."
