@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.apps import AdminConfig
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
 LOOP = {
     "Projects": ("Project", "Membership", "Invitation", "Event"),
@@ -27,11 +29,15 @@ class AdminSite(admin.AdminSite):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Sign in, and merge what this browser's visitor answered, as the site's own form does."""
-        from labeling.accounts.views import keep_answers  # once the apps are loaded
+        from django.contrib.auth.views import redirect_to_login  # once the apps are loaded
 
+        from labeling.accounts import arrivals  # once the apps are loaded
+
+        if settings.OIDC_ISSUER and not request.user.is_authenticated and request.method == "GET":
+            return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
         response = super().login(request, extra_context)
         if request.method == "POST" and request.user.is_authenticated:
-            keep_answers(request, response, request.user)
+            arrivals.keep_answers(request, response, request.user)
         return response
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:

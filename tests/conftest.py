@@ -22,7 +22,13 @@ from tests import emptying
 from tests.live_requests import CountingHandler
 from tests.services import pgbouncer
 
-pytest_plugins = ["tests.browser", "tests.buckets", "tests.cast", "tests.worker"]
+pytest_plugins = [
+    "tests.browser",
+    "tests.buckets",
+    "tests.cast",
+    "tests.openid_provider",
+    "tests.worker",
+]
 LONGEST = (
     "tests/training/test_worker.py",
     "tests/frontend/test_accessibility.py",

@@ -26,7 +26,8 @@ project-export-download
 project-history-csv project-run-live project-run-log project-run-report project-run-sample
 project-sample project-compare-live project-train-outlook take_part set_up showcase_picture
 withdraw forget-me account-email account-email-confirm password_reset password_reset_done
-password_reset_confirm password_reset_complete captcha-recaptcha recaptcha/enterprise.js
+password_reset_confirm password_reset_complete openid openid-callback sign-in-link
+captcha-recaptcha recaptcha/enterprise.js
 captcha-hcaptcha 1/api.js captcha/1/api.js captcha-tessera captcha-frame captcha-sheet
 captcha-verify-recaptcha captcha-verify-hcaptcha recaptcha/enterprise/siteverify
 captcha/siteverify captcha-worker

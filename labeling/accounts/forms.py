@@ -4,6 +4,7 @@ import math
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
+from django.conf import settings
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AuthenticationForm, PasswordResetForm, UserCreationForm
 from django.contrib.auth.models import User
@@ -14,7 +15,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from labeling.accounts import limits, mail, names, set_up
+from labeling import counters
+from labeling.accounts import limits, mail, names, openid, set_up
 from labeling.addresses import client_address
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ class SignInForm(AuthenticationForm):
         super().__init__(*args, label_suffix="", **kwargs)
 
     def clean(self) -> dict[str, Any]:
+        if not settings.PASSWORDS:
+            raise forms.ValidationError(gettext("Nobody signs in by a password here."), "off")
         name = self.cleaned_data.get("username")
         if name is None or not self.cleaned_data.get("password"):
             return super().clean()
@@ -43,9 +47,15 @@ class SignInForm(AuthenticationForm):
         try:
             attempt.count()
         except limits.TooManyAttempts as error:
+            counters.count("sign_ins", way="password", outcome="limited")
             raise too_many(TOO_MANY_SIGN_INS, error) from None
-        cleaned = super().clean()  # raises where name and password do not match
+        try:
+            cleaned = super().clean()  # raises where name and password do not match
+        except forms.ValidationError:
+            counters.count("sign_ins", way="password", outcome="refused")
+            raise
         attempt.succeed()
+        counters.count("sign_ins", way="password", outcome="succeeded")
         return cleaned
 
 
@@ -175,9 +185,22 @@ class EmailForm(PasswordForm):
 
 
 class DeleteForm(PasswordForm):
-    """Ask what becomes of the answers, before an account is deleted."""
+    """Ask what becomes of the answers, before an account is deleted.
+
+    Whoever has no password must have signed in lately in its place.
+    """
 
     too_many_attempts = TOO_MANY_DELETIONS
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        user = cast(User, self.request.user)
+        if not (settings.PASSWORDS and user.has_usable_password()):
+            del self.fields["password"]
+
+    def may_be_sent(self) -> bool:
+        """Whether there is a password to give, or a sign-in that is recent."""
+        return "password" in self.fields or openid.has_signed_in_lately(self.request)
 
     answers = forms.ChoiceField(choices=[("withdraw", ""), ("leave", "")])
 
@@ -208,6 +231,24 @@ class SetUpForm(SignUpForm):
         except set_up.WrongCode as error:
             raise forms.ValidationError(str(error), code="wrong_code") from None
         return code
+
+
+class SetUpCodeForm(forms.Form):
+    """Ask for the code alone: who the first administrator is, the provider says."""
+
+    code = SetUpForm.declared_fields["code"]
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
+        self.request = request
+
+    def clean_code(self) -> str:
+        try:
+            limits.count_set_up(client_address(self.request))
+        except limits.TooManyAttempts as error:
+            raise too_many(SetUpForm.too_many_attempts, error) from None
+        return SetUpForm.clean_code(cast(SetUpForm, self))
 
 
 def too_many(sentence: Promise, error: limits.TooManyAttempts) -> forms.ValidationError:

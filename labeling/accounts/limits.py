@@ -91,6 +91,11 @@ def count_account(address: str) -> None:
     _count(f"account:{_digest(address)}", settings.NEWCOMERS_PER_ADDRESS, DAY)
 
 
+def count_openid(address: str) -> None:
+    """Count an attempt to sign in elsewhere; raises TooManyAttempts."""
+    _count(f"openid:{_digest(address)}", PER_ADDRESS)
+
+
 def count_invitation_guess(address: str) -> None:
     """Count a token that belongs to no invitation; raises TooManyAttempts."""
     _count(f"invitation:{_digest(address)}", INVITATION_GUESSES_PER_ADDRESS)

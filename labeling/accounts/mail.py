@@ -7,7 +7,7 @@ import logging
 import threading
 
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.core import signing
 from django.core.mail import EmailMessage
 from django.urls import reverse
@@ -28,6 +28,12 @@ class BadLink(ValueError):
 def is_configured() -> bool:
     """Return whether mail can be sent."""
     return bool(settings.EMAIL_HOST)
+
+
+def resets_passwords(user: AbstractBaseUser | AnonymousUser) -> bool:
+    """Return whether an address is of use to a user: it serves to reset a password."""
+    has_password = isinstance(user, User) and user.has_usable_password()
+    return is_configured() and bool(settings.PASSWORDS) and has_password
 
 
 def send_later(message: EmailMessage) -> None:

@@ -88,7 +88,12 @@ def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _page(request: HttpRequest, form: TokenForm, secret: str = "") -> HttpResponse:
     rows = tokens.valid().filter(user=request.user.pk)
-    context = {"tokens": rows, "form": form, "secret": secret, "has_mail": mail.is_configured()}
+    context = {
+        "tokens": rows,
+        "form": form,
+        "secret": secret,
+        "has_mail": mail.resets_passwords(request.user),
+    }
     return render(request, "account.html", context)
 
 

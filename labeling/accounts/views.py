@@ -1,5 +1,6 @@
 """The pages of accounts: sign in, out and up, reset the password, delete the account."""
 
+import time
 from typing import Any, cast
 
 from django.conf import settings
@@ -14,24 +15,34 @@ from django.forms import BaseForm
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import path, reverse
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.urls import path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 
-from labeling import access, tokens, visitors
-from labeling.accounts import deletion, limits, mail, merging, set_up, token_pages
+from labeling import counters, tokens, visitors
+from labeling.accounts import (
+    arrivals,
+    deletion,
+    limits,
+    links,
+    mail,
+    openid,
+    set_up,
+    token_pages,
+)
 from labeling.accounts.forms import (
     TOO_MANY,
     DeleteForm,
     EmailForm,
     NewAccountForm,
     ResetForm,
+    SetUpCodeForm,
     SetUpForm,
     SignInForm,
     too_many,
 )
+from labeling.accounts.openid import views as openid_views
 from labeling.addresses import client_address
 
 TOO_MANY_LINKS = gettext_lazy("There were too many attempts to confirm an address.")
@@ -42,20 +53,15 @@ class SignIn(auth.LoginView):
     authentication_form = SignInForm
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(**kwargs, has_mail=mail.is_configured())
+        context = super().get_context_data(**kwargs, has_mail=mail.is_configured())
+        return context | ways_to_sign_in()
 
     def get_default_redirect_url(self) -> str:
-        """Lead whoever has projects to them, or to the only one; visitors to the first page."""
-        rows = access.projects(self.request.user)[:2]
-        if len(rows) == 1:
-            return rows[0].get_absolute_url()
-        if rows or access.may_create(self.request.user):
-            return reverse("projects")
-        return super().get_default_redirect_url()
+        return arrivals.default(self.request.user)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         response = super().form_valid(form)
-        return keep_answers(self.request, response, form.get_user())
+        return arrivals.keep_answers(self.request, response, form.get_user())
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         return self.render_to_response(self.get_context_data(form=form), status=_status(form))
@@ -68,30 +74,24 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     """
     if set_up.is_needed():
         return redirect("set_up")
-    target = _target(request)
+    if not settings.PASSWORDS:
+        return redirect("login")
+    target = arrivals.target(request)
     form = NewAccountForm(request.POST or None, request=request)
     if form.is_valid() and _may_have_account(request, form):
         user = _with_no_address(form)
         login(request, user)
         if address := form.cleaned_data.get("email"):
             _ask_to_confirm(request, user, address)
-        return keep_answers(request, redirect(target or "home"), user)
-    context = {"form": form, "next": target}
+        return arrivals.keep_answers(request, redirect(target or "home"), user)
+    context = {"form": form, "next": target, **ways_to_sign_in()}
     return render(request, "sign_up.html", context, status=_status(form))
 
 
-def keep_answers(request: HttpRequest, response: HttpResponse, user: User) -> HttpResponse:
-    """Merge what this browser's visitor answered into the account; take the cookie back.
-
-    Only a form of ours with its CSRF token leads here, so nobody else's page can sign a browser in
-    to an account of theirs and so learn what its visitor answered.
-    """
-    visitor = visitors.visitor(request)
-    if visitor is not None:
-        merging.merge(visitor=visitor, user=user)
-    if settings.PSEUDONYM_COOKIE in request.COOKIES:
-        visitors.forget(response)
-    return response
+def ways_to_sign_in() -> dict[str, Any]:
+    """Return what pages say of them."""
+    name = settings.OIDC_NAME if openid.is_configured() else ""
+    return {"passwords": settings.PASSWORDS, "openid_name": name}
 
 
 def _may_have_account(request: HttpRequest, form: NewAccountForm) -> bool:
@@ -124,21 +124,14 @@ def _ask_to_confirm(request: HttpRequest, user: User, address: str) -> None:
     messages.success(request, sentence % {"address": address})
 
 
-def _target(request: HttpRequest) -> str:
-    """Return where to go afterwards, as `next` says; empty where that is another site."""
-    target = request.POST.get("next") or request.GET.get("next") or ""
-    safe = url_has_allowed_host_and_scheme(
-        target, {request.get_host()}, require_https=request.is_secure()
-    )
-    return target if safe else ""
-
-
 @never_cache
 @login_required
 def delete_account(request: HttpRequest) -> HttpResponse:
     """Delete the account, once its password is given and it is said what becomes of the answers."""
     user = cast(User, request.user)
     form = DeleteForm(request.POST or None, request=request)
+    if not form.may_be_sent():
+        return render(request, "account_delete.html", {"sign_in_again": True, **ways_to_sign_in()})
     refusal = ""
     try:
         deletion.check(user)
@@ -161,7 +154,7 @@ def delete_account(request: HttpRequest) -> HttpResponse:
 @login_required
 def account_email(request: HttpRequest) -> HttpResponse:
     """Send a link to a new address; take the address away by POST with `remove`."""
-    if not mail.is_configured():
+    if not mail.resets_passwords(request.user):
         raise Http404
     user = cast(User, request.user)
     if request.method == "POST" and "remove" in request.POST:
@@ -203,7 +196,7 @@ class Reset(auth.PasswordResetView):
     form_class = ResetForm
 
     def dispatch(self, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not mail.is_configured():
+        if not (mail.is_configured() and settings.PASSWORDS):
             raise Http404
         return super().dispatch(*args, **kwargs)
 
@@ -219,6 +212,11 @@ class ResetConfirm(auth.PasswordResetConfirmView):
 
     template_name = "password_reset_confirm.html"
 
+    def dispatch(self, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not settings.PASSWORDS:
+            raise Http404
+        return super().dispatch(*args, **kwargs)
+
     def form_valid(self, form: "SetPasswordForm[User]") -> HttpResponse:
         tokens.revoke_all(form.user.pk)
         return super().form_valid(form)
@@ -230,6 +228,8 @@ def set_up_page(request: HttpRequest) -> HttpResponse:
     if not set_up.is_needed():
         return redirect("login")
     initial = {"code": request.GET.get("code", "")[:40]}
+    if openid.is_configured() and (request.POST.get("way") == "openid" or not settings.PASSWORDS):
+        return _set_up_by_openid(request, initial)
     form = SetUpForm(request.POST or None, request=request, initial=initial)
     if form.is_valid():
         try:
@@ -241,8 +241,36 @@ def set_up_page(request: HttpRequest) -> HttpResponse:
         except set_up.Done:
             return redirect("login")
         login(request, user)
-        return keep_answers(request, redirect("project-new"), user)
-    return render(request, "set_up.html", {"form": form}, status=_status(form))
+        return arrivals.keep_answers(request, redirect("project-new"), user)
+    context = {"form": form, **ways_to_sign_in()}
+    return render(request, "set_up.html", context, status=_status(form))
+
+
+def _set_up_by_openid(request: HttpRequest, initial: dict[str, str]) -> HttpResponse:
+    """Let whoever has the code sign in elsewhere, and be the first administrator."""
+    form = SetUpCodeForm(request.POST or None, request=request, initial=initial)
+    if form.is_valid():
+        request.session[openid.SET_UP] = True
+        return openid_views.leave(request)
+    context = {"form": form, **ways_to_sign_in(), "passwords": False}
+    return render(request, "set_up.html", context, status=_status(form))
+
+
+@never_cache
+def sign_in_by_link(request: HttpRequest, token: str) -> HttpResponse:
+    """Sign in by a link that somebody who runs the server made; by POST, once."""
+    try:
+        user = links.read(token)
+    except links.BadLink as refusal:
+        return render(request, "sign_in_link.html", {"refusal": refusal}, status=410)
+    if request.method == "POST":
+        login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+        request.session[openid.SIGNED_IN_AT] = time.time()
+        counters.count("sign_ins", way="link", outcome="succeeded")
+        return arrivals.keep_answers(request, redirect(arrivals.default(user)), user)
+    response = render(request, "sign_in_link.html", {"owner": user})
+    response["Referrer-Policy"] = "same-origin"  # the address is a secret
+    return response
 
 
 def _status(form: BaseForm, field: str = NON_FIELD_ERRORS) -> int:
@@ -251,6 +279,7 @@ def _status(form: BaseForm, field: str = NON_FIELD_ERRORS) -> int:
 
 urlpatterns = [
     path("sign-in/", SignIn.as_view(), name="login"),
+    path("sign-in/link/<str:token>/", sign_in_by_link, name="sign-in-link"),
     path("sign-out/", auth.LogoutView.as_view(), name="logout"),
     path("set-up/", set_up_page, name="set_up"),
     path("sign-up/", sign_up, name="sign_up"),
@@ -274,4 +303,5 @@ urlpatterns = [
         name="password_reset_complete",
     ),
     *token_pages.urlpatterns,
+    *openid_views.urlpatterns,
 ]

@@ -15,6 +15,7 @@ from labeling.admin import (
     questions,
     removals,
     snapshots,
+    social,
     withdrawals,
 )
 
@@ -30,6 +31,7 @@ __all__ = [
     "questions",
     "removals",
     "snapshots",
+    "social",
     "withdrawals",
 ]
 
