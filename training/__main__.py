@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from training.engine.loop.stop import STOPPED
+from training.engine.loop.stop import PEER_FAILED, STOPPED
 
 if TYPE_CHECKING:
     from training.engine.evaluation.predictions import Outputs
@@ -26,10 +26,13 @@ def main(arguments: list[str] | None = None) -> int:
     # on a machine where others are at work too.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     options = _parser().parse_args(arguments)
-    from training.engine.files import TrainingError, in_words, is_memory
+    from training.engine.files import PeerError, TrainingError, in_words, is_memory
 
     try:
-        _run(options)
+        return _run(options)
+    except PeerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return PEER_FAILED
     except (TrainingError, OSError, MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and not is_memory(error):
             raise
@@ -37,17 +40,20 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    return 0
 
 
 def _exit_on_sigterm(number: int, frame: FrameType | None) -> None:
     raise SystemExit(STOPPED)
 
 
-def _run(options: argparse.Namespace) -> None:
-    """Import only what the subcommand needs: torch takes seconds."""
+def _run(options: argparse.Namespace) -> int:
+    """Import only what the subcommand needs: torch takes seconds. Return the exit status."""
     match options.command:
         case "fit":
+            if options.processes > 1:
+                from training.engine.loop.launch import launch
+
+                return launch(options.run, options.processes)
             from training.engine.run import fit
 
             fit(options.run)
@@ -145,6 +151,7 @@ def _run(options: argparse.Namespace) -> None:
             outputs = {"features": options.features, "log_odds": options.log_odds}
             number = zero_shot.predict(subjects, encoder, options.cache, **outputs)
             print(f"{number} predictions in {options.log_odds}")
+    return 0
 
 
 def _outputs(options: argparse.Namespace) -> "Outputs | None":
@@ -232,6 +239,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     fit = commands.add_parser("fit", help="fit the run that a folder describes, or resume it")
     fit.add_argument("run", type=Path)
+    fit.add_argument(
+        "--processes", type=_integer(1), default=1, help="of this machine, a GPU each (1)"
+    )
     sample = commands.add_parser("sample", help="generate images with any model that can")
     sample.add_argument("model", type=Path)
     sample.add_argument("--prompts", type=Path, required=True, help="a prompt a line")

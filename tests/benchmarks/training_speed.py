@@ -73,7 +73,7 @@ def with_network(config: DiffusionConfig, source: Source, network: nn.Module) ->
     """Return the recipe on pixels with a network that is not its own."""
     training = DiffusionTraining(config, source)
     training.network = network.to(device())
-    training.phases = (Phase("flow", training.network, training.loss),)
+    training.phases = (Phase("flow", training.network, training.draw, training.loss),)
     return training
 
 
@@ -140,7 +140,7 @@ def learned(contestant: Contestant, prompt_set: PromptSet, judge: Judge, seconds
     while not loop.finished:
         loop.advance()
     rate = loop.step * training.config.batch / loop.elapsed
-    read = seconds_of(lambda: training.sample_batch(training.config.batch), 20)
+    read = seconds_of(lambda: training.draw(training.config.batch), 20)
     model = training.model(loop.ema.network).with_options({"sampler": "euler"})
     right = intervals.mean(
         prompt_set.r_precision(judge.embed_pictures(prompt_set.sample(model)), judge)
@@ -221,7 +221,7 @@ def trained(name: str, source: Source, matrix: float) -> str:
     for _ in range(20 if gpu else 1):
         loop.advance()
     step = seconds_of(loop.advance, 100 if gpu else 2)
-    read = seconds_of(lambda: training.sample_batch(config.batch), 20)
+    read = seconds_of(lambda: training.draw(config.batch), 20)
     share = flops(config) * config.batch / step / matrix
     count = sum(parameter.numel() for parameter in training.network.parameters())
     return (

@@ -24,8 +24,13 @@ class PowerEMA:
         beta = (1 - 1 / step) ** (self.gamma + 1)
         pairs = zip(self.network.parameters(), network.parameters(), strict=True)
         trained = [(mean, weight) for mean, weight in pairs if weight.requires_grad]
-        means: list[Tensor] = [mean for mean, _ in trained]
-        weights: list[Tensor] = [weight for _, weight in trained]
+        means = [_held(mean) for mean, _ in trained]
+        weights = [_held(weight) for _, weight in trained]
         torch._foreach_lerp_(means, weights, 1 - beta)
         for averaged, buffer in zip(self.network.buffers(), network.buffers(), strict=True):
             averaged.copy_(buffer)
+
+
+def _held(tensor: Tensor) -> Tensor:
+    """Return the part of a tensor that this process holds, where several share it."""
+    return tensor.to_local() if hasattr(tensor, "to_local") else tensor

@@ -25,6 +25,14 @@ class TrainingError(Exception):
     """An error that a person can mend, described in one sentence."""
 
 
+class PeerError(TrainingError):
+    """Another process of the same run has failed: of itself, this one could go on."""
+
+    def __init__(self, reason: str = "") -> None:
+        told = "Another process of this run has failed: see its own error."
+        super().__init__(f"{told} ({reason})" if reason else told)
+
+
 def in_words(error: Exception) -> str:
     """Describe an error of the machine, and what to do about it."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):

@@ -35,7 +35,7 @@ RECIPES = {
 
 LOOP_OPTIONS = (  # of every recipe
     "steps batch learning_rate warmup weight_decay beta1 prompts samples judge_steps "
-    "checkpoint_steps grid_steps precision compile"
+    "checkpoint_steps grid_steps precision compile parallel"
 )
 OWN_OPTIONS = {
     "clip": "size tower text tune zoom shift light",

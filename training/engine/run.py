@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from training.engine.config import RunConfig, read_config
 from training.engine.data.packing import pack
@@ -35,6 +36,7 @@ from training.engine.loop.stop import STOPPED, StopSignal
 from training.engine.loop.tracking import Tracking
 from training.engine.progress import samples
 from training.engine.publishing.card import write_card
+from training.engine.ranks import alone, rank
 from training.engine.recipes import RECIPES, data_of, load_generator
 from training.engine.recipes.base import OnStage, Source, Training
 from training.engine.recipes.stored import WEIGHTS
@@ -47,12 +49,12 @@ RESULTS = ("metrics.json", "model/config.json", "report.html")  # of a finished 
 def fit(folder: Path) -> None:
     """Fit the run that the folder's ``config.json`` describes, or resume it.
 
-    1. Join the other processes, where torchrun started several; the first one leads.
+    1. Join the other processes, where several were started; the first one leads.
     2. Read the config and lock the folder; leave a finished run alone.
     3. Read the snapshot and prepare the recipe, which packs, encodes and caches its data.
     4. Resume from the last checkpoint, with the same state in every process.
     5. Train, with checkpoints and grids of samples.
-    6. Save the model; from here on the first process is alone.
+    6. Save the model; from here on the first process works alone, and the others wait for it.
     7. Evaluate the model.
     8. Write the model's card and the report.
 
@@ -60,7 +62,7 @@ def fit(folder: Path) -> None:
     """
     stop = StopSignal()
     with distributed.joined(), ExitStack() as stack:  # 1
-        leading = distributed.rank() == 0
+        leading = rank() == 0
         with distributed.together():  # 2
             config = read_config(folder)
             if leading:
@@ -83,20 +85,30 @@ def fit(folder: Path) -> None:
         prompts = _prompts(config, snapshot)
         loop = Loop(training, config.settings, config.seed, config.time_limit)
         resume(folder, loop)  # 4
+        loop.divide()
         progress.start_training(loop)
         train(folder, loop, prompts, progress, stop)  # 5
+        network = loop.averaged()
+        with distributed.together(), alone():
+            if leading:
+                about = _describe(config, loop, snapshot, prompts)
+                save_model(folder, loop.training, network, about, config, snapshot)  # 6
+                progress.stage("evaluate")
+                _finish(folder, loop, config, snapshot, tracking)
+                progress.stage("done")
         distributed.leave_together()
-        if not leading:
-            return
-        save_model(folder, loop, _describe(config, loop, snapshot, prompts), config, snapshot)  # 6
-        progress.stage("evaluate")
-        metrics = evaluate(folder / "model", snapshot, cache=config.cache, judge=config.encoder)
-        metrics |= {"steps": loop.step, "training_seconds": round(loop.elapsed, 1)}
-        write_json(folder / "metrics.json", metrics)  # 7
-        tracking.numbers(loop.step, metrics)
-        write_card(folder / "model", metrics, snapshot)
-        write_report(folder)  # 8
-        progress.stage("done")
+
+
+def _finish(
+    folder: Path, loop: Loop, config: RunConfig, snapshot: Snapshot, tracking: Tracking
+) -> None:
+    """Evaluate the model; write its card and the run's report."""
+    metrics = evaluate(folder / "model", snapshot, cache=config.cache, judge=config.encoder)
+    metrics |= {"steps": loop.step, "training_seconds": round(loop.elapsed, 1)}
+    write_json(folder / "metrics.json", metrics)  # 7
+    tracking.numbers(loop.step, metrics)
+    write_card(folder / "model", metrics, snapshot)
+    write_report(folder)  # 8
 
 
 def is_finished(folder: Path) -> bool:
@@ -124,16 +136,20 @@ def prepare(config: RunConfig, snapshot: Snapshot, on_step: OnStage) -> Training
 
 
 def resume(folder: Path, loop: Loop) -> None:
-    """Continue from the first process's last checkpoint, or from its first weights.
+    """Continue from the last checkpoint that any process finds, or from the first one's weights.
 
-    Other processes may have run folders of their own, on other machines, without checkpoints.
+    Other machines may have run folders of their own, and the first process may have been on one of
+    them before.
     """
+    last = checkpoints.paths(folder)
+    _, source = distributed.largest(int(last[-1].stem) if last else -1)
     with distributed.together():
-        if distributed.rank() == 0:
-            if checkpoint := checkpoints.latest(folder):
-                loop.restore(checkpoint)
+        if rank() == source and (checkpoint := checkpoints.latest(folder)):
+            loop.restore(checkpoint)
+    loop.share(source)
+    with distributed.together():
+        if rank() == 0:
             _remove_grids_after(folder, loop.step)
-    loop.share()
 
 
 def train(
@@ -143,19 +159,16 @@ def train(
 
     A grid comes before the checkpoint of its step, so that a killed run samples it again.
     """
-    if distributed.rank() == 0:
+    if rank() == 0:
         write_json(folder / "prompts.json", list(prompts))
     stop.training = True
     while not loop.finished:
-        progress.stepped(loop, loop.advance())
-        stopping = _stopping(stop)
+        progress.stepped(loop, loop.advance(stop.received))
         if _due(loop, loop.config.grid_steps):
-            with distributed.together():
-                _save_grid(folder, loop, prompts, progress.tracking)
-        if stopping or _due(loop, loop.config.checkpoint_steps):
-            with distributed.together():
-                _save_checkpoint(folder, loop)
-        if stopping:
+            _save_grid(folder, loop, prompts, progress.tracking)
+        if loop.stopping or _due(loop, loop.config.checkpoint_steps):
+            _save_checkpoint(folder, loop)
+        if loop.stopping:
             progress.write()
             raise SystemExit(STOPPED)
     stop.training = False
@@ -164,11 +177,16 @@ def train(
 
 
 def save_model(
-    folder: Path, loop: Loop, about: dict[str, Any], config: RunConfig, snapshot: Snapshot
+    folder: Path,
+    training: Training,
+    network: nn.Module,
+    about: dict[str, Any],
+    config: RunConfig,
+    snapshot: Snapshot,
 ) -> None:
     """Write the model folder: the averaged network, and what its samples are compared with."""
     with draft(folder / "model") as model:
-        loop.training.save(loop.ema.network, model, about)
+        training.save(network, model, about)
         if RECIPES[config.recipe].generative:
             rows = snapshot.train
             size = min(load_generator(model).size, NEIGHBOUR_SIZE)
@@ -187,7 +205,7 @@ def _set_up_torch(config: RunConfig) -> None:
 
 def _require_same(config: RunConfig, snapshot: Snapshot) -> None:
     """Check that all processes train on the same data by the same settings."""
-    own = config.recipe, config.settings, config.seed, config.time_limit, snapshot.digest
+    own = repr((config.recipe, config.settings, config.seed, config.time_limit, snapshot.digest))
     first = distributed.share_object(own)
     with distributed.together():
         if own != first:
@@ -208,12 +226,15 @@ def _due(loop: Loop, every: int) -> bool:
 
 
 def _save_grid(folder: Path, loop: Loop, prompts: tuple[str, ...], tracking: Tracking) -> None:
-    if distributed.rank() == 0:
-        loop.state().check_finite()
-        picture = loop.training.sample_grid(loop.ema.network, prompts)
-        if picture is not None:
-            write_bytes(folder / "samples" / f"{loop.step:06}.png", picture)
-            tracking.picture(loop.step, picture)
+    state, network = loop.state(), loop.averaged()
+    leading = rank() == 0
+    with distributed.together(), alone():
+        if leading:
+            state.check_finite()
+            picture = loop.training.sample_grid(network, prompts)
+            if picture is not None:
+                write_bytes(folder / "samples" / f"{loop.step:06}.png", picture)
+                tracking.picture(loop.step, picture)
 
 
 def _remove_grids_after(folder: Path, step: int) -> None:
@@ -224,8 +245,10 @@ def _remove_grids_after(folder: Path, step: int) -> None:
 
 
 def _save_checkpoint(folder: Path, loop: Loop) -> None:
-    if distributed.rank() == 0:
-        checkpoints.save(folder, loop.state())
+    state = loop.state()
+    with distributed.together():
+        if rank() == 0:
+            checkpoints.save(folder, state)
 
 
 def _describe(

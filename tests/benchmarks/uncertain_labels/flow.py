@@ -1,5 +1,6 @@
 """A rectified flow on principal components: the product's, but that examples may be weighted."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,17 +62,16 @@ class FlowTraining(Unsaved):
     def __init__(
         self, conditioning: Conditioning, latents: Tensor, scale: Tensor, seed: int
     ) -> None:
-        self.conditioning, self.latents = conditioning, latents
+        self.conditioning = conditioning
         self.error_scale = (scale / scale.mean()).sqrt()
         torch.manual_seed(seed)
         self.network: nn.Module = ConditionalMLP(
             len(scale), conditioning.text.shape[1], WIDTH, DEPTH, PRODUCT.expansion
         )
-        self.phases = (Phase("flow", self.network, self.loss),)
+        self.phases = (Phase("flow", self.network, partial(draw, latents), self.loss),)
 
-    def loss(self, count: int) -> Tensor:
-        """Return the weighted loss in v-space of a fresh batch."""
-        batch = draw(self.latents, count)
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the weighted loss in v-space of a batch."""
         error = self.error(batch, self.conditioning.text[batch.rows])
         weight = self.conditioning.weight[batch.rows]
         loss: Tensor = (error.square().mean(1) * weight).mean()

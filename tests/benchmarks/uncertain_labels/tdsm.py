@@ -20,11 +20,13 @@ noisy labels, its being trained first and frozen, and the estimated transitions.
 - Where the class is dropped for guidance, all predictions are the same, and so is the objective.
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
 from tests.benchmarks.uncertain_labels.arms import Conditioning, NoisyLabels
-from tests.benchmarks.uncertain_labels.flow import FlowTraining, Unsaved, draw
+from tests.benchmarks.uncertain_labels.flow import Batch, FlowTraining, Unsaved, draw
 from training.engine.loop.loop import Loop
 from training.engine.networks.mlp import FREQUENCIES, fourier_features
 from training.engine.recipes.base import Config, Phase
@@ -81,16 +83,15 @@ class ClassifierTraining(Unsaved):
     """Learn from noisy labels by forward correction: true classes, through the transitions."""
 
     def __init__(self, noisy: NoisyLabels, latents: Tensor, seed: int) -> None:
-        self.labels, self.latents = noisy.labels, latents
+        self.labels = noisy.labels
         torch.manual_seed(seed)
         classifier = NoisyPictureClassifier(latents.shape[2], len(noisy.names), noisy.transitions)
         self.network: nn.Module = classifier
-        self.phases = (Phase("classifier", classifier, self.loss),)
+        self.phases = (Phase("classifier", classifier, partial(draw, latents), self.loss),)
 
-    def loss(self, count: int) -> Tensor:
-        """Return the cross-entropy of a fresh batch's labels, and the transitions' volume."""
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the cross-entropy of a batch's labels, and the transitions' volume."""
         assert isinstance(self.network, NoisyPictureClassifier)
-        batch = draw(self.latents, count)
         transitions = self.network.transitions()
         chances = self.network(batch.noisy, batch.t) @ transitions  # (B, C)
         given = chances.gather(1, self.labels[batch.rows, None])
@@ -112,11 +113,10 @@ class TransitionAwareTraining(FlowTraining):
         super().__init__(conditioning, latents, scale, seed)
         self.classifier = classifier.eval().requires_grad_(False)
 
-    def loss(self, count: int) -> Tensor:
+    def loss(self, batch: Batch) -> Tensor:
         """Return an estimate of the objective ‖Σ w(y)·error(y)‖², with its gradient."""
         noisy = self.conditioning.noisy
         assert noisy is not None
-        batch = draw(self.latents, count)
         weights = self.classifier.weights(batch.noisy, batch.t, noisy.labels[batch.rows])
         first, *others = torch.multinomial(weights, 1 + OTHERS, replacement=True).T  # (B,) each
         error = self.error(batch, noisy.names[first])

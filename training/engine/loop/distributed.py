@@ -1,23 +1,30 @@
 """Several processes that train one network, started by torchrun; a single one otherwise.
 
-Tensors travel by NCCL between GPUs. What processes tell each other beside that travels by gloo:
-it waits as long as the first process needs, and notices at once when a process has ended.
+Gradients travel by NCCL between GPUs. What processes tell each other beside that travels by gloo:
+it waits as long as the first process needs, and notices at once when a process has ended. Nothing
+that arrives is unpickled.
 """
 
+import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from training.engine.files import TrainingError
+from labeling import processes
+from training.engine.files import PeerError, TrainingError, in_words, is_memory
+from training.engine.ranks import rank, size
 
 PATIENCE = timedelta(days=7)  # for what the first process does while the others wait
-FAILED = "Another process of this run has failed: see its own error."
+POLL = 0.2  # seconds, at most, after which a process that waits for the others sees a signal
+ERROR_FILE = "TORCHELASTIC_ERROR_FILE"  # where torchrun looks for a process's last words
 
 _control: Any = None  # the gloo group
 
@@ -27,10 +34,13 @@ def join() -> None:
     global _control
     if int(os.environ.get("WORLD_SIZE", "1")) < 2 or dist.is_initialized():
         return
+    if ERROR_FILE in os.environ:  # else a killed torchrun would leave processes at work on the run
+        processes.die_with(os.getppid())
     if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    _control = dist.new_group(backend="gloo", timeout=PATIENCE)
+        torch.cuda.set_device(_gpu())
+    with _peers():
+        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        _control = dist.new_group(backend="gloo", timeout=PATIENCE)
 
 
 def leave() -> None:
@@ -57,21 +67,28 @@ def leave_together() -> None:
 @contextmanager
 def joined() -> Iterator[None]:
     """Join the other processes and leave them at the end of the block."""
-    join()
     try:
+        join()
         yield
+    except Exception as error:
+        record(error)
+        raise
     finally:
         leave()
 
 
-def rank() -> int:
-    """Return this process's number, 0 for the first."""
-    return dist.get_rank() if dist.is_initialized() else 0
-
-
-def size() -> int:
-    """Return the number of processes."""
-    return dist.get_world_size() if dist.is_initialized() else 1
+def record(error: BaseException) -> None:
+    """Let torchrun know why this process fails, unless it has said so, or another one is why."""
+    path = os.environ.get(ERROR_FILE)
+    if not path or isinstance(error, PeerError) or Path(path).exists():
+        return
+    if not isinstance(error, TrainingError | OSError | MemoryError | RuntimeError):
+        return
+    if isinstance(error, RuntimeError) and not is_memory(error):
+        return
+    said = {"message": in_words(error), "extraInfo": {"timestamp": str(int(time.time()))}}
+    with suppress(OSError):
+        Path(path).write_text(json.dumps({"message": said}))
 
 
 @contextmanager
@@ -82,11 +99,12 @@ def together() -> Iterator[None]:
     """
     try:
         yield
-    except BaseException:
+    except BaseException as error:
+        record(error)
         _all(False)
         raise
     if not _all(True):
-        raise TrainingError(FAILED)
+        raise PeerError
 
 
 @contextmanager
@@ -101,60 +119,62 @@ def first() -> Iterator[None]:
             try:
                 yield
                 done = True
+            except BaseException as error:
+                record(error)
+                raise
             finally:
                 share_object(done)
         elif share_object(False):
             yield
         else:
-            raise TrainingError(FAILED)
+            raise PeerError
 
 
-def share_object(value: Any) -> Any:
-    """Return the first process's value in every process; it is pickled."""
+def share_object(value: Any, source: int = 0) -> Any:
+    """Return one process's value in every process, as JSON brings it there."""
     if size() < 2:
         return value
-    values = [value]
-    with _peers():
-        dist.broadcast_object_list(values, 0, group=_control)
-    return values[0]
+    text = torch.tensor(list(json.dumps(value).encode()), dtype=torch.uint8)
+    length = torch.tensor(len(text))
+    _wait(dist.broadcast(length, source, group=_control, async_op=True))
+    text = text if rank() == source else torch.empty(int(length), dtype=torch.uint8)
+    _wait(dist.broadcast(text, source, group=_control, async_op=True))
+    return json.loads(bytes(text.tolist()))
 
 
-def share(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the first process's tensors in every process; in the others on the CPU."""
+def share(tensors: Mapping[str, Tensor], source: int = 0) -> dict[str, Tensor]:
+    """Return one process's tensors in every process; in the others on the CPU."""
     if size() < 2:
         return dict(tensors)
-    shapes = share_object({name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()})
+    own = {name: [list(tensor.shape), str(tensor.dtype)] for name, tensor in tensors.items()}
     shared = {}
-    for name, (shape, dtype) in shapes.items():
-        copy = tensors[name].cpu().contiguous() if rank() == 0 else torch.empty(shape, dtype=dtype)
-        with _peers():
-            dist.broadcast(copy, 0, group=_control)
+    for name, (shape, kind) in share_object(own, source).items():
+        dtype = getattr(torch, kind.removeprefix("torch."))
+        sends = rank() == source
+        copy = tensors[name].cpu().contiguous() if sends else torch.empty(shape, dtype=dtype)
+        _wait(dist.broadcast(copy, source, group=_control, async_op=True))
         shared[name] = copy
-    return dict(tensors) if rank() == 0 else shared
-
-
-def average(tensors: Iterable[Tensor | None]) -> None:
-    """Replace each tensor by its mean over all processes, in one message."""
-    if size() < 2:
-        return
-    known = [tensor for tensor in tensors if tensor is not None]
-    flat = torch.cat([tensor.flatten() for tensor in known])
-    with _peers():
-        dist.all_reduce(flat)
-    flat /= size()
-    parts = torch.split(flat, [tensor.numel() for tensor in known])
-    for tensor, part in zip(known, parts, strict=True):
-        tensor.copy_(part.view_as(tensor))
+    return dict(tensors) if rank() == source else shared
 
 
 def mean(*values: float) -> tuple[float, ...]:
     """Return the values' means over all processes, the same in each."""
     if size() < 2:
         return values
-    at = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    numbers = torch.tensor(values, dtype=torch.float64, device=at)
-    average([numbers])
-    return tuple(numbers.tolist())
+    numbers = torch.tensor(values, dtype=torch.float64)
+    _wait(dist.all_reduce(numbers, group=_control, async_op=True))
+    return tuple((numbers / size()).tolist())
+
+
+def largest(value: int) -> tuple[int, int]:
+    """Return the largest of all processes' values, and which process has it first."""
+    if size() < 2:
+        return value, 0
+    values = [torch.zeros(1, dtype=torch.int64) for _ in range(size())]
+    own = torch.tensor([value])
+    _wait(dist.all_gather(values, own, group=_control, async_op=True))
+    every = [int(number) for number in values]
+    return max(every), every.index(max(every))
 
 
 def _all(succeeded: bool) -> bool:
@@ -162,9 +182,29 @@ def _all(succeeded: bool) -> bool:
     if size() < 2:
         return succeeded
     flag = torch.tensor(float(succeeded))
-    with _peers():
-        dist.all_reduce(flag, dist.ReduceOp.MIN, group=_control)
+    _wait(dist.all_reduce(flag, dist.ReduceOp.MIN, group=_control, async_op=True))
     return bool(flag)
+
+
+def _wait(work: Any) -> None:
+    """Wait for the others, open to signals, which torch's own waiting is not."""
+    pause = 1e-4
+    while not work.is_completed():
+        time.sleep(pause)
+        pause = min(2 * pause, POLL)
+    with _peers():
+        work.wait()
+
+
+def _gpu() -> int:
+    """Return the number of this process's GPU."""
+    number, known = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if number >= known:
+        raise TrainingError(
+            f"This machine has {known} GPUs, and more processes were started here: "
+            f"start {known}, or hide the GPUs (CUDA_VISIBLE_DEVICES) to train on processors."
+        )
+    return number
 
 
 @contextmanager
@@ -174,4 +214,4 @@ def _peers() -> Iterator[None]:
         yield
     except RuntimeError as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise TrainingError(f"{FAILED} ({reason})") from error
+        raise PeerError(reason) from error

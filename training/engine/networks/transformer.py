@@ -73,9 +73,7 @@ class Transformer(nn.Module):
     """Predict tokens (B, T, L) of square pictures, T = side²: logits (B, T, L, K).
 
     The input of a position is the token before it and the one above it; it never sees its own
-    token or later ones. ``token_dropout`` is the mean probability, in training, that a token is
-    hidden from later positions; its rate differs from picture to picture. So the network relies
-    more on the condition, and errors in sampled tokens lead it less astray.
+    token or later ones.
     """
 
     def __init__(
@@ -90,11 +88,9 @@ class Transformer(nn.Module):
         depth: int,
         heads: int,
         dropout: float,
-        token_dropout: float,
     ) -> None:
         super().__init__()
         self.codes, self.levels, self.side, self.heads = codes, levels, side, heads
-        self.token_dropout = token_dropout
         self.condition_embedder = ConditionEmbedder(text_width, width, ratings)
         self.cond_mlp = nn.Sequential(nn.SiLU(), nn.Linear(width, width), nn.SiLU())
         self.previous_embed = nn.Embedding(levels * codes + 1, width)  # the last: no token
@@ -114,9 +110,11 @@ class Transformer(nn.Module):
         for axis in (self.row_proj, self.column_proj):
             nn.init.normal_(axis.bias, std=0.1)
 
-    def forward(self, tokens: Tensor, condition: Condition) -> Tensor:
-        hidden = self.hidden_states(tokens[:, :-1], self.embed_condition(condition))  # (B, T, C)
-        return torch.stack([self.logits(hidden, tokens, i) for i in range(self.levels)], dim=2)
+    def forward(self, tokens: Tensor, condition: Condition, hidden: Tensor | None = None) -> Tensor:
+        """Return the logits; ``hidden`` (B, T − 1) are tokens that later positions do not see."""
+        c = self.embed_condition(condition)
+        states = self.hidden_states(tokens[:, :-1], c, hidden=hidden)  # (B, T, C)
+        return torch.stack([self.logits(states, tokens, i) for i in range(self.levels)], dim=2)
 
     def embed_condition(self, condition: Condition) -> Tensor:
         """Return the condition's embedding (B, C)."""
@@ -128,13 +126,19 @@ class Transformer(nn.Module):
         weight = self.previous_embed.weight
         return KVCache(weight, len(self.blocks), self.heads, batch, self.side**2)
 
-    def hidden_states(self, tokens: Tensor, c: Tensor, cache: KVCache | None = None) -> Tensor:
+    def hidden_states(
+        self,
+        tokens: Tensor,
+        c: Tensor,
+        cache: KVCache | None = None,
+        hidden: Tensor | None = None,
+    ) -> Tensor:
         """Return states (B, t + 1, C) of the tokens (B, t, L) and the next, given c (B, C).
 
         With a cache, return the states of those positions only that it does not hold yet.
         """
         start = cache.length if cache is not None else 0
-        x = self._embed(tokens, c, start)
+        x = self._embed(tokens, c, start, hidden)
         for block in self.blocks:
             x = block(x, c[:, None], cache)
         if cache is not None:
@@ -148,16 +152,14 @@ class Transformer(nn.Module):
         out: Tensor = self.out_mlps[level](hidden)
         return out
 
-    def _embed(self, tokens: Tensor, c: Tensor, start: int) -> Tensor:
+    def _embed(self, tokens: Tensor, c: Tensor, start: int, hidden: Tensor | None) -> Tensor:
         """Return inputs (B, t + 1 − start, C) of the positions from ``start`` on."""
         batch, known, _ = tokens.shape
         offsets = torch.arange(self.levels, device=tokens.device) * self.codes
         no_token = self.levels * self.codes
         ids = tokens + offsets  # (B, t, L)
-        if self.training and self.token_dropout:
-            rate = 2 * self.token_dropout * torch.rand(batch, 1, 1, device=tokens.device)
-            hidden = torch.rand(batch, known, 1, device=tokens.device) < rate
-            ids = ids.masked_fill(hidden, no_token)
+        if hidden is not None:
+            ids = ids.masked_fill(hidden[..., None], no_token)
         border = tokens.new_full((batch, self.side, self.levels), no_token)
         padded = torch.cat([border, ids], dim=1)  # (B, side + t, L)
         at = torch.arange(start, known + 1, device=tokens.device)  # positions

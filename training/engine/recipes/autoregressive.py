@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -77,6 +77,15 @@ class AutoregressiveConfig(Config):
         return self.levels if self.tokens == "patches" else 1
 
 
+class Batch(NamedTuple):
+    """What the tokens of B pictures are read and predicted from."""
+
+    rows: Tensor  # (B,)
+    mirrored: Tensor  # (B,) whether a picture is
+    condition: Condition
+    hidden: Tensor  # (B, T − 1) whether a token is hidden from later positions
+
+
 class AutoregressiveTraining:
     """A network in training, with the codebook, pictures, texts and confidences of one snapshot."""
 
@@ -94,25 +103,35 @@ class AutoregressiveTraining:
         ratings = len(self.conditions.ratings)
         self.network = build_network(config, self.codebook.count, self.encoder.width, ratings)
         self.network.to(device())
-        self.phases = (Phase("tokens", self.network, self.loss),)
+        self.phases = (Phase("tokens", self.network, self.draw, self.loss),)
 
-    def loss(self, count: int) -> Tensor:
-        """Return the nats per token of a new batch."""
-        tokens, condition = self.sample_batch(count)
-        return nats(self.network(tokens, condition), tokens).mean()
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the nats per token of a batch."""
+        tokens = self.tokens(batch)
+        return nats(self.network(tokens, batch.condition, batch.hidden), tokens).mean()
 
-    def sample_batch(self, count: int) -> tuple[Tensor, Condition]:
-        """Return tokens (B, T, L) and the condition of each picture."""
+    def draw(self, count: int) -> Batch:
+        """Return a new batch.
+
+        How many tokens are hidden differs from picture to picture, so that the network relies more
+        on the condition, and errors in sampled tokens lead it less astray.
+        """
         rows = torch.randint(len(self.pictures), (count,))
-        pictures = self.pictures.batch(rows)  # (B, 3, s, s)
-        mirrored = torch.rand(count, 1, 1, 1, device=device()) < self.config.flip_prob
-        pictures = torch.where(mirrored, pictures.flip(3), pictures)
-        with torch.autocast(device().type, enabled=False):  # close codes need full precision
-            tokens = self.codebook.encode(pictures)
+        mirrored = torch.rand(count, device=device()) < self.config.flip_prob
         condition = self.conditions.sample(
             rows, cond_drop_prob=self.config.cond_drop_prob, jitter=self.config.jitter
         )
-        return tokens, condition
+        rate = 2 * self.config.token_dropout * torch.rand(count, 1, device=device())
+        hidden = torch.rand(count, self.network.side**2 - 1, device=device()) < rate
+        return Batch(rows, mirrored, condition, hidden)
+
+    def tokens(self, batch: Batch) -> Tensor:
+        """Return the tokens (B, T, L) of a batch's pictures."""
+        pictures = self.pictures.batch(batch.rows)  # (B, 3, s, s)
+        mirrored = batch.mirrored[:, None, None, None]
+        pictures = torch.where(mirrored, pictures.flip(3), pictures)
+        with torch.autocast(device().type, enabled=False):  # close codes need full precision
+            return self.codebook.encode(pictures)
 
     def sample_grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
         return sample_grid(self.model(network), prompts, self.config.samples)
@@ -142,7 +161,6 @@ def build_network(
         depth=config.depth,
         heads=config.heads,
         dropout=config.dropout,
-        token_dropout=config.token_dropout,
     )
 
 

@@ -25,7 +25,10 @@ from training.engine.values import is_number, is_text
 class Config:
     """The options that the loop needs of any recipe, and the ranges of all options."""
 
-    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {"precision": ("auto", "float32", "bf16")}
+    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
+        "precision": ("auto", "float32", "bf16"),
+        "parallel": ("auto", "ddp", "fsdp"),
+    }
     FROM_ZERO: ClassVar[tuple[str, ...]] = ("judge_steps", "grid_steps", "warmup")
     SIGNED: ClassVar[tuple[str, ...]] = ()
     SAMPLING: ClassVar[tuple[str, ...]] = ()  # options that a finished model accepts
@@ -43,6 +46,7 @@ class Config:
     grid_steps: int = 500
     precision: str = "auto"  # auto (bf16 on CUDA), float32 or bf16
     compile: bool = True  # on CUDA alone: on a processor it costs more than it saves
+    parallel: str = "auto"  # of several processes: ddp, a copy in each; fsdp, a part in each
 
 
 C = TypeVar("C", bound=Config)
@@ -129,13 +133,16 @@ class Source:
 class Phase(NamedTuple):
     """A part of a training step: it minimises ``loss`` over the parameters of ``module``.
 
-    ``loss(count)`` returns the mean loss (a scalar) of a new random batch of ``count`` pictures.
-    Its randomness comes from torch's global generator alone.
+    ``draw(count)`` returns a new random batch of ``count`` pictures: a tuple of tensors, and of
+    such tuples, whose first dimension counts pictures. Its randomness comes from torch's global
+    generator alone. ``loss(batch)`` returns the mean loss (a scalar) of such a batch or of a part
+    of one: of several processes, each draws the whole batch and learns from its own part.
     """
 
     name: str
     module: nn.Module
-    loss: Callable[[int], Tensor]
+    draw: Callable[[int], Any]
+    loss: Callable[[Any], Tensor]
 
 
 class Training(Protocol):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ from training.engine.encoders.frozen_clip import FrozenClip
 from training.engine.encoders.libraries import open_clip
 from training.engine.encoders.text import Spec, sentence_encoder, sentence_folder, word_encoder
 from training.engine.files import TrainingError, write_json, write_tensors
+from training.engine.ranks import gathered
 from training.engine.recipes.base import Config, Phase, Source
 
 
@@ -47,6 +48,23 @@ class ClipConfig(Config):
     grid_steps: int = 0  # it generates no images
 
 
+class Changes(NamedTuple):
+    """How pictures are varied, each in its own way."""
+
+    scale: Tensor  # (B,)
+    mirror: Tensor  # (B,) -1: mirrored, 1: not
+    shift: Tensor  # (B, 2)
+    light: Tensor  # (B,)
+
+
+class Batch(NamedTuple):
+    """B pictures, each with one of its texts."""
+
+    rows: Tensor  # (B,) of pictures
+    slot: Tensor  # (B,) which of a picture's texts
+    changes: Changes
+
+
 class ClipTraining:
     """Towers in training, with the pictures and texts of one snapshot."""
 
@@ -67,19 +85,24 @@ class ClipTraining:
         self.network = self.model.network.to(device())
         if source.init:
             load_weights(source.init, self.network)
-        self.phases = (Phase("contrast", self.network, self.loss),)
+        self.phases = (Phase("contrast", self.network, self.draw, self.loss),)
         self.images = self.model.images(self.rows, source.cache)
         self.texts = self.model.texts(texts.texts, source.cache).to(device())
         self.criterion = open_clip().ClipLoss()
 
-    def loss(self, count: int) -> Tensor:
-        """Return open_clip's loss of a fresh batch: each picture with one of its likely texts."""
+    def draw(self, count: int) -> Batch:
+        """Return a new batch: each picture with one of its likely texts."""
         rows = torch.randperm(len(self.rows))[:count]
-        index = rows.to(device())
-        slot = torch.multinomial(self.slot_weights[index], 1)[:, 0]
-        images = self.images[rows].to(device())
-        images = self.model.augmented(images, partial(augment, self.config))
-        loss: Tensor = self.criterion(*self.network(images, self.texts[self.slots[index, slot]]))
+        slot = torch.multinomial(self.slot_weights[rows.to(device())], 1)[:, 0]
+        return Batch(rows, slot, random_changes(self.config, len(rows)))
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return open_clip's loss of a batch, in which pictures meet the texts of all processes."""
+        images = self.images[batch.rows].to(device())
+        images = self.model.augmented(images, partial(changed, changes=batch.changes))
+        texts = self.texts[self.slots[batch.rows.to(device()), batch.slot]]
+        images, texts, scale = self.network(images, texts)
+        loss: Tensor = self.criterion(gathered(images), gathered(texts), scale)
         return loss
 
     def sample_grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
@@ -114,19 +137,23 @@ def _frozen(config: ClipConfig) -> ClipModel | None:
         return None
 
 
-def augment(config: ClipConfig, images: Tensor) -> Tensor:
-    """Scale, move, mirror and light pictures at random.
+def random_changes(config: ClipConfig, count: int) -> Changes:
+    """Return how to scale, mirror, move and light so many pictures."""
+    at = device()
+    return Changes(
+        scale=1 + config.zoom * (2 * torch.rand(count, device=at) - 1),
+        mirror=torch.where(torch.rand(count, device=at) < 0.5, -1.0, 1.0),
+        shift=2 * config.shift * (2 * torch.rand(count, 2, device=at) - 1),
+        light=1 + config.light * (2 * torch.rand(count, device=at) - 1),
+    )
 
-    Take uint8 (B, s, s, 3), return floats (B, 3, s, s) about [-1, 1].
-    """
-    count, at = len(images), images.device
-    scale = 1 + config.zoom * (2 * torch.rand(count, device=at) - 1)
-    mirror = torch.where(torch.rand(count, device=at) < 0.5, -1.0, 1.0)
-    theta = torch.zeros(count, 2, 3, device=at)
-    theta[:, 0, 0], theta[:, 1, 1] = scale * mirror, scale
-    theta[:, :, 2] = 2 * config.shift * (2 * torch.rand(count, 2, device=at) - 1)
+
+def changed(images: Tensor, changes: Changes) -> Tensor:
+    """Return uint8 pictures (B, s, s, 3) as floats (B, 3, s, s) about [-1, 1], varied."""
+    theta = torch.zeros(len(images), 2, 3, device=images.device)
+    theta[:, 0, 0], theta[:, 1, 1] = changes.scale * changes.mirror, changes.scale
+    theta[:, :, 2] = changes.shift
     floats = images.permute(0, 3, 1, 2).float() / 127.5 - 1
     where = affine_grid(theta, list(floats.shape), align_corners=False)
     moved = grid_sample(floats, where, padding_mode="border", align_corners=False)
-    light = 1 + config.light * (2 * torch.rand(count, 1, 1, 1, device=at) - 1)
-    return (moved + 1) * light - 1
+    return (moved + 1) * changes.light[:, None, None, None] - 1

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -38,13 +38,24 @@ from training.engine.latents.spaces import (
 from training.engine.recipes.base import Phase, Source, sample_grid
 from training.engine.recipes.diffusion_model import DiffusionConfig, Model, build_network, load
 from training.engine.recipes.going_on import take_weights
-from training.engine.recipes.preference_loss import PreferenceLoss
+from training.engine.recipes.preference_loss import PairBatch, PreferenceLoss
 from training.engine.recipes.stored import PromptEncoder
 from training.engine.sampling.distillation import Distillation, Student, distil
 
 DRAWN_SHARE = 0.2  # of a batch, at most, that models drew
 
 VARIANTS = 4  # of each picture, where pictures are moved
+
+
+class Batch(NamedTuple):
+    """What the errors of B pictures are computed from."""
+
+    x0: Tensor  # (B, …) latents
+    noise: Tensor  # (B, …)
+    t: Tensor  # (B,) times, from 0 to 1
+    condition: Condition
+    change: Tensor  # (B, 4) how the pictures were mirrored, moved and scaled
+    pairs: PairBatch | None  # of drawings, where people's preferences are learnt
 
 
 class DiffusionTraining:
@@ -87,7 +98,7 @@ class DiffusionTraining:
         if start:
             take_weights(self.network, start.network.state_dict(), known)
             self.preferences = self._preferences(drawn)
-        self.phases = (Phase("flow", self.network, self.loss),)
+        self.phases = (Phase("flow", self.network, self.draw, self.loss),)
 
     def _latent_space(
         self, rows: Sequence[Row], pixels: Pixels, recoloured: Pixels, source: Source
@@ -126,16 +137,26 @@ class DiffusionTraining:
 
         return PreferenceLoss(self.network, preferences, latents, prompts, self.errors)
 
-    def loss(self, count: int) -> Tensor:
-        """Return the weighted squared error of the velocity on a new batch.
+    def draw(self, count: int) -> Batch:
+        """Return a new batch.
 
         Where the run goes on from a model, what people preferred is learnt beside it.
         """
-        x0, change, condition = self.sample_batch(count)  # (B, …), (B, 4), (B, …)
-        t = self.sample_times(count)
-        loss = self.errors(self.network, x0, torch.randn_like(x0), t, condition, change).mean()
-        if self.preferences:
-            loss = loss + self.preferences(self.network, count, self.sample_times)
+        x0, change, condition = self.sample_batch(count)
+        t, noise = self.sample_times(count), torch.randn_like(x0)
+        pairs = (
+            self.preferences.draw(self.sample_times(count), torch.randn_like(x0))
+            if self.preferences
+            else None
+        )
+        return Batch(x0, noise, t, condition, change, pairs)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the weighted squared error of the velocity on a batch."""
+        x0, noise, t, condition, change, pairs = batch
+        loss = self.errors(self.network, x0, noise, t, condition, change).mean()
+        if self.preferences and pairs:
+            loss = loss + self.preferences(self.network, pairs)
         return loss
 
     def sample_times(self, count: int) -> Tensor:

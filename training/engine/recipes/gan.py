@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -69,6 +69,7 @@ class GANConfig(Config):
     CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
         **Config.CHOICES,
         "space": ("components", "autoencoder", "pixels"),
+        "parallel": ("auto", "ddp"),  # gradients of gradients need all of a network
     }
     FROM_ZERO: ClassVar[tuple[str, ...]] = (*Config.FROM_ZERO, "depth")
     SAMPLING: ClassVar[tuple[str, ...]] = ("guidance", "truncation")
@@ -126,25 +127,31 @@ def discriminator_loss(
     condition: Condition,
     *,
     penalty: float,
-    contrast: float,
+    contrast: float = 0.0,
+    negatives: Tensor | None = None,
 ) -> Tensor:
     """Return E[f(D(G(z)) − D(x)) + γ/2 (R1 + R2)], f(t) = log(1 + eᵗ) (equations 2, 4 and 5).
 
-    ``contrast`` adds f(D(x') − D(x)). With a probability of 3/4 · confidence x' is the real
-    picture of another condition, since a mismatch should score low (arXiv 1605.05396), else noise.
+    ``contrast`` adds f(D(x') − D(x)), where x' are the ``negatives`` (B, …).
     """
     real, fake = real.detach().requires_grad_(), fake.detach().requires_grad_()
     real_score, fake_score = discriminator(real, condition), discriminator(fake, condition)
     r1, r2 = gradient_penalty(real_score, real), gradient_penalty(fake_score, fake)
     loss = softplus(fake_score - real_score) + penalty / 2 * (r1 + r2)
-    if contrast:
-        real = real.detach()
-        noisy = torch.rand_like(condition.confidence) >= 0.75 * condition.confidence
-        noisy = noisy.view(-1, *[1] * (real.ndim - 1))
-        negatives = torch.where(noisy, shuffled(real), real.roll(1, 0))
-        negative_score = discriminator(negatives, condition)
-        loss = loss + contrast * softplus(negative_score - real_score)
+    if negatives is not None:
+        loss = loss + contrast * softplus(discriminator(negatives, condition) - real_score)
     return loss.mean()
+
+
+def random_negatives(real: Tensor, condition: Condition) -> Tensor:
+    """Return what does not fit the conditions of real samples (B, …).
+
+    With a probability of 3/4 · confidence that is the real picture of another condition, since a
+    mismatch should score low (arXiv 1605.05396), else noise.
+    """
+    noisy = torch.rand_like(condition.confidence) >= 0.75 * condition.confidence
+    noisy = noisy.view(-1, *[1] * (real.ndim - 1))
+    return torch.where(noisy, shuffled(real), real.roll(1, 0))
 
 
 def shuffled(samples: Tensor) -> Tensor:
@@ -183,6 +190,16 @@ def frozen(module: nn.Module) -> Iterator[None]:
 # Training
 
 
+class Batch(NamedTuple):
+    """B real pictures, and what as many are generated from."""
+
+    real: Tensor  # (B, …) samples, as D sees them
+    noise: Tensor  # (B, Z)
+    condition: Condition  # of both
+    mirrored: Tensor  # (B,) whether D sees the generated one mirrored
+    negatives: Tensor | None  # (B, …)
+
+
 class GANTraining:
     """Two networks in training, with the pictures, texts and confidences of one snapshot."""
 
@@ -200,32 +217,47 @@ class GANTraining:
         bind(self.network, self.space)
         self.network.to(device())
         self.phases = (
-            Phase("discriminator", self.network.discriminator, self.discriminate),
-            Phase("generator", self.network.generator, self.generate),
+            Phase("discriminator", self.network.discriminator, self.draw, self.discriminate),
+            Phase("generator", self.network.generator, self.draw_without, self.generate),
         )
 
-    def discriminate(self, count: int) -> Tensor:
-        """Return the discriminator's loss on a new batch."""
+    def discriminate(self, batch: Batch) -> Tensor:
+        """Return the discriminator's loss on a batch."""
         with torch.no_grad():
-            real, fake, condition = self.sample_batch(count)
+            fake = self.generated(batch)
         return discriminator_loss(
             self.network.discriminator,
-            real,
+            batch.real,
             fake,
-            condition,
+            batch.condition,
             penalty=self.config.penalty,
             contrast=self.config.contrast,
+            negatives=batch.negatives,
         )
 
-    def generate(self, count: int) -> Tensor:
-        """Return the generator's loss on a new batch."""
-        real, fake, condition = self.sample_batch(count)
-        return generator_loss(self.network.discriminator, real, fake, condition)
+    def generate(self, batch: Batch) -> Tensor:
+        """Return the generator's loss on a batch."""
+        fake = self.generated(batch)
+        return generator_loss(self.network.discriminator, batch.real, fake, batch.condition)
 
-    def sample_batch(self, count: int) -> tuple[Tensor, Tensor, Condition]:
-        """Return real and generated samples (B, …) of the same conditions, as D sees them.
+    def generated(self, batch: Batch) -> Tensor:
+        """Return generated samples (B, …), as D sees them."""
+        fake: Tensor = self.network.generator(batch.noise, batch.condition)
+        mirrored = batch.mirrored.view(-1, *[1] * (fake.ndim - 1))
+        return torch.where(mirrored, self.space.mirrored(fake), fake)
 
-        Mirroring both with a probability of at most 1/2 does not leak into G (arXiv 2006.06676).
+    def draw(self, count: int) -> Batch:
+        """Return a new batch, with negatives where they are wanted."""
+        batch = self.draw_without(count)
+        if not self.config.contrast:
+            return batch
+        return batch._replace(negatives=random_negatives(batch.real, batch.condition))
+
+    def draw_without(self, count: int) -> Batch:
+        """Return a new batch without negatives.
+
+        Mirroring what is real and what is generated with a probability of at most 1/2 does not
+        leak into G (arXiv 2006.06676).
         """
         config, at = self.config, device()
         rows = torch.randint(self.rows, (count,), device=at)
@@ -234,10 +266,8 @@ class GANTraining:
         )
         mirrored, mirrored_fake = torch.rand(2, count, device=at) < config.flip_prob
         real = self.dataset.batch(rows, mirrored.float())
-        fake = self.network.generator(torch.randn(count, config.noise, device=at), condition)
-        mirrored_fake = mirrored_fake.view(-1, *[1] * (fake.ndim - 1))
-        fake = torch.where(mirrored_fake, self.space.mirrored(fake), fake)
-        return real, fake, condition
+        noise = torch.randn(count, config.noise, device=at)
+        return Batch(real, noise, condition, mirrored_fake, None)
 
     def sample_grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
         return sample_grid(self.model(network), prompts, self.config.samples)

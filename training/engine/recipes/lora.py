@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -40,6 +40,7 @@ class LoraConfig(Config):
         **Config.CHOICES,
         "layers": tuple(kohya.LAYERS),
         "sampler": tuple(stable_diffusion.SAMPLERS),
+        "parallel": ("auto", "ddp"),  # what is trained is small, and lies within what is not
     }
     FROM_ZERO: ClassVar[tuple[str, ...]] = (*Config.FROM_ZERO, "keep_keywords")
     SAMPLING: ClassVar[tuple[str, ...]] = ("guidance", "sampling_steps", "sampler")
@@ -63,6 +64,16 @@ class LoraConfig(Config):
     sampler: str = "dpm"
 
 
+class Batch(NamedTuple):
+    """What the errors of B pictures are computed from."""
+
+    rows: Tensor  # (B,)
+    variant: Tensor  # (B,) which of a picture's texts
+    kept: Tensor  # (B,) whether the text is
+    t: Tensor  # (B,) noise levels
+    noise: Tensor  # (B, C, h, w)
+
+
 class LoraTraining:
     """LoRA layers in training, with the latents and the hidden states of one set of pictures."""
 
@@ -72,7 +83,7 @@ class LoraTraining:
         self.base = load_base(_absolute(config.base), config.rank, config.layers)
         self.base.latent_side(config.size)
         self.network = self.base.network
-        self.phases = (Phase("lora", self.network, self.loss),)
+        self.phases = (Phase("lora", self.network, self.draw, self.loss),)
         self.rows = _training_rows(config, source)
         name = digest(self.rows)
         pixels = pack(self.rows, config.size, source.cache, name)
@@ -96,12 +107,11 @@ class LoraTraining:
         if config.compile and device().type == "cuda":
             self.base.unet.compile()
 
-    def loss(self, count: int) -> Tensor:
-        """Return the weighted squared error of the base's prediction target on a new batch."""
-        x0, hidden = self.sample_batch(count)  # (B, C, h, w), (B, L, W)
-        t = torch.randint(len(self.alphas), (count,), device=x0.device)  # (B,)
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the weighted squared error of the base's prediction target on a batch."""
+        x0, hidden = self.read(batch)  # (B, C, h, w), (B, L, W)
+        t, noise = batch.t, batch.noise
         alpha = self.alphas[t].view(-1, 1, 1, 1)  # (B, 1, 1, 1)
-        noise = torch.randn_like(x0)
         noisy = alpha.sqrt() * x0 + (1 - alpha).sqrt() * noise
         predicted = self.base.unet(noisy, t, encoder_hidden_states=hidden).sample
         targets = {
@@ -113,11 +123,18 @@ class LoraTraining:
         loss: Tensor = (self._weight(self.alphas[t]) * error).mean()
         return loss
 
-    def sample_batch(self, count: int) -> tuple[Tensor, Tensor]:
-        """Return latents (B, C, h, w) and their texts' hidden states (B, L, W)."""
+    def draw(self, count: int) -> Batch:
+        """Return a new batch."""
         rows = torch.randint(len(self.latents), (count,))
         variant = torch.randint(self.index.shape[1], (count,))
         kept = torch.rand(count) >= self.config.cond_drop_prob
+        t = torch.randint(len(self.alphas), (count,), device=device())
+        noise = torch.randn(count, *self.latents.shape[1:], device=device())
+        return Batch(rows, variant, kept, t, noise)
+
+    def read(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return latents (B, C, h, w) and their texts' hidden states (B, L, W)."""
+        rows, variant, kept = batch.rows, batch.variant, batch.kept
         text = _tensor(self.hidden[self.index[rows, variant].numpy()])
         confidence = (self.confidence[rows, variant] * kept).to(device())
         return _tensor(self.latents[rows.numpy()]), blended(self.null, text, confidence)

@@ -9,7 +9,7 @@ flow runs in the latent space of the second halves, and the first ones enter as 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -72,6 +72,15 @@ class PairsConfig(Config):
             raise TrainingError("The option dropout must be below 1.")
 
 
+class Batch(NamedTuple):
+    """What the errors of B pairs are computed from."""
+
+    x0: Tensor  # (B, K) latents of the second halves
+    noise: Tensor  # (B, K)
+    t: Tensor  # (B,) times, from 0 to 1
+    condition: PairCondition
+
+
 class PairsTraining:
     """A network in training, with the latents, texts and fit of one snapshot's pairs."""
 
@@ -92,13 +101,18 @@ class PairsTraining:
         torch.manual_seed(source.seed)
         shapes = self.second.shape[0], self.first.shape[0]
         self.network = build_network(config, *shapes, self.encoder.width).to(device())
-        self.phases = (Phase("flow", self.network, self.loss),)
+        self.phases = (Phase("flow", self.network, self.draw, self.loss),)
 
-    def loss(self, count: int) -> Tensor:
-        """Return the weighted squared error of the velocity on a new batch."""
-        x0, condition = self.sample_batch(count)  # (B, K), (B, …)
-        t = torch.sigmoid(torch.randn(count, device=x0.device) + self.config.time_mean)  # (B,)
-        noisy = torch.lerp(torch.randn_like(x0), x0, t[:, None])
+    def draw(self, count: int) -> Batch:
+        """Return a new batch."""
+        x0, condition = self.sample_batch(count)
+        t = torch.sigmoid(torch.randn(count, device=x0.device) + self.config.time_mean)
+        return Batch(x0, torch.randn_like(x0), t, condition)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the weighted squared error of the velocity on a batch."""
+        x0, noise, t, condition = batch
+        noisy = torch.lerp(noise, x0, t[:, None])
         predicted = self.network(noisy, t, condition)  # (B, K)
         error = (predicted - x0) / (1 - t[:, None]).clamp(min=self.config.time_clamp)
         loss: Tensor = (self.second_data.weight * error.square()).mean()

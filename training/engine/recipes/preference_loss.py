@@ -13,6 +13,7 @@ q ℓ(Δ) + (1 − q) ℓ(−Δ), where q is the probability that the pair is no
 
 from collections.abc import Callable
 from copy import deepcopy
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -30,6 +31,14 @@ SHARE = 8  # one pair for so many pictures of a batch
 
 Errors = Callable[[nn.Module, Tensor, Tensor, Tensor, Condition], Tensor]
 """(network, x₀ (B, …), ε (B, …), t (B,), condition) → each picture's mean squared error (B,)"""
+
+
+class PairBatch(NamedTuple):
+    """Pairs beside a batch of B pictures, of which every ``SHARE``-th is used."""
+
+    numbers: Tensor  # (B,) which pairs
+    t: Tensor  # (B,) times, from 0 to 1
+    noise: Tensor  # (B, …)
 
 
 class PreferenceLoss:
@@ -52,20 +61,20 @@ class PreferenceLoss:
             for part in (preferences.certainty, preferences.reverse, preferences.weights)
         )
 
-    def __call__(
-        self, network: nn.Module, count: int, sample_times: Callable[[int], Tensor]
-    ) -> Tensor:
-        """Return the weighted mean loss of some pairs, beside a batch of ``count`` pictures."""
-        pairs = torch.multinomial(self.weights, max(1, count // SHARE), replacement=True)
-        t = sample_times(len(pairs))
+    def draw(self, t: Tensor, noise: Tensor) -> PairBatch:
+        """Return random pairs beside B pictures, at times (B,) and with noise (B, …)."""
+        return PairBatch(torch.multinomial(self.weights, len(t), replacement=True), t, noise)
+
+    def __call__(self, network: nn.Module, batch: PairBatch) -> Tensor:
+        """Return the weighted mean loss of some pairs."""
+        pairs, t, noise = (part[::SHARE] for part in batch)
         rows = torch.cat([self.better[pairs], self.worse[pairs]])  # (2 · pairs,)
         x0 = self.latents(rows)  # (2 · pairs, …)
-        noise = torch.randn_like(x0[: len(pairs)])
         condition = Condition(*(part[rows] for part in self.prompts))
-        batch = x0, torch.cat([noise, noise]), torch.cat([t, t]), condition
+        inputs = x0, torch.cat([noise, noise]), torch.cat([t, t]), condition
         with torch.no_grad():
-            before = self.errors(self.reference, *batch)
-        better, worse = (self.errors(network, *batch) - before).chunk(2)  # (pairs,) each
+            before = self.errors(self.reference, *inputs)
+        better, worse = (self.errors(network, *inputs) - before).chunk(2)  # (pairs,) each
         return WEIGHT * expected_loss(better - worse, self.certainty[pairs], self.reverse[pairs])
 
 

@@ -16,6 +16,7 @@ from tests.training.engine.runs import LONG, ROOT, write_run
 from training.engine.files import TrainingError
 from training.engine.loop import distributed
 from training.engine.loop.loop import Loop
+from training.engine.ranks import rank
 
 
 def torchrun(*arguments: str) -> str:
@@ -44,15 +45,16 @@ def duel(folder: Path, environment: dict[str, str]) -> None:
     os.environ.update(environment)
     distributed.join()
     line = Line()
-    if distributed.rank():
+    if rank():
         line.network.weight.data.fill_(9.0)
     loop = Loop(line, CONFIG, seed=0)
     loop.share()
+    loop.divide()
     for _ in range(3):
         loop.advance()
     weights = [p.item() for p in line.network.parameters()]
     results = {"counts": line.counts, "weights": weights, "loss": loop.loss}
-    (folder / f"{distributed.rank()}.json").write_text(json.dumps(results))
+    (folder / f"{rank()}.json").write_text(json.dumps(results))
     distributed.leave_together()
 
 

@@ -24,16 +24,18 @@ class Line:
     ) -> None:
         torch.manual_seed(0)
         self.network: nn.Module = nn.Linear(1, 1)
-        self.phases: Sequence[Phase] = (Phase("line", self.network, self.loss),)
+        self.phases: Sequence[Phase] = (Phase("line", self.network, self.draw, self.loss),)
         self.memory = memory
         self.spoil = spoil
         self.counts: list[int] = []
 
-    def loss(self, count: int) -> Tensor:
-        self.counts.append(count)
-        if count > self.memory:
+    def draw(self, count: int) -> Tensor:
+        return torch.randn(count, 1)
+
+    def loss(self, x: Tensor) -> Tensor:
+        self.counts.append(len(x))
+        if len(x) > self.memory:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        x = torch.randn(count, 1)
         error: Tensor = (self.network(x) - 3 * x).square().mean()
         return error * float("nan") if self.spoil(len(self.counts)) else error
 
@@ -60,20 +62,9 @@ def test_a_batch_that_memory_cannot_hold_goes_in_parts_and_says_so(
 
 def test_a_batch_in_parts_has_the_gradient_of_the_whole() -> None:
     whole, parts = Line(), Line(memory=5)
-    batch = torch.randn(10, 1)
     for line in (whole, parts):
-        drawn = iter([batch] if line is whole else [batch, *batch.split(5)])
-        line.loss = lambda count, line=line, drawn=drawn: _fitted(line, next(drawn), count)  # type: ignore[method-assign, misc]
-        line.phases = (Phase("line", line.network, line.loss),)
         Loop(line, CONFIG, seed=0).advance()
     assert torch.allclose(_gradient(whole), _gradient(parts), atol=1e-6)
-
-
-def _fitted(line: Line, x: Tensor, count: int) -> Tensor:
-    if count > line.memory:
-        raise torch.OutOfMemoryError("CUDA out of memory.")
-    error: Tensor = (line.network(x) - 3 * x).square().mean()
-    return error
 
 
 def _gradient(line: Line) -> Tensor:
@@ -166,7 +157,8 @@ class Duel(Line):
             Phase(
                 name,
                 module,
-                lambda count, module=module: module(torch.randn(count, 1)).square().mean(),
+                self.draw,
+                lambda x, module=module: module(x).square().mean(),
             )  # type: ignore[misc]
             for name, module in self.network.items()
         ]

@@ -134,7 +134,6 @@ def network() -> Transformer:
         depth=2,
         heads=2,
         dropout=0.0,
-        token_dropout=0.5,
     )
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.3)

@@ -87,7 +87,7 @@ def test_a_snapshot_without_any_text_trains_the_unconditional_model(
     training = DiffusionTraining(config, Source(mute, cache, 0, {"kind": "words"}))
     *_, condition = training.sample_batch(8)
     assert not condition.confidence.any()
-    assert torch.isfinite(training.loss(8))
+    assert torch.isfinite(training.loss(training.draw(8)))
 
 
 # On pixels
@@ -187,4 +187,4 @@ def test_it_trains_on_other_hues_too(snapshot: Snapshot, cache: Path) -> None:
     assert isinstance(config, DiffusionConfig)
     training = DiffusionTraining(config, Source(snapshot, cache, 0, {"kind": "words"}))
     assert training.recoloured
-    assert torch.isfinite(training.loss(16))
+    assert torch.isfinite(training.loss(training.draw(16)))

@@ -25,6 +25,7 @@ from training.engine.recipes.gan import (
     frozen,
     generator_loss,
     gradient_penalty,
+    random_negatives,
 )
 
 WORDS = {"kind": "words"}
@@ -88,8 +89,9 @@ def test_the_penalties_slope_of_a_real_network_agrees_with_finite_differences(
 ) -> None:
     training = prepare(snapshot, cache)
     network = training.network.discriminator.double()
-    real, _, condition = (part for part in training.sample_batch(4))
-    real = real.double().requires_grad_()
+    batch = training.draw(4)
+    real, condition = batch.real.double(), batch.condition
+    real = real.requires_grad_()
     condition = Condition(*(part.double() for part in condition))
     torch.nn.init.normal_(network.blocks[0].fc2.weight, std=0.1)
     exact = gradient_penalty(network(real, condition), real)
@@ -108,7 +110,7 @@ def test_both_penalties_and_the_comparison_make_the_discriminators_loss() -> Non
     above, below = network(real, some_condition(6)), network(fake, some_condition(6))
     flat = sum((2 * network.a * x).square().sum(1) for x in (real, fake))
     expected = torch.log1p((below - above).exp()) + 0.15 * flat
-    loss = discriminator_loss(network, real, fake, some_condition(6), penalty=0.3, contrast=0.0)
+    loss = discriminator_loss(network, real, fake, some_condition(6), penalty=0.3)
     assert torch.allclose(loss, expected.mean())
 
 
@@ -120,8 +122,15 @@ def test_other_real_pictures_count_as_far_as_the_text_is_believed() -> None:
     for confidence in (0.0, 1.0):
         for seed in range(40):
             torch.manual_seed(seed)
+            condition = some_condition(2, confidence)
             discriminator_loss(
-                network, far, far, some_condition(2, confidence), penalty=1.0, contrast=1.0
+                network,
+                far,
+                far,
+                condition,
+                penalty=1.0,
+                contrast=1.0,
+                negatives=random_negatives(far, condition),
             )
     swapped = [bool((other == far.roll(1, 0)).all(1).any()) for other in seen[2::3]]
     assert sum(swapped[:40]) < 20 < sum(swapped[40:])
@@ -131,7 +140,7 @@ def test_the_generator_descends_where_the_discriminator_stays_as_it_is(
     snapshot: Snapshot, cache: Path
 ) -> None:
     training = prepare(snapshot, cache)
-    training.generate(8).backward()  # type: ignore[no-untyped-call]
+    training.generate(training.draw_without(8)).backward()  # type: ignore[no-untyped-call]
     moved = [p.grad is not None for p in training.network.generator.parameters()]
     assert all(moved)
     assert all(p.grad is None for p in training.network.discriminator.parameters())
@@ -142,7 +151,7 @@ def test_the_discriminator_learns_nothing_into_the_generator(
     snapshot: Snapshot, cache: Path
 ) -> None:
     training = prepare(snapshot, cache)
-    training.discriminate(8).backward()  # type: ignore[no-untyped-call]
+    training.discriminate(training.draw(8)).backward()  # type: ignore[no-untyped-call]
     assert all(p.grad is None for p in training.network.generator.parameters())
 
 
@@ -278,7 +287,7 @@ def test_the_command_line_scores_a_folder_best_first(
 def test_a_part_of_a_batch_has_a_loss_too(snapshot: Snapshot, cache: Path) -> None:
     training = prepare(snapshot, cache)
     for phase in training.phases:
-        assert all(torch.isfinite(phase.loss(count)) for count in (1, 3))
+        assert all(torch.isfinite(phase.loss(phase.draw(count))) for count in (1, 3))
 
 
 @pytest.mark.parametrize(

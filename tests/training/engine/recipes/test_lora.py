@@ -80,7 +80,7 @@ def test_it_learns_one_batch_by_heart(base: Path, source: Source) -> None:
     losses = []
     for _ in range(25):
         torch.manual_seed(0)  # the same batch each time
-        loss = training.loss(2)
+        loss = training.loss(training.draw(2))
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -142,9 +142,9 @@ def test_latents_and_hidden_states_are_made_once(
     again, same = prepare()
     assert same == made
     torch.manual_seed(1)
-    first = training.loss(2)
+    first = training.loss(training.draw(2))
     torch.manual_seed(1)
-    assert again.loss(2).equal(first)
+    assert again.loss(again.draw(2)).equal(first)
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v_prediction", "sample"])
@@ -158,11 +158,10 @@ def test_what_is_predicted_follows_the_base(
     scheduler = diffusers().DDPMScheduler.from_pretrained(other, subfolder="scheduler")
 
     torch.manual_seed(1)
-    loss = training.loss(3)
-    torch.manual_seed(1)
-    x0, hidden = training.sample_batch(3)
-    t = torch.randint(1000, (3,))
-    noise = torch.randn_like(x0)
+    batch = training.draw(3)
+    loss = training.loss(batch)
+    x0, hidden = training.read(batch)
+    t, noise = batch.t, batch.noise
     predicted = training.base.unet(scheduler.add_noise(x0, noise, t), t, hidden).sample
     velocity = scheduler.get_velocity(x0, noise, t)
     target = {"epsilon": noise, "v_prediction": velocity, "sample": x0}[prediction]
@@ -359,7 +358,7 @@ def test_one_picture_of_which_nothing_is_said_is_enough(
     shutil.copy(snapshot.train[0].path, tmp_path / "only.png")
     alone = Source(read_snapshot(tmp_path), tmp_path / "cache", seed=0)
     training = LoraTraining(configured(base), alone)
-    assert training.loss(2).isfinite()
+    assert training.loss(training.draw(2)).isfinite()
 
 
 @pytest.fixture

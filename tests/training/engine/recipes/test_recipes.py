@@ -63,7 +63,8 @@ def test_it_learns_one_batch_by_heart(config: Config, snapshot: Snapshot, cache:
     losses = []
     for _ in range(40):
         torch.manual_seed(0)  # the same batch each time
-        loss = training.phases[0].loss(config.batch)
+        phase = training.phases[0]
+        loss = phase.loss(phase.draw(config.batch))
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
