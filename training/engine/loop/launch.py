@@ -54,17 +54,23 @@ def launch(run: Path, processes: int) -> int:
 
 def _status(failures: Iterable[ProcessFailure], words: Path) -> int:
     """Say why processes failed, and return the exit status that says the same."""
+    codes = [failure.exitcode for failure in sorted(failures, key=lambda f: f.timestamp)]
+    own = [code for code in codes if code > 0 and code not in (PEER_FAILED, STOPPED)]
     said = sorted(map(_said, words.rglob("error.json")))
     if said:
         print(f"error: {said[0][1]}", file=sys.stderr)
-        return REFUSED
-    codes = [failure.exitcode for failure in sorted(failures, key=lambda f: f.timestamp)]
-    ended = [-code for code in codes if code < 0 and -code != signal.SIGTERM]
-    if ended:
-        signal.signal(ended[0], signal.SIG_DFL) if ended[0] != signal.SIGKILL else None
-        os.kill(os.getpid(), ended[0])
-    own = [code for code in codes if code not in (PEER_FAILED, STOPPED)]
-    return own[0] if own and own[0] > 0 else PEER_FAILED
+        return own[0] if own else REFUSED
+    for code in codes:
+        if code < 0 and -code != signal.SIGTERM:
+            _end_by(-code)
+    return own[0] if own else PEER_FAILED
+
+
+def _end_by(number: int) -> None:
+    """End this process by a signal."""
+    if number != signal.SIGKILL:
+        signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
 
 
 def _said(path: Path) -> tuple[int, str]:

@@ -4,7 +4,7 @@ import signal
 from types import FrameType
 
 STOPPED = 143  # exit status after SIGTERM
-PEER_FAILED = 75  # exit status of one of several processes that another one has failed
+PEER_FAILED = 76  # exit status of one of several processes that another one has failed
 
 
 class StopSignal:

@@ -2,30 +2,32 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor
+from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
+from torch.nn.functional import cross_entropy
 
 from tests.training.engine.conftest import RunMaker
 from tests.training.engine.forks import fork, run_command, wait
 from tests.training.engine.loop.test_loop import CONFIG, Line
 from tests.training.engine.runs import LONG, ROOT, write_run
-from training.engine.files import TrainingError
-from training.engine.loop import distributed
+from training.engine import progress
+from training.engine.files import PeerError, TrainingError
+from training.engine.loop import checkpoints, distributed
+from training.engine.loop.launch import _status
 from training.engine.loop.loop import Loop
-from training.engine.ranks import rank
-
-
-def torchrun(*arguments: str) -> str:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    ended = subprocess.run(
-        [*command, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300
-    )
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
+from training.engine.loop.stop import PEER_FAILED, STOPPED
+from training.engine.ranks import gathered, rank, size
+from training.engine.recipes.base import Config
 
 
 def two_machines() -> list[dict[str, str]]:
@@ -37,39 +39,80 @@ def two_machines() -> list[dict[str, str]]:
     return [shared | {"RANK": str(rank)} for rank in range(2)]
 
 
-def duel(folder: Path, environment: dict[str, str]) -> None:
-    """Train a line for three steps, one of the two from other weights, and write what came of it.
+class Meeting(Line):
+    """Each number is to meet its own triple among those of all processes."""
 
-    Runs in a process of its own.
-    """
-    os.environ.update(environment)
-    distributed.join()
-    line = Line()
+    def loss(self, x: Tensor) -> Tensor:
+        self.counts.append(len(x))
+        logits = gathered(self.network(x)) @ gathered(3 * x).T
+        return cross_entropy(logits, torch.arange(len(logits)))
+
+
+KINDS: dict[str, tuple[type[Line], Config]] = {
+    "ddp": (Line, CONFIG),
+    "ddp, contrast": (Meeting, CONFIG),
+    "fsdp": (Line, replace(CONFIG, parallel="fsdp")),
+    "fsdp, contrast": (Meeting, replace(CONFIG, parallel="fsdp")),
+}
+
+
+def steps(kind: str, folder: Path) -> Loop:
+    """Make three steps after a fourth that a checkpoint keeps; write one more at the end."""
+    training, config = KINDS[kind]
+    line = training()
     if rank():
         line.network.weight.data.fill_(9.0)
-    loop = Loop(line, CONFIG, seed=0)
+    loop = Loop(line, config, seed=0)
+    if not rank():
+        loop.load(folder / "before.safetensors")
     loop.share()
     loop.divide()
     for _ in range(3):
         loop.advance()
-    weights = [p.item() for p in line.network.parameters()]
-    results = {"counts": line.counts, "weights": weights, "loss": loop.loss}
+    state = loop.state()
+    if not rank():
+        checkpoints.write(folder / f"after-{size()}.safetensors", state)
+    return loop
+
+
+def join_steps(kind: str, folder: Path, environment: dict[str, str]) -> None:
+    """Make the steps as one of two processes, and write what this one saw of it."""
+    os.environ.update(environment)
+    distributed.join()
+    loop = steps(kind, folder)
+    assert isinstance(loop.training, Line)
+    results = {"counts": loop.training.counts, "loss": loop.loss, "step": loop.step}
     (folder / f"{rank()}.json").write_text(json.dumps(results))
     distributed.leave_together()
 
 
-def test_processes_see_different_pictures_and_keep_the_same_weights(tmp_path: Path) -> None:
-    processes = [fork(duel, tmp_path, environment) for environment in two_machines()]
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_processes_make_the_steps_of_one_from_halves_of_its_batches(
+    tmp_path: Path, kind: str
+) -> None:
+    before = Loop(KINDS[kind][0](), CONFIG, seed=0)
+    before.advance()
+    before.save(tmp_path / "before.safetensors")
+    processes = [fork(join_steps, kind, tmp_path, environment) for environment in two_machines()]
     assert [wait(process) for process in processes] == [0, 0]
     first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
-    assert first["weights"] == second["weights"]
-    assert first["counts"] == second["counts"] == [5, 5, 5]
-    assert first["loss"] != second["loss"]  # of their own halves of the batch
+    trial = [5] if kind.startswith("ddp") else []  # whether memory holds it
+    assert first["counts"] == second["counts"] == [*trial, 5, 5, 5]
+    assert first["loss"] == second["loss"]
+
+    alone = steps(kind, tmp_path)
+    assert first["loss"] == pytest.approx(alone.loss, rel=1e-5)
+    one, two = (checkpoints.read(tmp_path / f"after-{number}.safetensors") for number in (1, 2))
+    assert one.step == two.step == 4
+    for name, tensor in one.tensors.items():
+        torch.testing.assert_close(two.tensors[name], tensor, rtol=1e-5, atol=1e-6)
 
 
 def test_two_processes_make_one_model(make_run: RunMaker) -> None:
     folder = make_run()
-    torchrun("-m", "training", "fit", str(folder))
+    command = [sys.executable, "-m", "training", "fit", str(folder), "--processes", "2"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0, ended.stderr
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["steps"] == 60
     assert (folder / "model" / "config.json").exists()
@@ -155,3 +198,51 @@ def test_a_backend_that_fails_without_a_word_is_still_told_in_one_sentence() -> 
     failed = pytest.raises(TrainingError, match="Another process of this run has failed")
     with failed, distributed._peers():
         raise RuntimeError
+
+
+def test_a_signal_to_one_process_stops_all_at_the_same_step(machines: Machines) -> None:
+    folders = [machines.run("first", options=LONG), machines.run("second", options=LONG)]
+    processes = [
+        fork(run_command, ["fit", str(folder)], environment, folder / "errors.txt")
+        for folder, environment in zip(folders, two_machines(), strict=True)
+    ]
+    while not progress.latest(folders[0]).get("step"):
+        time.sleep(0.02)
+    assert processes[1].pid
+    os.kill(processes[1].pid, signal.SIGTERM)
+    assert [wait(process) for process in processes] == [STOPPED, STOPPED]
+    (*_, last) = checkpoints.paths(folders[0])
+    assert checkpoints.read(last).step == progress.latest(folders[0])["step"] < 400
+
+
+def failure(rank: int, exitcode: int, words: Path, said: Exception | None = None) -> ProcessFailure:
+    """Return what torchrun knows of a process that failed, and perhaps said why."""
+    path = words / str(rank) / "error.json"
+    path.parent.mkdir()
+    if said:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(distributed.ERROR_FILE, str(path))
+            distributed.record(said)
+    return ProcessFailure(rank, 1000 + rank, exitcode, str(path))
+
+
+def test_the_sentence_of_the_one_that_cannot_go_on_outlives_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failures = [
+        failure(0, PEER_FAILED, tmp_path, PeerError("Connection reset by peer")),
+        failure(1, 1, tmp_path, TrainingError("The picture 7.png cannot be read.")),
+        failure(2, STOPPED, tmp_path),
+    ]
+    assert _status(failures, tmp_path) == 1
+    assert capsys.readouterr().err == "error: The picture 7.png cannot be read.\n"
+
+
+def test_a_process_that_a_signal_ended_ends_its_starter_by_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: sent.append(number))
+    failures = [failure(0, PEER_FAILED, tmp_path), failure(1, -signal.SIGKILL, tmp_path)]
+    _status(failures, tmp_path)
+    assert sent == [signal.SIGKILL]
