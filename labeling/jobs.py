@@ -3,6 +3,7 @@
 import errno
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -11,9 +12,11 @@ from django.db.models import F
 
 from labeling import audit, lease
 from labeling.models import Event, Job, LeasedQuerySet, LeaseLost
+from labeling.stored_folders import StorageAway
 
 NO_ROOM = errno.ENOSPC, errno.EDQUOT
 REPORT_EVERY = 2.0  # seconds between two renewals of the lease
+PAUSE = timedelta(seconds=10)  # before a job that waits is tried again
 
 OnProgress = Callable[[float], None]  # called with the share that is done, 0 to 1
 J = TypeVar("J", bound=Job)
@@ -26,14 +29,22 @@ def waiting(model: type[J]) -> LeasedQuerySet[J]:
 
 def acquire(job: J, **fields: Any) -> J | None:
     """Lease a job that is under way, and set fields; None where somebody else was first."""
-    return _under_way(type(job)).acquire(job.pk, attempts=F("attempts") + 1, **fields)
+    fields = {"attempts": F("attempts") + 1, "error": "", **fields}
+    return _under_way(type(job)).acquire(job.pk, **fields)
 
 
 def reason_of(error: Exception) -> str:
-    """Return what an error says, or else its name; of a full disk, what to do."""
-    if isinstance(error, OSError) and error.errno in NO_ROOM:
-        return "The disk is full: free some space, and begin it again."
+    """Return what an error says, or else its name."""
     return str(error) or type(error).__name__
+
+
+def why_it_waits(error: Exception) -> str:
+    """Return a sentence on what is wrong with this machine or the storage, not with the job."""
+    if isinstance(error, StorageAway):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return "The disk is full: free some space. It goes on once there is room."
+    return ""
 
 
 def carry_out(
@@ -45,14 +56,18 @@ def carry_out(
 ) -> None:
     """Do the work of a job whose lease is held, or fail it.
 
-    expected: errors of the data, which are written into the row and not raised. Raises LeaseLost
-    where somebody else took over. A process that must stop lets another go on at once.
+    expected: errors of the data, which are written into the row and not raised. Where the storage
+    is away or the disk full, it waits, says why, and is tried again. Raises LeaseLost where
+    somebody else took over. A process that must stop lets another go on at once.
     """
     try:
         work()
     except LeaseLost:
         raise
     except Exception as error:
+        if (waits := why_it_waits(error)) and not connection.needs_rollback:
+            held.postpone(PAUSE, attempts=held.attempts - 1, error=waits)
+            return
         if not connection.needs_rollback:
             _fail(held, reason(error))
         if not isinstance(error, expected):

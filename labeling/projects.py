@@ -16,7 +16,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.text import slugify
 
-from labeling import audit, captions, concepts, languages
+from labeling import audit, captions, concepts, folder_deletions, languages
 from labeling.enqueue import enqueue_on_commit
 from labeling.images import visible
 from labeling.models import Concept, Event, Image, Import, Membership, Project, Role
@@ -228,6 +228,7 @@ def delete(project: Project) -> None:
             raise Conflict("The project is gone already.", project)
         if refusal := why_not_deleted(stored):
             raise Conflict(refusal, stored)
+        folder_deletions.schedule(folder_deletions.of_project(stored))
         stored.delete()
 
 

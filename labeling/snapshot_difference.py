@@ -1,9 +1,10 @@
 """The difference of two snapshots: pictures that came and went, labels and captions that changed.
 
 Both are read once, side by side, in the order of their pictures: of each a row is held at a time.
-Lines that are equal are not even parsed. What is found is kept in a folder of its own, since
-snapshots never change; pages of it are read from there. What is counted is checked: what the first
-holds, less what went, with what came, is what the second holds, by split, concept and label.
+Lines that are equal are not even parsed. What is found is kept in the storage, in a folder of its
+own, since snapshots never change; pages of it are read from there. What is counted is checked: what
+the first holds, less what went, with what came, is what the second holds, by split, concept and
+label.
 """
 
 import json
@@ -11,17 +12,16 @@ import secrets
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from heapq import merge
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from django.conf import settings
-
-from labeling import json_lines, snapshot_folder
+from labeling import json_lines, snapshot_folder, snapshots, stored_folders
+from labeling.folder_deletions import DIFFERENCES
 from labeling.models import Snapshot
-from labeling.snapshot_folder import METADATA, SPLITS, Row, SnapshotError
+from labeling.snapshot_folder import MANIFEST, METADATA, SPLITS, Row, SnapshotError
+from labeling.stored_folders import FolderMissing
 
 PAGE = 50  # changes
 SCANNED = 20_000  # changes, at most, that are looked through for those that filters leave
@@ -97,11 +97,12 @@ class Difference:
 
 
 def find(first: Snapshot, second: Snapshot) -> Difference | None:
-    """Return the difference of two snapshots where it was found before."""
-    folder = _folder(first, second)
-    with suppress(OSError, ValueError):
+    """Return the difference of two snapshots where it was found before. Raises StorageAway."""
+    try:
+        folder = stored_folders.fetch(_name(first, second))
         return Difference(folder, json.loads((folder / TOTALS).read_text(encoding="utf-8")))
-    return None
+    except (FolderMissing, OSError, ValueError):
+        return None
 
 
 def is_quick(first: Snapshot, second: Snapshot) -> bool:
@@ -113,21 +114,27 @@ def is_quick(first: Snapshot, second: Snapshot) -> bool:
 def compare(first: Snapshot, second: Snapshot) -> Difference:
     """Return the difference of two ready snapshots; find it unless it was found before.
 
-    Raises SnapshotError where a folder is gone or is not as it was frozen.
+    Raises SnapshotError where a folder is gone or is not as it was frozen, and StorageAway.
     """
     known = find(first, second)
     if known is not None:
         return known
-    folder = _folder(first, second)
-    draft = folder.with_name(f".{secrets.token_hex(8)}")
-    draft.mkdir(parents=True)
+    before, after = (snapshots.local_folder(each, only=_rows(each)) for each in (first, second))
+    name = _name(first, second)
+    draft = stored_folders.working(f"{DIFFERENCES}/.draft-{secrets.token_hex(8)}")
     try:
-        totals = write(Path(first.folder), Path(second.folder), draft)
-        with suppress(OSError):  # somebody else was first
-            draft.rename(folder)
+        totals = write(before, after, draft)
+        if find(first, second) is None:  # somebody else may have been first
+            stored_folders.put(draft, name, move=True)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return Difference(folder, totals)
+    return Difference(stored_folders.fetch(name), totals)
+
+
+def _rows(snapshot: Snapshot) -> list[str]:
+    """Return the files of a snapshot that are compared: none of its pictures."""
+    names = [f"{split}/{METADATA}" for split in SPLITS if snapshot.counts.get(split, 0)]
+    return [MANIFEST, *names]
 
 
 def write(first: Path, second: Path, out: Path) -> dict[str, Any]:
@@ -386,8 +393,8 @@ def _rounded(confidence: float | None) -> float | None:
     return None if confidence is None else round(confidence, 4)
 
 
-def _folder(first: Snapshot, second: Snapshot) -> Path:
-    return Path(settings.SNAPSHOT_ROOT) / ".differences" / f"{first.sha256}-{second.sha256}"
+def _name(first: Snapshot, second: Snapshot) -> str:
+    return f"{DIFFERENCES}/{first.sha256}-{second.sha256}"
 
 
 def _seek(file: Any, position: int) -> None:

@@ -14,9 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from django.core.files.storage import default_storage
-
-from labeling import snapshot_folder
+from labeling import local_files, snapshot_folder
 from labeling.snapshot_folder import SPLITS, SnapshotError
 
 READ_ONLY = 0o444
@@ -52,11 +50,13 @@ def place(picture: Picture, *, folder: Path, earlier: Sequence[Path]) -> int:
 
 
 def content(picture: Picture) -> bytes:
-    """Return the bytes of a picture in the storage. Raises SnapshotError unless as imported."""
+    """Return the bytes of a picture in the storage. Raises SnapshotError unless as imported.
+
+    Raises StorageAway where nothing can be said of it.
+    """
     try:
-        with default_storage.open(picture.file, "rb") as file:
-            data: bytes = file.read()
-    except OSError as error:
+        data = local_files.read(picture.file)
+    except FileNotFoundError as error:
         raise SnapshotError(
             f"The file of {picture.name} cannot be read: restore it, or delete the image."
         ) from error

@@ -1,7 +1,8 @@
 """Labels → an immutable, hashed folder, which is exported and trained on.
 
-A snapshot is a row, begun by whoever asks for it, and a folder, written by whoever holds the row's
-lease. Each attempt writes to a draft folder of its own; only the holder of the lease publishes.
+A snapshot is a row, begun by whoever asks for it, and a folder in the storage, written by whoever
+holds the row's lease. Each attempt writes to a draft folder of its own on its machine, and puts it
+into the storage; only the holder of the lease publishes it.
 `labeling.snapshot_rows` says what is written, `labeling.snapshot_folder` in which format,
 `labeling.snapshot_provenance` what it was made from, and `labeling.snapshot_pictures` how pictures
 are shared by all snapshots that hold them.
@@ -15,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection, transaction
 from django.db.models import QuerySet
@@ -31,6 +31,7 @@ from labeling import (
     snapshot_pictures,
     snapshot_provenance,
     snapshot_rows,
+    stored_folders,
     webhooks,
     withdrawals,
 )
@@ -40,7 +41,9 @@ from labeling.models import Annotator, HookEvent, Image, Project, RemovedImage, 
 from labeling.snapshot_folder import Row, SnapshotError
 from labeling.snapshot_pictures import Picture
 from labeling.snapshot_rows import SnapshotRow
+from labeling.stored_folders import FolderMissing
 
+FOLDER = "snapshots"  # in the storage
 ATTEMPTS = 3  # after which a snapshot whose workers died is given up
 SHARED = 3  # earlier folders, at most, in which a picture is looked for
 State = Snapshot.State
@@ -69,13 +72,50 @@ def fill(snapshot: Snapshot) -> Snapshot:
 
     A snapshot that is finished, or that somebody else is writing, is left as it is. What is wrong
     with the data is not raised: the state is then "failed", with the reason in `error`, and no
-    folder is left. Raises LeaseLost where somebody else took over.
+    folder is left. Where the storage is away or the disk full, it stays "freezing" with the reason,
+    and is to be filled again. Raises LeaseLost where somebody else took over.
     """
     held = jobs.acquire(snapshot, progress=0.0)
     if held is None:
         snapshot.refresh_from_db()
         return snapshot
     return _fill(held)
+
+
+def local_folder(snapshot: Snapshot, *, only: Iterable[str] | None = None) -> Path:
+    """Return the path of a ready snapshot's folder on this machine, not to be changed.
+
+    only: the files that are needed; others may then lack, and so may one of these. Raises
+    SnapshotError where the storage has no such folder, and StorageAway.
+    """
+    if snapshot.state != State.READY:
+        raise SnapshotError(f"Snapshot {snapshot.pk} is {snapshot.state}, not ready.")
+    try:
+        return stored_folders.fetch(snapshot.folder, only=only)
+    except FolderMissing as error:
+        raise SnapshotError(
+            f"The folder of snapshot {snapshot.pk} has gone: freeze a new snapshot. {error}"
+        ) from error
+
+
+def card(snapshot: Snapshot) -> str:
+    """Return the data card of a snapshot; empty where there is none. Raises StorageAway."""
+    try:
+        return snapshot_folder.read_card(local_folder(snapshot, only=[snapshot_folder.CARD]))
+    except SnapshotError:
+        return ""
+
+
+def header(snapshot: Snapshot) -> dict[str, Any]:
+    """Return a snapshot's manifest without its files; empty where it has gone.
+
+    Raises StorageAway.
+    """
+    try:
+        folder = local_folder(snapshot, only=[snapshot_folder.MANIFEST])
+        return snapshot_folder.read_header(folder)
+    except SnapshotError:
+        return {}
 
 
 def removed_files(snapshot: Snapshot, names: Iterable[str]) -> set[str]:
@@ -130,7 +170,7 @@ def give_up_lost() -> int:
 
 def _fill(held: Snapshot) -> Snapshot:
     """Write and publish a snapshot whose lease is held, or fail it."""
-    draft = Path(settings.SNAPSHOT_ROOT) / f".draft-{held.pk}-{held.lease_token}"
+    draft = _drafts(held) / held.lease_token
 
     def work() -> None:
         _remove_drafts(held)
@@ -140,13 +180,18 @@ def _fill(held: Snapshot) -> Snapshot:
         jobs.carry_out(held, work, expected=(SnapshotError, OSError))
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+        with suppress(OSError):  # another attempt is at it
+            draft.parent.rmdir()
     return held
 
 
 def _remove_drafts(snapshot: Snapshot) -> None:
-    """Remove what killed attempts left. One that is alive loses its lease with its draft."""
-    for path in Path(settings.SNAPSHOT_ROOT).glob(f".draft-{snapshot.pk}-*"):
-        shutil.rmtree(path, ignore_errors=True)
+    """Remove what killed attempts left here. One that is alive loses its lease with its draft."""
+    shutil.rmtree(_drafts(snapshot), ignore_errors=True)
+
+
+def _drafts(snapshot: Snapshot) -> Path:
+    return stored_folders.working(f"{FOLDER}/.draft-{snapshot.pk}")
 
 
 @dataclass(frozen=True)
@@ -177,9 +222,10 @@ def _write(held: Snapshot, draft: Path, report: OnProgress) -> None:
         if not content.pictures:
             raise SnapshotError(f"Project “{held.project}” has no pictures yet: import some first.")
         manifest = _manifest(held, content)
-        folder = _earlier_folder(held, manifest["sha256"], report)
+        with lease.kept(held):
+            folder = _earlier_folder(held, manifest["sha256"])
         try:
-            if folder is None:
+            if not folder:
                 _place_pictures(held, draft, content, report)
                 snapshot_folder.write_manifest(draft, manifest)
         except SnapshotError:
@@ -188,7 +234,11 @@ def _write(held: Snapshot, draft: Path, report: OnProgress) -> None:
             shutil.rmtree(draft)  # a picture was removed meanwhile: begin again without it
         else:
             break
-    _publish(held, manifest, content, draft=draft, folder=folder)
+    if not folder:
+        folder = f"{FOLDER}/{held.project.slug}-{held.pk}-{manifest['sha256'][:8]}"
+        with lease.kept(held):
+            stored_folders.put(draft, folder, digests=manifest["files"], move=True)
+    _publish(held, manifest, content, folder)
 
 
 def _write_rows(held: Snapshot, draft: Path) -> _Content:
@@ -255,23 +305,23 @@ def _manifest(held: Snapshot, content: _Content) -> dict[str, Any]:
     return {"sha256": snapshot_folder.digest_of(manifest), **manifest}
 
 
-def _earlier_folder(held: Snapshot, sha256: str, report: OnProgress) -> Path | None:
+def _earlier_folder(held: Snapshot, sha256: str) -> str:
     """Return the folder of a snapshot with the same content, if it is still as it was frozen."""
     earlier = Snapshot.objects.filter(project=held.project, sha256=sha256, state=State.READY)
-    for folder in {Path(snapshot.folder) for snapshot in earlier}:
-        with suppress(SnapshotError):
-            snapshot_folder.verify(folder, on_progress=report)
+    for folder in set(earlier.values_list("folder", flat=True)):
+        with suppress(SnapshotError, FolderMissing):
+            snapshot_folder.verify(stored_folders.fetch(folder))
             return folder
-    return None
+    return ""
 
 
 def _place_pictures(held: Snapshot, draft: Path, content: _Content, report: OnProgress) -> None:
     """Put the pictures into the draft; those that an earlier snapshot holds are linked."""
     earlier = Snapshot.objects.filter(project=held.project, state=State.READY).order_by("-pk")
     folders = list(dict.fromkeys(earlier.values_list("folder", flat=True)[: 4 * SHARED]))
-    paths = [Path(folder) for folder in folders[:SHARED]]
+    here = [path for folder in folders[:SHARED] if (path := stored_folders.here(folder))]
     for number, picture in enumerate(content.pictures, start=1):
-        snapshot_pictures.place(picture, folder=draft, earlier=paths)
+        snapshot_pictures.place(picture, folder=draft, earlier=here)
         report(number / len(content.pictures))
 
 
@@ -293,33 +343,22 @@ def _blocked_since(held: Snapshot, content: _Content) -> list[int]:
     return [pk for pk in ids if snapshot_marks.holds_answers_of(pk, held)]
 
 
-def _publish(
-    held: Snapshot,
-    manifest: Mapping[str, Any],
-    content: _Content,
-    *,
-    draft: Path,
-    folder: Path | None,
-) -> None:
-    """Move the draft to its place, unless an earlier folder is shared, and finish the row."""
+def _publish(held: Snapshot, manifest: Mapping[str, Any], content: _Content, folder: str) -> None:
+    """Finish the row: its folder is in the storage. Raises LeaseLost."""
     sha256 = manifest["sha256"]
     with transaction.atomic():
-        # This locks the row: whoever lost the lease moves nothing, and whoever removes a picture
-        # or withdraws an answer marks the snapshot afterwards.
+        # This locks the row: whoever lost the lease publishes nothing, and whoever removes a
+        # picture or withdraws an answer marks the snapshot afterwards.
         held.renew(
             newest_image=content.newest_image,
             newest_answer=content.given.newest_answer,
             newest_caption=content.given.newest_caption,
         )
-        if folder is None:
-            folder = draft.with_name(f"{held.project.slug}-{held.pk}-{sha256[:8]}")
-            shutil.rmtree(folder, ignore_errors=True)  # moved by an attempt killed in this place
-            draft.rename(folder)
         held.release(
             state=State.READY,
             progress=1.0,
             sha256=sha256,
-            folder=str(folder),
+            folder=folder,
             counts=manifest["counts"],
             made_from=content.made_from,
             removed=_removed(held, content),

@@ -276,7 +276,7 @@ def _fill_models(shapes: "Project", folder: Path) -> None:
 
     counts = dict.fromkeys(("train", "test", "images", "captions", "answers", "generated"), 7)
     snapshot = Snapshot.objects.create(
-        project=shapes, folder=str(folder), state=Snapshot.State.READY, counts=counts
+        project=shapes, folder="snapshots/none", state=Snapshot.State.READY, counts=counts
     )
     rows = {"project": shapes, "snapshot": snapshot, "recipe": "diffusion", "preset": "cpu"}
     _write_run(folder / "run")

@@ -14,7 +14,7 @@ from PIL import Image as Picture
 from PIL import ImageDraw
 from playwright.sync_api import Browser, Page
 
-from labeling import concepts, features
+from labeling import concepts, features, snapshots
 from labeling.models import Answer, Concept, Image, Project, Question, Recomputation, Snapshot
 from tests.browser import let_server_finish
 from tests.waiting import wait_until
@@ -188,5 +188,5 @@ def test_once_around(transactional_db, worker, people, pictures, tmp_path, ada):
     call_command("export", str(latest.pk), format="kohya", out=tmp_path / "kohya")
     texts = [p.read_text() for p in (tmp_path / "kohya").glob("*/*.txt")]
     assert len(texts) == 32 and all("on white" in text for text in texts)
-    manifest = json.loads(Path(latest.folder, "manifest.json").read_text())
+    manifest = json.loads((snapshots.local_folder(latest) / "manifest.json").read_text())
     assert manifest["counts"]["generated"] == 0

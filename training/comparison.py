@@ -12,7 +12,9 @@ from typing import Any
 from django.conf import settings
 from django.db.models import QuerySet, Sum
 
+from labeling import snapshots
 from labeling.models import Question
+from labeling.snapshot_folder import SnapshotError
 from training import processes, standing_predictions, zero_shot
 from training.engine import progress
 from training.models import Model, Sample
@@ -32,8 +34,12 @@ def compare(model: Model, baseline: Model | None) -> dict[str, Any]:
     Raises ComparisonError, ChildError, or OSError.
     """
     snapshot = model.run.snapshot
-    if snapshot is None or not Path(snapshot.folder, "manifest.json").is_file():
+    if snapshot is None:
         raise ComparisonError("the folder of its snapshot has gone.")
+    try:
+        folder = str(snapshots.local_folder(snapshot))
+    except SnapshotError as error:
+        raise ComparisonError("the folder of its snapshot has gone.") from error
     cache = Path(settings.CACHE_ROOT) / "training"
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="compare-", dir=cache) as name:
@@ -43,7 +49,7 @@ def compare(model: Model, baseline: Model | None) -> dict[str, Any]:
             "current": people_posteriors(baseline) if baseline else [],
         }
         answers.write_text(json.dumps(by_people), encoding="utf-8")
-        arguments = ["compare", model.folder, baseline.folder if baseline else "-", snapshot.folder]
+        arguments = ["compare", model.folder, baseline.folder if baseline else "-", folder]
         arguments += ["--out", str(out), "--answers", str(answers), "--cache", str(cache)]
         if beside_encoder := _replaces_encoder(model, baseline):
             pairs = standing_predictions.of_held_out(model.project)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from labeling import json_lines, marks, snapshots
+from labeling import json_lines, marks, snapshots, stored_folders
 from training import generators
 from training.models import Model
 
@@ -33,7 +33,7 @@ def paths(model: Model) -> tuple[Path, ...]:
     snapshot = model.run.snapshot
     if snapshot is None or not snapshot.folder:
         return ()
-    files = _paths(snapshot.folder, pairs=generators.translates(model.recipe))
+    files = _paths(stored_folders.place(snapshot.folder), pairs=generators.translates(model.recipe))
     removed = snapshots.removed_files(snapshot, (path.name for path in files))
     return tuple(path for path in files if path.name not in removed)
 

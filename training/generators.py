@@ -12,7 +12,7 @@ from pathlib import Path
 
 from django.db.models import Case, Q, QuerySet, When
 
-from labeling import access, snapshots
+from labeling import access, snapshots, stored_folders
 from labeling.models import Annotator, Membership, Project
 from training.engine.presets import SMOKE
 from training.models import Generation, Model, Sample
@@ -120,5 +120,5 @@ def nearest(sample: Sample) -> tuple[Path | None, ...]:
         return ()
     names = [Path(str(each.get("file_name"))).name for each in sample.nearest]
     removed = snapshots.removed_files(snapshot, names)
-    folder = Path(snapshot.folder, "train")
+    folder = Path(stored_folders.place(snapshot.folder), "train")
     return tuple(None if name in removed else folder / name for name in names)

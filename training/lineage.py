@@ -15,7 +15,7 @@ from typing import Any
 from django.db.models import Q, QuerySet, Sum, prefetch_related_objects
 from django.urls import reverse
 
-from labeling import snapshot_folder, snapshot_rows
+from labeling import snapshot_folder, snapshot_rows, stored_folders
 from labeling.imports import statements
 from labeling.models import (
     Answer,
@@ -28,6 +28,7 @@ from labeling.models import (
 )
 from labeling.numbers import parse_id
 from labeling.reissues import Dependent
+from labeling.stored_folders import FolderMissing
 from training.models import Model, Run
 
 SHA256 = re.compile("[0-9a-f]{64}")
@@ -175,12 +176,15 @@ def holding(image: Image | RemovedImage, *, limit: int | None = None) -> list[Sn
         rows = rows.filter(include_generated=True)
     names = [f"{image.sha256[: snapshot_rows.STEM_LENGTH]}{suffix}" for suffix in SUFFIXES]
     candidates = rows.select_related("project", "successor").order_by("-pk")
-    return [row for row in candidates[:limit] if _holds(Path(row.folder), names)]
+    return [row for row in candidates[:limit] if _holds(row, names)]
 
 
-def _holds(folder: Path, names: Sequence[str]) -> bool:
-    places = (folder / split / name for split in snapshot_folder.SPLITS for name in names)
-    return any(place.is_file() for place in places)
+def _holds(snapshot: Snapshot, names: Sequence[str]) -> bool:
+    try:
+        files = stored_folders.index(snapshot.folder)
+    except FolderMissing:
+        return False
+    return any(f"{split}/{name}" in files for split in snapshot_folder.SPLITS for name in names)
 
 
 def find_pictures(name: str, projects: QuerySet[Project]) -> list[Image | RemovedImage]:

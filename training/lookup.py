@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from labeling import snapshot_folder
+from labeling import snapshot_folder, snapshots, stored_folders
 from labeling.models import Project, Snapshot
 from labeling.numbers import parse_id
 from training import generation_requests, generators
@@ -17,6 +17,9 @@ def find_snapshot(name: str, project: str | None) -> Snapshot:
         raise RunError(f"There is no project {project!r}.")
     if name == "latest":
         return _latest_snapshot(project)
+    named = Snapshot.objects.filter(folder=name, state=Snapshot.State.READY).first()
+    if named is not None:
+        return named
     number = parse_id(name)
     if not number:
         return _snapshot_in(Path(name).resolve())
@@ -80,21 +83,25 @@ def _latest_snapshot(project: str | None) -> Snapshot:
 
 
 def _snapshot_in(folder: Path) -> Snapshot:
-    """Return the row of a snapshot folder; a folder frozen elsewhere gets one."""
+    """Return the row of a snapshot folder; one frozen elsewhere gets one, and is put in storage."""
     manifest = snapshot_folder.read_manifest(folder)
-    known = Snapshot.objects.filter(folder=str(folder), state=Snapshot.State.READY).first()
-    if known:
-        return known
     project = Project.objects.filter(slug=manifest.get("project")).first()
     if project is None:
         raise RunError(
             f"{folder} belongs to the project {manifest.get('project')!r}, which is not here: "
             "make that project, or train without a database by `python -m training fit`."
         )
+    sha256 = str(manifest.get("sha256", ""))[:64]
+    known = Snapshot.objects.filter(sha256=sha256, state=Snapshot.State.READY).first()
+    if known:
+        return known
+    manifest = snapshot_folder.verify(folder)
+    name = f"{snapshots.FOLDER}/{project.slug}-{sha256}"
+    stored_folders.put(folder, name, digests=manifest["files"])
     return Snapshot.objects.create(
         project=project,
-        folder=str(folder),
-        sha256=str(manifest.get("sha256", ""))[:64],
+        folder=name,
+        sha256=sha256,
         counts=manifest.get("counts", {}),
         state=Snapshot.State.READY,
     )

@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Q
 
-from labeling import json_lines, local_files, snapshot_folder, snapshot_rows
+from labeling import json_lines, local_files, snapshot_folder, snapshot_rows, stored_folders
 from labeling.batches import batched
 from labeling.inference import intake, model_prior
 from labeling.models import Project, Question, Snapshot, Tile
@@ -138,7 +138,7 @@ class LocalFiles:
 
 def _training_files(snapshot: Snapshot | None) -> set[str] | None:
     """Return the names of the snapshot's training images; None where its folder has gone."""
-    folder = Path(snapshot.folder) if snapshot else None
+    folder = Path(stored_folders.place(snapshot.folder)) if snapshot else None
     if folder is None or not (folder / "manifest.json").is_file():
         return None
     return {row["file_name"] for row in snapshot_folder.read_rows(folder, "train")}

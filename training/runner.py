@@ -11,7 +11,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from labeling import lease, snapshots
+from labeling import lease, snapshots, stored_folders
 from labeling.models import LeaseLost, Snapshot
 from training import generators, processes, promotion, runs
 from training.engine import progress
@@ -126,7 +126,7 @@ def _freeze(run: Run) -> Snapshot:
 
 def _prepare(run: Run, snapshot: Snapshot) -> Path:
     """Write config.json into the run's folder and return the folder."""
-    if not Path(snapshot.folder, "manifest.json").is_file():
+    if not Path(stored_folders.place(snapshot.folder), "manifest.json").is_file():
         raise runs.RunError(
             f"The folder of snapshot {snapshot.pk} ({snapshot.folder}) has gone: "
             "freeze another snapshot and train on that."

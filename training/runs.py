@@ -16,7 +16,7 @@ from django.db.models import Case, QuerySet, When
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from labeling import audit, webhooks
+from labeling import audit, stored_folders, webhooks
 from labeling.models import Event, HookEvent, Project, Snapshot
 from labeling.models.lease import LeasedQuerySet
 from training import generators, prompts, server_paths
@@ -187,7 +187,7 @@ def config(run: Run, *, snapshot: Snapshot) -> dict[str, Any]:
     return {
         "recipe": run.recipe,
         "preset": run.preset,
-        "snapshot": snapshot.folder,
+        "snapshot": stored_folders.place(snapshot.folder),
         "seed": run.seed,
         "options": run.options,
         "init": run.clip.folder if run.clip else None,

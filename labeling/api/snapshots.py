@@ -1,6 +1,5 @@
 """Snapshots over HTTP, for members and staff."""
 
-from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from django.contrib.auth.models import User
@@ -11,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import reissues, snapshot_folder, snapshots, tasks
+from labeling import reissues, snapshots, tasks
 from labeling.access import Capability
 from labeling.api import views
 from labeling.api.bodies import Body
@@ -77,7 +76,7 @@ class SnapshotDetailOut(SnapshotOut):
         read_only_fields = fields
 
     def get_card(self, snapshot: Snapshot) -> str:
-        return snapshot_folder.read_card(Path(snapshot.folder)) if snapshot.folder else ""
+        return snapshots.card(snapshot)
 
 
 class SnapshotIn(Body):

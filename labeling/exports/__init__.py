@@ -10,10 +10,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 
-from labeling import audit, snapshots
+from labeling import audit, snapshots, stored_folders
 from labeling.exports import answers, into_folder, run, to_bucket
 from labeling.exports.errors import Busy, DiskFull, ExportError
 from labeling.exports.formats import FORMATS
@@ -38,6 +37,7 @@ __all__ = [
     "options_of",
     "source_of",
 ]
+FOLDER = "exports"  # in the storage
 ARCHIVES: dict[str, type[StoredZip] | type[StoredTar]] = {".zip": StoredZip, ".tar": StoredTar}
 
 
@@ -56,10 +56,11 @@ def options_of(format: str, values: Mapping[str, Any]) -> Options:
 def source_of(snapshot: Snapshot, *, key: str) -> Source:
     """Return a snapshot as it may be handed out: without what was removed from its project since.
 
-    key: the secret that the pseudonyms of raw answers are made with.
+    key: the secret that the pseudonyms of raw answers are made with. Raises SnapshotError and
+    StorageAway.
     """
     return Source(
-        folder=Path(snapshot.folder),
+        folder=snapshots.local_folder(snapshot),
         sha256=snapshot.sha256,
         removed=_removed(snapshot),
         answers=lambda: answers.of(snapshot, key),
@@ -140,9 +141,8 @@ def _export_to_bucket(
     source: Source, format: Format, options: Options, address: str, on_progress: OnProgress
 ) -> Result:
     to_bucket.place_of(address)  # before anything is written
-    root = Path(settings.EXPORT_ROOT)
-    root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".to-bucket-", dir=root) as name:
+    root = stored_folders.working(f"{FOLDER}/.to-buckets")
+    with tempfile.TemporaryDirectory(dir=root) as name:
         draft = Path(name, "export")
         result = _write_folder(source, format, options, draft, first_half(on_progress))
         to_bucket.send(draft, address, second_half(on_progress))
@@ -189,4 +189,5 @@ def _removed(snapshot: Snapshot) -> set[str]:
     """Return the names of the files of pictures that were removed since it was frozen."""
     if not snapshot.removed:
         return set()
-    return snapshots.removed_files(snapshot, run.file_names(Path(snapshot.folder)))
+    folder = snapshots.local_folder(snapshot)
+    return snapshots.removed_files(snapshot, run.file_names(folder))

@@ -1,8 +1,8 @@
 """Exports that a worker makes: begun by whoever asks, carried on after a crash, kept for download.
 
-The files are written into a folder of this machine, with a journal of what is whole, so that
-another attempt goes on where the last one was killed. Once they are hashed and counted they are
-moved into the storage, which may be a bucket, or put into the bucket that was named.
+The files are written into a folder of the machine, with a journal of what is whole, so that another
+attempt there goes on where the last one was killed. Once they are hashed and counted they are put
+into the storage, or into the bucket that was named.
 """
 
 import errno
@@ -15,22 +15,20 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
-from django.core.files import File
-from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import QuerySet
 
-from labeling import exports, jobs, lease, local_files
-from labeling.exports import answers, run, to_bucket
+from labeling import exports, folder_deletions, jobs, lease, stored_folders
+from labeling.exports import FOLDER, answers, run, to_bucket
 from labeling.exports.errors import Busy, DiskFull, ExportError
 from labeling.exports.run import Result
-from labeling.exports.sinks import MANIFEST, Archive, FolderSink
+from labeling.exports.sinks import JOURNAL, MANIFEST, Archive, FolderSink
 from labeling.exports.stored import StoredFolder, listed
 from labeling.models import Export, Snapshot
 from labeling.snapshot_folder import SnapshotError
+from labeling.stored_folders import FolderMissing, Reader, StorageAway
 
 ATTEMPTS = 5  # after which an export whose workers died is given up
-FOLDER = "exports"  # in the storage
 State = Export.State
 
 
@@ -51,7 +49,8 @@ def begin(
         raise ExportError(f"Snapshot {snapshot.pk} is {snapshot.state}, not ready.")
     options = exports.options_of(format, values)
     place = str(to_bucket.place_of(address).address) if address else ""
-    _check_space(Path(snapshot.folder))
+    with suppress(StorageAway):  # then the worker looks
+        _check_space(snapshot)
     with transaction.atomic():
         export = Export.objects.create(
             project=snapshot.project,
@@ -75,8 +74,9 @@ def advance(export: Export) -> Export:
     """Make an export, or go on with it; return its row as it is then.
 
     One that is finished, or that somebody else is making, is left as it is. What is wrong is not
-    raised: the state is then "failed", with the reason in `error`. Raises LeaseLost where somebody
-    else took over.
+    raised: the state is then "failed", with the reason in `error`. Where the storage is away or the
+    disk full, it stays "writing", with the reason, and is to be gone on with. Raises LeaseLost
+    where somebody else took over.
     """
     held = jobs.acquire(export)
     if held is None:
@@ -84,10 +84,10 @@ def advance(export: Export) -> Export:
         return export
     expected = (ExportError, SnapshotError, OSError)
     try:
-        jobs.carry_out(held, partial(_make, held), expected=expected, reason=_reason)
+        jobs.carry_out(held, partial(_make, held), expected=expected)
     finally:
         if held.state == State.FAILED:
-            shutil.rmtree(_draft(held), ignore_errors=True)
+            _remove_draft(held)
     return held
 
 
@@ -97,7 +97,7 @@ def give_up_lost() -> int:
         Export,
         attempts=ATTEMPTS,
         advice="Export it again.",
-        on_given_up=lambda export: shutil.rmtree(_draft(export), ignore_errors=True),
+        on_given_up=_remove_draft,
     )
 
 
@@ -108,22 +108,29 @@ def delete(*, export: Export, by: AbstractBaseUser | None) -> None:
         if not free.update(state=State.FAILED):
             raise Busy("It is being written: wait until it is done.")
         jobs.record(export, "was deleted", by=by)
-        draft, folder = _draft(export), export.folder
+        folder_deletions.schedule([export.folder])
+        transaction.on_commit(lambda: _remove_draft(export))
         Export.objects.filter(pk=export.pk).delete()
-        transaction.on_commit(lambda: _delete_files(draft, folder))
 
 
 def archive(export: Export, kind: str) -> Iterator[bytes]:
     """Yield a finished export as a zip or tar, a piece of a file at a time.
 
-    The same export gives the same bytes. Raises ExportError for another kind.
+    The same export gives the same bytes. Raises ExportError for another kind, or where its files
+    have gone, and StorageAway.
     """
+    try:
+        stored = Reader(export.folder)
+    except FolderMissing as error:
+        raise ExportError("The files of this export have gone: export it again.") from error
     pipe = _Pipe()
-    out = Archive(pipe, kind)
-    for name in (*_names(export), MANIFEST):
-        path = f"{export.folder}/{name}"
-        with default_storage.open(path, "rb") as file:
-            for _ in out.pieces(f"{export.file_name}/{name}", file, default_storage.size(path)):
+    return _pieces(export, stored, pipe, Archive(pipe, kind))
+
+
+def _pieces(export: Export, stored: Reader, pipe: "_Pipe", out: Archive) -> Iterator[bytes]:
+    for name in (*_names(stored), MANIFEST):
+        with stored.open(name) as file:
+            for _ in out.pieces(f"{export.file_name}/{name}", file, stored.files[name].size):
                 yield pipe.take()
     out.close()
     yield pipe.take()
@@ -153,9 +160,13 @@ def _make(held: Export) -> None:
     draft, report = _draft(held), jobs.reporter(held)
     write_report = exports.first_half(report) if held.address else report
     format = exports.format_of(held.format)
-    source = exports.source_of(held.snapshot, key=held.key)
     options = exports.options_of(held.format, held.options)
-    _check_space(Path(held.snapshot.folder), there=_size(draft))
+    try:
+        _check_space(held.snapshot, there=_size(draft))
+    except DiskFull as error:  # it waits for room
+        raise OSError(errno.ENOSPC, str(error)) from error
+    with lease.kept(held):
+        source = exports.source_of(held.snapshot, key=held.key)
     (draft / MANIFEST).unlink(missing_ok=True)
     with closing(FolderSink(draft)) as sink:
         result = run.write(source, format, options, sink, write_report)
@@ -164,40 +175,18 @@ def _make(held: Export) -> None:
         with lease.kept(held):
             to_bucket.send(draft, held.address, exports.second_half(report))
     else:
-        _store(held, draft, sink)
+        _store(held, draft)
     _finish(held, result)
-    shutil.rmtree(draft, ignore_errors=True)
+    _remove_draft(held)
 
 
-def _store(held: Export, draft: Path, sink: FolderSink) -> None:
-    """Move the files into the storage; what an earlier attempt moved is left there."""
+def _store(held: Export, draft: Path) -> None:
+    """Put the files into the storage; what an earlier attempt put there is not sent again."""
     folder = f"{FOLDER}/{held.pk}"
     held.renew(folder=folder)
-    try:
-        target = Path(default_storage.path(folder))
-    except NotImplementedError:
-        _upload(held, draft)
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(target, ignore_errors=True)  # moved by an attempt that was killed afterwards
-    sink.drop_journal()
-    shutil.move(draft, target)
-
-
-def _upload(held: Export, draft: Path) -> None:
-    """Put the files into a storage that is no folder of this machine, the manifest last."""
-    names = [name for name, _ in listed(StoredFolder(draft))]
-    for name in (*names, MANIFEST):
-        stored, path = f"{held.folder}/{name}", draft / name
-        if default_storage.exists(stored):
-            if default_storage.size(stored) == path.stat().st_size:
-                continue
-            default_storage.delete(stored)
-        with path.open("rb") as file:
-            saved = default_storage.save(stored, File(file))
-        if saved != stored:
-            raise ExportError(f"The storage keeps {stored} as {saved}: export it again.")
-        held.renew()
+    digests = dict(listed(StoredFolder(draft)))
+    with lease.kept(held):
+        stored_folders.put(draft, folder, digests=digests, without={JOURNAL}, move=True, keep=False)
 
 
 def _finish(held: Export, result: Result) -> None:
@@ -214,18 +203,14 @@ def _finish(held: Export, result: Result) -> None:
         jobs.record(held, f"is ready: {exports.in_words(result.counts)}")
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "The disk is full: free some space, delete exports, and export it again."
-    return jobs.reason_of(error)
-
-
-def _check_space(snapshot: Path, there: int = 0) -> None:
+def _check_space(snapshot: Snapshot, there: int = 0) -> None:
     """Raise DiskFull where the disk has no place for as much as the snapshot holds."""
-    root = Path(settings.EXPORT_ROOT)
-    root.mkdir(parents=True, exist_ok=True)
-    needed = _size(snapshot) - there
-    free = shutil.disk_usage(root).free - settings.UPLOAD_MIN_FREE_BYTES
+    try:
+        files = stored_folders.index(snapshot.folder).values()
+    except FolderMissing as error:
+        raise SnapshotError(f"{error} Freeze a new snapshot.") from error
+    needed = sum(file.size for file in files) - there
+    free = shutil.disk_usage(stored_folders.working(FOLDER)).free - settings.UPLOAD_MIN_FREE_BYTES
     if needed > free:
         raise DiskFull(
             f"It needs about {needed / 1e9:.1f} GB, and {max(0, free) / 1e9:.1f} GB are free: free "
@@ -238,25 +223,15 @@ def _size(folder: Path) -> int:
 
 
 def _draft(export: Export) -> Path:
-    return Path(settings.EXPORT_ROOT) / f".draft-{export.pk}"
+    return stored_folders.working(f"{FOLDER}/.draft-{export.pk}")
 
 
-def _names(export: Export) -> Iterator[str]:
+def _remove_draft(export: Export) -> None:
+    shutil.rmtree(_draft(export), ignore_errors=True)
+
+
+def _names(stored: Reader) -> Iterator[str]:
     """Yield the names of a finished export's files, as its manifest lists them."""
-    with default_storage.open(f"{export.folder}/{MANIFEST}", "rb") as file:
+    with stored.open(MANIFEST) as file:
         for line in cast(Iterator[bytes], file):
             yield line.decode().rstrip("\n").partition("  ")[2]
-
-
-def _delete_files(draft: Path, stored: str) -> None:
-    shutil.rmtree(draft, ignore_errors=True)
-    folders = [stored] if stored else []
-    while folders:
-        folder = folders.pop()
-        inner, names = local_files.listed(folder)
-        folders += [f"{folder}/{name}" for name in inner]
-        for name in names:
-            default_storage.delete(f"{folder}/{name}")
-    with suppress(NotImplementedError):
-        if stored:
-            shutil.rmtree(default_storage.path(stored), ignore_errors=True)

@@ -60,6 +60,17 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='FolderDeletion',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(help_text='In the storage.', max_length=400)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+            ],
+            options={
+                'ordering': ['id'],
+            },
+        ),
+        migrations.CreateModel(
             name='Heartbeat',
             fields=[
                 ('name', models.CharField(max_length=200, primary_key=True, serialize=False)),
@@ -373,11 +384,11 @@ class Migration(migrations.Migration):
                 ('heartbeat_at', models.DateTimeField(blank=True, editable=False, help_text='When its holder last reported.', null=True)),
                 ('progress', models.FloatField(default=0.0, help_text='Share of it that is done, 0 to 1.')),
                 ('attempts', models.PositiveSmallIntegerField(default=0, help_text='Workers that began it.')),
-                ('error', models.TextField(blank=True, help_text='Why it failed.')),
+                ('error', models.TextField(blank=True, help_text='Why it failed, or waits.')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('state', models.CharField(choices=[('freezing', 'Freezing'), ('ready', 'Ready'), ('failed', 'Failed')], default='freezing', max_length=8)),
                 ('sha256', models.CharField(blank=True, db_index=True, help_text='Of all that it holds, and of what that was made from; models keep it.', max_length=64)),
-                ('folder', models.CharField(blank=True, max_length=400)),
+                ('folder', models.CharField(blank=True, help_text='Its name in the storage.', max_length=400)),
                 ('include_generated', models.BooleanField(default=False)),
                 ('newest_image', models.BigIntegerField(default=0, editable=False, help_text='The id of the newest picture when it was written.')),
                 ('removed', models.PositiveIntegerField(default=0, editable=False, help_text='Pictures that it holds and that were removed since.')),
@@ -599,7 +610,7 @@ class Migration(migrations.Migration):
                 ('heartbeat_at', models.DateTimeField(blank=True, editable=False, help_text='When its holder last reported.', null=True)),
                 ('progress', models.FloatField(default=0.0, help_text='Share of it that is done, 0 to 1.')),
                 ('attempts', models.PositiveSmallIntegerField(default=0, help_text='Workers that began it.')),
-                ('error', models.TextField(blank=True, help_text='Why it failed.')),
+                ('error', models.TextField(blank=True, help_text='Why it failed, or waits.')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('format', models.CharField(max_length=20)),
                 ('options', models.JSONField(blank=True, default=dict, help_text='What was chosen other than by default.')),

@@ -10,6 +10,7 @@ from labeling.models.decision_batches import DecisionBatch
 from labeling.models.events import Event
 from labeling.models.examples import ConceptExample
 from labeling.models.exports import Export
+from labeling.models.folder_deletions import FolderDeletion
 from labeling.models.gold_marks import GoldMark
 from labeling.models.heartbeats import Heartbeat
 from labeling.models.images import Image, Tile
@@ -54,6 +55,7 @@ __all__ = [
     "Delivery",
     "Event",
     "Export",
+    "FolderDeletion",
     "GoldMark",
     "Heartbeat",
     "HookEvent",

@@ -21,7 +21,7 @@ class Job(Leased):
     state = models.CharField(max_length=8)
     progress = models.FloatField(default=0.0, help_text="Share of it that is done, 0 to 1.")
     attempts = models.PositiveSmallIntegerField(default=0, help_text="Workers that began it.")
-    error = models.TextField(blank=True, help_text="Why it failed.")
+    error = models.TextField(blank=True, help_text="Why it failed, or waits.")
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
     )
@@ -42,4 +42,4 @@ class Job(Leased):
             return str(self.state)
         if self.is_leased:
             return self.BEING_MADE.format(self.progress)
-        return "waiting for a worker"
+        return f"waiting. {self.error}" if self.error else "waiting for a worker"

@@ -76,7 +76,8 @@ class Leased(models.Model):
     @property
     def is_leased(self) -> bool:
         """Whether somebody worked on the row when it was read."""
-        return self.lease_until is not None and self.lease_until >= timezone.now()
+        until = self.lease_until
+        return bool(self.lease_token) and until is not None and until >= timezone.now()
 
     def renew(self, *, duration: timedelta | None = None, **fields: Any) -> None:
         """Prolong the lease and set `fields`, in the row and here. Raises LeaseLost."""
@@ -94,6 +95,13 @@ class Leased(models.Model):
         freed = {"lease_token": "", "lease_until": None, **fields}
         self._update_held(**freed)
         self._assign(freed)
+
+    def postpone(self, duration: timedelta, **fields: Any) -> None:
+        """Give the lease back, to be taken after so long, and set `fields`. Raises LeaseLost."""
+        _abandon_unfinished_query()
+        freed = {"lease_token": "", **fields}
+        self._update_held(lease_until=_from_now(duration), **freed)
+        self._assign({"lease_until": None, **freed})
 
     def _update_held(self, **fields: Any) -> None:
         """Update the row while this instance's token is its own, even past the lease's end."""

@@ -26,7 +26,7 @@ class Snapshot(Job):
         db_index=True,
         help_text="Of all that it holds, and of what that was made from; models keep it.",
     )
-    folder = models.CharField(max_length=400, blank=True)
+    folder = models.CharField(max_length=400, blank=True, help_text="Its name in the storage.")
     include_generated = models.BooleanField(default=False)
     newest_image = models.BigIntegerField(
         default=0, editable=False, help_text="The id of the newest picture when it was written."

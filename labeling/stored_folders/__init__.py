@@ -10,7 +10,7 @@ the folder, and is no reason to give anything up.
 """
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,17 +20,21 @@ from labeling.stored_folders import cache, indexes, objects, putting, threads
 from labeling.stored_folders.errors import FolderDamaged, FolderMissing, StorageAway
 from labeling.stored_folders.indexes import StoredFile
 from labeling.stored_folders.locks import release
+from labeling.stored_folders.reader import Reader
 
 __all__ = [
     "FolderDamaged",
     "FolderMissing",
+    "Reader",
     "StorageAway",
     "StoredFile",
     "delete",
     "exists",
     "fetch",
+    "here",
     "index",
     "open",
+    "place",
     "put",
     "release",
     "working",
@@ -39,26 +43,38 @@ ROUNDS = 5  # in which the folder is put again while it is fetched
 
 
 def put(
-    local: Path, name: str, *, digests: Mapping[str, str] | None = None, move: bool = False
+    local: Path,
+    name: str,
+    *,
+    digests: Mapping[str, str] | None = None,
+    without: Collection[str] = (),
+    move: bool = False,
+    keep: bool = True,
 ) -> None:
     """Put a folder of this machine into the storage, in place of an earlier one of that name.
 
     Until all files are there, others see the earlier one, or none. What an earlier try brought
-    there is not sent again. digests: SHA-256 of files that need not be read for it. move: the local
-    folder is not needed any more. Raises StorageAway; put it again then.
+    there is not sent again. digests: SHA-256 of files that need not be read for it. without: files
+    that do not belong to it. move: the local
+    folder is not needed any more; where the storage is elsewhere, it becomes the copy of this
+    machine, if that is to keep one. Raises StorageAway; put it again then.
     """
     target = objects.local_path(indexes.check_name(name))
     if target is None:
-        listing = putting.elsewhere(name, local, digests or {})
-        if move:
+        listing = putting.elsewhere(name, local, digests or {}, without)
+        if move and keep:
+            _remove(local, without)
             cache.adopt(name, listing, local)
+        elif move:
+            shutil.rmtree(local)
         return
     if move and local.resolve() != target.resolve():
+        _remove(local, without)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(target, ignore_errors=True)
         shutil.move(local, target)
         local = target
-    putting.in_place(name, local, target, digests or {})
+    putting.in_place(name, local, target, digests or {}, without)
 
 
 def fetch(name: str, *, only: Iterable[str] | None = None) -> Path:
@@ -68,7 +84,7 @@ def fetch(name: str, *, only: Iterable[str] | None = None) -> Path:
     them is not in the folder, and StorageAway.
     """
     wanted = None if only is None else list(only)
-    found = indexes.read(indexes.check_name(name))
+    found = indexes.read(name)
     local = objects.local_path(name)
     if local is not None and found.plain:
         for file in wanted or ():
@@ -90,6 +106,22 @@ def fetch(name: str, *, only: Iterable[str] | None = None) -> Path:
     raise StorageAway(f"{name} is put again and again: it is tried later.")
 
 
+def here(name: str) -> Path | None:
+    """Return where files of a folder lie on this machine without asking the storage; they may lack.
+
+    Nothing is said of what is in them.
+    """
+    if not name:
+        return None
+    local = objects.local_path(indexes.check_name(name))
+    return cache.newest(name) if local is None else local
+
+
+def place(name: str) -> str:
+    """Return where a folder lies, for people: a path, or its name in a storage elsewhere."""
+    return str(objects.local_path(indexes.check_name(name)) or name) if name else ""
+
+
 def open(name: str, file: str) -> BinaryIO:
     """Open one file of a stored folder, without the rest. Raises FolderMissing, StorageAway."""
     path = fetch(name, only=[file]) / file
@@ -102,7 +134,7 @@ def open(name: str, file: str) -> BinaryIO:
 def exists(name: str) -> bool:
     """Whether the storage holds a complete folder of that name. Raises StorageAway."""
     try:
-        indexes.read(indexes.check_name(name))
+        indexes.read(name)
     except FolderMissing:
         return False
     return True
@@ -110,7 +142,7 @@ def exists(name: str) -> bool:
 
 def index(name: str) -> dict[str, StoredFile]:
     """Return the size and SHA-256 of each file of a folder. Raises FolderMissing, StorageAway."""
-    return indexes.files_of(name, indexes.read(indexes.check_name(name)))
+    return indexes.files_of(name, indexes.read(name))
 
 
 def delete(name: str) -> None:
@@ -136,6 +168,11 @@ def working(name: str) -> Path:
     path = objects.local_path(indexes.check_name(name)) or _working(name)
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def _remove(folder: Path, names: Iterable[str]) -> None:
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
 
 
 def _working(name: str) -> Path:

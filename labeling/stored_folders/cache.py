@@ -61,6 +61,19 @@ def fetch(folder: str, found: Index, only: Iterable[str] | None) -> Path:
     return path
 
 
+def newest(folder: str) -> Path | None:
+    """Return the copy of a folder that was used last, as far as it goes; keep it."""
+    place = _place(folder)
+    if not place.is_dir():
+        return None
+    with locks.exclusive(place / LOCK):
+        copy = max(_copies(place), key=_last_use, default=None)
+        if copy is None:
+            return None
+        locks.keep(copy / USE)
+        return copy / PurePosixPath(folder).name
+
+
 def adopt(folder: str, listing: Listing, local: Path) -> None:
     """Make a folder that was just put the copy of it, which saves fetching it."""
     place = _place(folder)

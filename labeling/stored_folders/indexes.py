@@ -87,11 +87,13 @@ def is_own(file: str) -> bool:
 
 
 def read(folder: str) -> Index:
-    """Return the index of a folder. Raises FolderMissing and StorageAway."""
+    """Return the index of a folder. Raises FolderMissing, StorageAway; ValueError for no name."""
+    if not folder:
+        raise FolderMissing("It has no folder in the storage.")
     try:
-        data = objects.read(f"{folder}/{INDEX}")
+        data = objects.read(f"{check_name(folder)}/{INDEX}")
     except FileNotFoundError as error:
-        objects.check_answers(folder)
+        objects.check_answers()
         raise FolderMissing(f"The storage has no complete folder {folder}.") from error
     try:
         about = json.loads(data)

@@ -1,6 +1,6 @@
 """Put a folder into the storage: all of its files, then the index that makes it one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from labeling.stored_folders import cache, indexes, objects, threads
@@ -10,10 +10,12 @@ from labeling.stored_folders.indexes import Files, Index, Listing, StoredFile
 ROUNDS = 5  # in which others put the same folder, after which it is put later
 
 
-def in_place(folder: str, local: Path, target: Path, digests: Mapping[str, str]) -> None:
+def in_place(
+    folder: str, local: Path, target: Path, digests: Mapping[str, str], without: Collection[str]
+) -> None:
     """Put a folder into a storage that is a folder of this machine, unless it is there already."""
     with asking():
-        files = _read(local, digests)
+        files = _read(local, digests, without)
         is_there = local.resolve() == target.resolve()
         if not is_there:
             for name in files:
@@ -26,12 +28,14 @@ def in_place(folder: str, local: Path, target: Path, digests: Mapping[str, str])
                 objects.delete(f"{folder}/{name}")
 
 
-def elsewhere(folder: str, local: Path, digests: Mapping[str, str]) -> Listing:
+def elsewhere(
+    folder: str, local: Path, digests: Mapping[str, str], without: Collection[str]
+) -> Listing:
     """Put a folder into a storage that is no folder of this machine; return what was put.
 
     What an earlier try brought there is not sent again.
     """
-    files = _read(local, digests)
+    files = _read(local, digests, without)
     listing = Listing(files, plain=False)
     for _ in range(ROUNDS):
         before = _index_there(folder)
@@ -59,13 +63,14 @@ def _send(folder: str, local: Path, files: Files, there: set[str]) -> None:
     threads.all_at_once(send, files.items())
 
 
-def _read(local: Path, digests: Mapping[str, str]) -> Files:
+def _read(local: Path, digests: Mapping[str, str], without: Collection[str]) -> Files:
     """Return the files of a folder of this machine, with their hashes."""
     if not local.is_dir():
         raise FileNotFoundError(f"{local} is no folder.")
     return {
         name: StoredFile(path.stat().st_size, digests.get(name) or cache.sha256_of(path))
         for name, path in _contents(local)
+        if name not in without
     }
 
 

@@ -36,8 +36,7 @@ def main() -> None:
         from django.conf import settings
         from django.test.utils import setup_databases, teardown_databases
 
-        settings.MEDIA_ROOT, settings.SNAPSHOT_ROOT = f"{folder}/media", Path(folder, "snapshots")
-        settings.SNAPSHOT_ROOT.mkdir()
+        settings.MEDIA_ROOT = f"{folder}/media"
         databases = setup_databases(verbosity=0, interactive=False)
         try:
             measure(fill(pictures, kib), Path(folder))
@@ -85,7 +84,11 @@ def measure(project: Any, folder: Path) -> None:
     first = step("first snapshot", folder, lambda: snapshots.freeze(project=project))
     project.images.filter(pk=project.images.first().pk).update(license="CC0-1.0")
     second = step("after one change", folder, lambda: snapshots.freeze(project=project))
-    step("copying it all", folder, lambda: shutil.copytree(second.folder, folder / "copy"))
+    step(
+        "copying it all",
+        folder,
+        lambda: shutil.copytree(snapshots.local_folder(second), folder / "copy"),
+    )
     step("what differs", folder, lambda: snapshot_difference.compare(first, second))
     assert first.state == second.state == "ready", (first.error, second.error)
 

@@ -15,7 +15,5 @@ def garden(db: None, settings, tmp_path: Path) -> "Project":
     from labeling.models import Project
 
     settings.MEDIA_ROOT = tmp_path / "media"
-    settings.SNAPSHOT_ROOT = tmp_path / "snapshots"
-    settings.EXPORT_ROOT = tmp_path / "exports"
     settings.CACHE_ROOT = tmp_path / "cache"
     return Project.objects.create(state="open", slug="garden", name="Garden")

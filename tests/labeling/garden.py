@@ -1,10 +1,9 @@
 """What grows in the project `garden`: images in stripes, no two alike, and their captions."""
 
-from pathlib import Path
-
 from labeling import images, questions, snapshot_folder
 from labeling.images import tiles
 from labeling.models import Image, Project, Question, Snapshot
+from labeling.snapshots import local_folder
 from tests.pictures import striped
 
 
@@ -27,6 +26,6 @@ def probabilities(row: dict) -> dict[str, float]:
 
 def rows(snapshot: Snapshot) -> dict[str, dict]:
     """Return the rows of both splits by their source."""
-    folder = Path(snapshot.folder)
+    folder = local_folder(snapshot)
     every = [row for split in ("train", "test") for row in snapshot_folder.read_rows(folder, split)]
     return {row["source"]: row for row in every}

@@ -1,12 +1,11 @@
 """The card of a data set says what is in it, so that the hub and people understand it."""
 
-from pathlib import Path
-
 import pytest
 import yaml
 
 from labeling import dataset_card, snapshot_rows, snapshots
 from labeling.models import Concept
+from labeling.snapshots import local_folder
 from tests.labeling.garden import add, caption
 
 pytestmark = pytest.mark.django_db
@@ -14,7 +13,7 @@ pytestmark = pytest.mark.django_db
 
 def card(project) -> tuple[dict, str]:
     """Freeze a project; return the front matter of its card, and the rest."""
-    text = Path(snapshots.freeze(project=project).folder, "README.md").read_text()
+    text = (local_folder(snapshots.freeze(project=project)) / "README.md").read_text()
     _, front, body = text.split("---\n", 2)
     return yaml.safe_load(front), " ".join(body.split())
 
@@ -80,7 +79,9 @@ def test_datasets_loads_snapshots_of_other_concepts_as_one(garden, tmp_path, mon
     caption(garden.images.first(), "a stripe", 0.9)
     full = snapshots.freeze(project=garden)
     loaded = [
-        datasets.load_dataset(each.folder, cache_dir=str(tmp_path / "cache"), split="train")
+        datasets.load_dataset(
+            str(local_folder(each)), cache_dir=str(tmp_path / "cache"), split="train"
+        )
         for each in (bare, full)
     ]
     assert loaded[0].features == loaded[1].features

@@ -31,7 +31,6 @@ Kind = Event.Kind
 @pytest.fixture
 def cast(shapes, ada, alice, carol, settings, tmp_path):
     """Return a project, who works in it, and what the services are called with."""
-    settings.SNAPSHOT_ROOT = tmp_path / "snapshots"
     folder = tmp_path / "pictures"
     folder.mkdir()
     (folder / "1.png").write_bytes(png(777))

@@ -16,6 +16,7 @@ from labeling.beliefs import Beliefs
 from labeling.concepts import edit
 from labeling.inference import recompute
 from labeling.models import Project, Question
+from labeling.snapshots import local_folder
 from tests.labeling.garden import probabilities
 from tests.labeling.meadows import Meadow, Pair, forget, meadows, plant
 
@@ -60,7 +61,7 @@ def recomputed_snapshot(project: Project) -> list[tuple[str, dict]]:
 
 @pytest.fixture(autouse=True)
 def folders(settings, tmp_path) -> None:
-    settings.MEDIA_ROOT, settings.SNAPSHOT_ROOT = tmp_path / "media", tmp_path / "snapshots"
+    settings.MEDIA_ROOT = tmp_path / "media"
     settings.CACHE_ROOT = tmp_path / "cache"
 
 
@@ -125,13 +126,13 @@ def test_exports_hold_the_same_whichever_pairs_were_stored(meadow, tmp_path_fact
         files = {}
         for name in ("imagefolder", "kohya", "labels"):
             out = tmp_path_factory.mktemp("exports") / name
-            exports.export(folder=Path(frozen.folder), format=name, out=out)
+            exports.export(folder=local_folder(frozen), format=name, out=out)
             files |= {
                 f"{name}/{path.relative_to(out)}": content(path)
                 for path in out.rglob("*")
                 if path.is_file() and path.name not in {"README.md", "MANIFEST.sha256"}
             }
-        manifest = snapshot_folder.read_manifest(Path(frozen.folder))
+        manifest = snapshot_folder.read_manifest(local_folder(frozen))
         rows = {k: v for k, v in manifest["files"].items() if k != "README.md"}
         return {"snapshot": rows, **files}
 

@@ -1,7 +1,5 @@
 """Pictures that are removed are gone from everything; the answers about them are kept."""
 
-from pathlib import Path
-
 import pytest
 from django.core.files.storage import default_storage
 from django.test import TestCase
@@ -21,6 +19,7 @@ from labeling.models import (
     Snapshot,
     Tile,
 )
+from labeling.snapshots import local_folder
 from tests.cast import answer
 from tests.concurrency import meanwhile
 from tests.labeling.garden import add
@@ -33,7 +32,6 @@ pytestmark = pytest.mark.django_db
 def folders(settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.CACHE_ROOT = tmp_path / "cache"
-    settings.SNAPSHOT_ROOT = tmp_path / "snapshots"
 
 
 def remove(*rows: Image, by=None, reason: str = "private") -> removal.Removal:
@@ -249,7 +247,7 @@ def test_a_picture_that_is_removed_while_a_snapshot_is_written_is_not_in_it(
     snapshot = snapshots.freeze(project=garden)
     assert (snapshot.state, snapshot.removed) == (Snapshot.State.READY, 0)
     assert snapshot.counts["images"] == 3
-    assert len(list(Path(snapshot.folder).rglob("*.webp"))) == 3
+    assert len(list(local_folder(snapshot).rglob("*.webp"))) == 3
 
 
 def test_a_picture_that_is_removed_before_it_is_published_marks_the_snapshot(garden, monkeypatch):

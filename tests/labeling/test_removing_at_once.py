@@ -36,7 +36,6 @@ REMOVED = 5
 def folders(settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.CACHE_ROOT = tmp_path / "cache"
-    settings.SNAPSHOT_ROOT = tmp_path / "snapshots"
 
 
 def until(stop: threading.Event, step: Callable[[Project, int], int]) -> int:

@@ -1,7 +1,6 @@
 """What differs between two snapshots: all of it, once, in totals that add up."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -9,6 +8,7 @@ from labeling import questions, removal, snapshot_difference, snapshots
 from labeling.images import tiles
 from labeling.models import Concept, Question
 from labeling.snapshot_difference import CountsDiffer, Filters, UnknownPosition
+from labeling.snapshots import local_folder
 from tests.labeling.garden import add, caption
 
 pytestmark = pytest.mark.django_db
@@ -126,10 +126,10 @@ def test_a_difference_that_does_not_add_up_is_not_shown(garden, cat):
     first = snapshots.freeze(project=garden)
     believe("1.png", probability=0.98)
     second = snapshots.freeze(project=garden)
-    manifest = json.loads(Path(second.folder, "manifest.json").read_text())
+    manifest = json.loads((local_folder(second) / "manifest.json").read_text())
     for concepts in manifest["labels"].values():
         concepts["cat"]["yes"] = concepts["cat"].get("yes", 0) + 1
-    Path(second.folder, "manifest.json").write_text(json.dumps(manifest))
+    (local_folder(second) / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(CountsDiffer, match="cat"):
         snapshot_difference.compare(first, second)
     assert snapshot_difference.find(first, second) is None

@@ -8,6 +8,7 @@ import pytest
 from django.core.management import call_command
 
 from labeling import exports, json_lines, snapshot_folder, snapshot_rows, snapshots
+from labeling.snapshots import local_folder
 from tests.labeling.garden import add, caption, rows
 
 pytestmark = pytest.mark.django_db
@@ -17,7 +18,7 @@ SEPARATORS = "\u2028", "\u2029", "\u0085", "\x1e", "\r"
 def frozen(project) -> Path:
     snapshot = snapshots.freeze(project=project)
     assert snapshot.folder, snapshot.error
-    return Path(snapshot.folder)
+    return local_folder(snapshot)
 
 
 def in_split(project, split: str):
@@ -38,7 +39,7 @@ def test_the_manifest_names_every_file_with_its_hash(garden):
     folder = frozen(garden)
     files = snapshot_folder.read_manifest(folder)["files"]
     found = {str(p.relative_to(folder)): p for p in folder.rglob("*") if p.is_file()}
-    assert set(files) == set(found) - {"manifest.json"}
+    assert set(files) == set(found) - {"manifest.json", ".folder.json"}
     for name, digest in files.items():
         assert hashlib.sha256(found[name].read_bytes()).hexdigest() == digest
 
@@ -90,7 +91,7 @@ def test_ends_of_lines_within_a_text_end_no_row(garden, tmp_path, separator):
     snapshot = snapshots.freeze(project=garden)
     assert set(rows(snapshot)) == {name}
     result = exports.export(
-        folder=Path(snapshot.folder), format="imagefolder", out=tmp_path / "out"
+        folder=local_folder(snapshot), format="imagefolder", out=tmp_path / "out"
     )
     assert result.counts["pictures"] == 1
 

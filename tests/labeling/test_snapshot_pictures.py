@@ -7,13 +7,14 @@ import pytest
 
 from labeling import removal, snapshot_folder, snapshot_pictures, snapshots
 from labeling.models import Question, Snapshot
+from labeling.snapshots import local_folder
 from tests.labeling.garden import add, caption
 
 pytestmark = pytest.mark.django_db
 
 
 def pictures(snapshot: Snapshot) -> dict[str, Path]:
-    return {path.name: path for path in Path(snapshot.folder).glob("*/*.webp")}
+    return {path.name: path for path in local_folder(snapshot).glob("*/*.webp")}
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def test_a_new_snapshot_after_a_changed_label_writes_no_picture_again(garden, fi
     assert second.folder != first.folder and second.sha256 != first.sha256
     before, after = pictures(first), pictures(second)
     assert len(after) == 4 == sum(before[name].samefile(path) for name, path in after.items())
-    snapshot_folder.verify(Path(second.folder))
+    snapshot_folder.verify(local_folder(second))
 
 
 def test_pictures_of_the_storage_are_not_shared_and_those_of_snapshots_are_read_only(first):
@@ -50,7 +51,7 @@ def test_a_picture_that_an_earlier_snapshot_lost_or_spoiled_comes_from_the_stora
     spoiled.write_bytes(b"something else")
     second = changed(garden)
     assert sum(path.stat().st_nlink == 2 for path in pictures(second).values()) == 2
-    snapshot_folder.verify(Path(second.folder))
+    snapshot_folder.verify(local_folder(second))
 
 
 def test_pictures_are_copied_where_there_are_no_hard_links(garden, first, monkeypatch):
@@ -60,7 +61,7 @@ def test_pictures_are_copied_where_there_are_no_hard_links(garden, first, monkey
     monkeypatch.setattr(os, "link", refuse)
     second = changed(garden)
     assert all(path.stat().st_nlink == 1 for path in pictures(second).values())
-    snapshot_folder.verify(Path(second.folder))
+    snapshot_folder.verify(local_folder(second))
 
 
 def test_a_picture_that_is_removed_stays_in_what_was_frozen_and_is_not_linked_again(garden, first):
@@ -69,7 +70,7 @@ def test_a_picture_that_is_removed_stays_in_what_was_frozen_and_is_not_linked_ag
     second = snapshots.freeze(project=garden)
     name = pictures(first).keys() - pictures(second).keys()
     assert name == {f"{image.sha256[:16]}.webp"}
-    snapshot_folder.verify(Path(first.folder))
+    snapshot_folder.verify(local_folder(first))
 
 
 def test_a_picture_whose_split_changed_is_found_in_the_other_one(garden, first):

@@ -1,19 +1,13 @@
 """A snapshot says what it was made from, and its hash covers that."""
 
-from pathlib import Path
-
 import pytest
 
 from labeling import snapshot_folder, snapshots
 from labeling.models import Answer, Question
+from labeling.snapshots import local_folder
 from tests.cast import answer
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def own_folders(settings, tmp_path):
-    settings.SNAPSHOT_ROOT = tmp_path / "snapshots"
 
 
 def test_it_names_the_answers_up_to_which_it_was_made_the_settings_and_the_aggregation(
@@ -23,7 +17,7 @@ def test_it_names_the_answers_up_to_which_it_was_made_the_settings_and_the_aggre
     answer(alice, {question.pk: True})
     frozen = snapshots.freeze(project=shapes)
     newest = Answer.objects.latest("pk")
-    made_from = snapshot_folder.read_manifest(Path(frozen.folder))["made_from"]
+    made_from = snapshot_folder.read_manifest(local_folder(frozen))["made_from"]
     assert made_from == frozen.made_from
     assert made_from["answers"]["newest_id"] == newest.pk
     assert made_from["answers"]["until"] == newest.created_at.isoformat(timespec="seconds")

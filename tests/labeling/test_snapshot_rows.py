@@ -1,12 +1,11 @@
 """Labels → the rows of a snapshot."""
 
-from pathlib import Path
-
 import pytest
 
 from labeling import questions, snapshot_folder, snapshot_rows, snapshots
 from labeling.images import tiles
 from labeling.models import Concept, Image, Question
+from labeling.snapshots import local_folder
 from tests.labeling.garden import add, caption, probabilities, rows
 
 pytestmark = pytest.mark.django_db
@@ -144,7 +143,7 @@ def test_a_concept_that_is_switched_off_keeps_its_labels_and_a_merged_one_is_not
     Concept.objects.update(active=False)
     snapshot = snapshots.freeze(project=garden)
     assert probabilities(rows(snapshot)["1.png"]) == {"cat": 0.97}
-    assert snapshot_folder.read_manifest(Path(snapshot.folder))["concepts"] == ["cat"]
+    assert snapshot_folder.read_manifest(local_folder(snapshot))["concepts"] == ["cat"]
 
 
 def test_an_answered_concept_of_another_image_changes_nothing(garden):

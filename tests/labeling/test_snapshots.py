@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from labeling import jobs, snapshot_folder, snapshot_pictures, snapshots, tasks
 from labeling.models import LeaseLost, Question, Snapshot
+from labeling.snapshots import local_folder
 from tests.labeling.garden import add, caption
 
 pytestmark = pytest.mark.django_db
@@ -35,7 +36,7 @@ def let_expire(snapshot: Snapshot) -> None:
 
 
 def folders(settings) -> list[str]:
-    return sorted(path.name for path in Path(settings.SNAPSHOT_ROOT).iterdir())
+    return sorted(path.name for path in Path(settings.MEDIA_ROOT, "snapshots").iterdir())
 
 
 def meanwhile(monkeypatch, action) -> None:
@@ -83,7 +84,7 @@ def test_a_worker_that_was_taken_over_writes_nothing_more(project, settings, mon
     snapshot.refresh_from_db()
     assert (snapshot.state, snapshot.error) == (State.READY, "")
     assert folders(settings) == [Path(snapshot.folder).name]
-    snapshot_folder.verify(Path(snapshot.folder))
+    snapshot_folder.verify(local_folder(snapshot))
 
 
 def test_a_slow_worker_keeps_its_lease_and_says_how_far_it_is(project, monkeypatch):
@@ -105,7 +106,7 @@ def test_a_slow_worker_keeps_its_lease_and_says_how_far_it_is(project, monkeypat
 def test_a_dead_workers_snapshot_is_taken_up_after_its_lease(project, settings):
     snapshot = snapshots.begin(project=project)
     dead = jobs.acquire(snapshot)
-    draft = Path(settings.SNAPSHOT_ROOT) / f".draft-{dead.pk}-{dead.lease_token}"
+    draft = Path(settings.MEDIA_ROOT, "snapshots", f".draft-{dead.pk}", dead.lease_token)
     (draft / "train").mkdir(parents=True)
     tasks.freeze_due()
     assert Snapshot.objects.get().state == State.FREEZING, "it may be alive"
@@ -120,7 +121,8 @@ def test_a_snapshot_that_kills_its_workers_is_given_up(project, settings):
     snapshot = snapshots.begin(project=project)
     for _ in range(snapshots.ATTEMPTS):
         held = jobs.acquire(snapshot)
-        Path(settings.SNAPSHOT_ROOT, f".draft-{held.pk}-{held.lease_token}").mkdir(parents=True)
+        draft = Path(settings.MEDIA_ROOT, "snapshots", f".draft-{held.pk}", held.lease_token)
+        draft.mkdir(parents=True)
         let_expire(snapshot)
     tasks.freeze_due()
     snapshot.refresh_from_db()
@@ -144,19 +146,19 @@ def test_a_worker_that_is_told_to_stop_leaves_it_to_the_next(project, settings, 
 
 def test_what_a_worker_killed_while_publishing_left_is_replaced(project, monkeypatch):
     frozen = snapshots.freeze(project=project)
-    (Path(frozen.folder) / "manifest.json").write_text("{}")
+    (local_folder(frozen) / "manifest.json").write_text("{}")
     Snapshot.objects.update(state=State.FREEZING, folder="", sha256="")
     again = snapshots.fill(frozen)
     assert (again.state, again.folder) == (State.READY, frozen.folder)
-    snapshot_folder.verify(Path(again.folder))
+    snapshot_folder.verify(local_folder(again))
 
 
 def test_a_damaged_folder_is_not_shared_with_a_new_snapshot(project):
     first = snapshots.freeze(project=project)
-    next(Path(first.folder).glob("*/*.webp")).unlink()
+    next(local_folder(first).glob("*/*.webp")).unlink()
     second = snapshots.freeze(project=project)
     assert second.sha256 == first.sha256 and second.folder != first.folder
-    snapshot_folder.verify(Path(second.folder))
+    snapshot_folder.verify(local_folder(second))
 
 
 @pytest.mark.parametrize("damage", ["lost", "changed"])
@@ -176,16 +178,21 @@ def test_an_empty_project_has_no_snapshot(garden):
     assert "import some first" in snapshot.error
 
 
-def test_a_full_disk_fails_a_snapshot_with_a_word(project, monkeypatch):
+def test_a_snapshot_waits_for_room_on_a_full_disk(project, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(snapshots, "_write", full)
-    snapshot = snapshots.freeze(project=project)
-    assert (snapshot.state, snapshot.error) == (
-        "failed",
-        "The disk is full: free some space, and begin it again.",
+    with monkeypatch.context() as patch:
+        patch.setattr(snapshots, "_write", full)
+        snapshot = snapshots.freeze(project=project)
+    assert snapshot.status == (
+        "waiting. The disk is full: free some space. It goes on once there is room."
     )
+    assert snapshots.fill(snapshot).state == State.FREEZING, "it is not tried at once"
+    let_expire(snapshot)
+    tasks.freeze_due()
+    snapshot.refresh_from_db()
+    assert (snapshot.status, snapshot.error, snapshot.attempts) == ("ready", "", 1)
 
 
 def test_one_that_fails_keeps_no_other_waiting(project, monkeypatch, caplog):

@@ -98,8 +98,7 @@ def test_a_project_that_is_gone_is_left_alone():
     tasks.freeze(10**12)
 
 
-def test_a_snapshot_is_frozen_by_the_sweep_where_no_worker_was_woken(shapes, settings, tmp_path):
-    settings.SNAPSHOT_ROOT = tmp_path
+def test_a_snapshot_is_frozen_by_the_sweep_where_no_worker_was_woken(shapes):
     snapshots.begin(project=shapes)
     tasks.freeze_due()
     assert Snapshot.objects.get().state == Snapshot.State.READY

@@ -31,6 +31,7 @@ def snapshot(shapes: Project) -> Snapshot:
 @pytest.fixture
 def bare_snapshot(db: None, tmp_path: Path) -> Snapshot:
     """Enough of a snapshot for a process that never looks into it."""
+    from labeling import stored_folders
     from labeling.models import Concept, Project, Snapshot
 
     project = Project.objects.create(state="open", slug="shapes", name="Shapes")
@@ -39,9 +40,11 @@ def bare_snapshot(db: None, tmp_path: Path) -> Snapshot:
     (folder / "train").mkdir(parents=True)
     (folder / "manifest.json").write_text("{}")
     (folder / "train" / "seen.png").write_bytes(plain())
+    name = f"snapshots/shapes-{project.pk}"
+    stored_folders.put(folder, name)
     return Snapshot.objects.create(
         project=project,
-        folder=str(folder),
+        folder=name,
         state=Snapshot.State.READY,
         counts=dict.fromkeys(COUNTS, 0) | {"train": 1, "images": 1},
     )

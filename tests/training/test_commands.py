@@ -14,7 +14,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from config import servers
+from labeling import snapshot_folder
 from labeling.models import Project, Question, Snapshot
+from labeling.snapshots import local_folder
 from tests.waiting import wait_until
 from training import zero_shot
 from training.models import Model, Run
@@ -77,15 +79,20 @@ def test_a_snapshot_is_found_by_its_folder_even_if_it_was_frozen_elsewhere(
 ) -> None:
     train(snapshot.folder, "--recipe", "clip", "--anyway")
     assert Run.objects.get().snapshot == snapshot
-    shutil.copytree(snapshot.folder, tmp_path / "copy")
+    shutil.copytree(local_folder(snapshot), tmp_path / "copy")
     train(str(tmp_path / "copy"), "--recipe", "clip", "--anyway")
     copied = Run.objects.first()
-    assert copied and copied.snapshot and copied.snapshot.folder == str(tmp_path / "copy")
+    assert copied and copied.snapshot and copied.snapshot == snapshot, "it holds the same"
+    Snapshot.objects.filter(pk=snapshot.pk).update(sha256="another")
+    train(str(tmp_path / "copy"), "--recipe", "clip", "--anyway")
+    copied = Run.objects.first()
+    assert copied and copied.snapshot and copied.snapshot != snapshot
     assert copied.snapshot.sha256 == snapshot.sha256
+    snapshot_folder.verify(local_folder(copied.snapshot))
 
 
 def test_a_snapshot_of_an_unknown_project_is_refused(snapshot: Snapshot, tmp_path: Path) -> None:
-    shutil.copytree(snapshot.folder, tmp_path / "copy")
+    shutil.copytree(local_folder(snapshot), tmp_path / "copy")
     manifest = json.loads((tmp_path / "copy" / "manifest.json").read_text())
     (tmp_path / "copy" / "manifest.json").write_text(json.dumps(manifest | {"project": "moon"}))
     with pytest.raises(CommandError, match="'moon', which is not here"):

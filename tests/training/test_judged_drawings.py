@@ -10,6 +10,7 @@ import pytest
 from labeling import images, questions, snapshot_folder, snapshots
 from labeling.images import tiles
 from labeling.models import Annotator, Question
+from labeling.snapshots import local_folder
 from tests.cast import answer
 from tests.pictures import striped
 from tests.training.studio import make_model
@@ -57,7 +58,7 @@ def rows_of(snapshot: Snapshot, column: str = "shows_prompt") -> dict[str, float
     rows = [
         row
         for split in snapshot_folder.SPLITS
-        for row in snapshot_folder.read_rows(Path(snapshot.folder), split)
+        for row in snapshot_folder.read_rows(local_folder(snapshot), split)
     ]
     assert all(row[column] == 0 for row in rows if not row["generated"])
     return {row["source"]: row[column] for row in rows if row["generated"]}

@@ -12,6 +12,7 @@ from PIL import Image
 
 from labeling import marks
 from labeling.models import Question
+from labeling.snapshots import local_folder
 from tests.pictures import decoded, encoded, plain
 from tests.training.studio import ADDRESS, make_model, request
 from training import feedback, tasks
@@ -32,7 +33,7 @@ SIDE, GAP = 32, 2
 @pytest.fixture
 def pairs(bare_snapshot: Snapshot, tmp_path: Path) -> Model:
     """A current model of pairs, whose drawings a stand-in makes; one pair, beside a picture."""
-    place = Path(bare_snapshot.folder, "train")
+    place = local_folder(bare_snapshot) / "train"
     both = Image.new("RGB", (2 * SIDE + GAP, SIDE), "white")
     both.paste("red", (0, 0, SIDE, SIDE))
     both.save(place / "pair.png", **marks.saving("PNG", None))

@@ -12,7 +12,7 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from labeling import questions
+from labeling import questions, stored_folders
 from labeling.models import Concept, Event, Question, Snapshot, Tile
 from tests.cast import COLOURS
 from tests.pictures import draw
@@ -213,7 +213,7 @@ def test_what_cannot_be_judged_is_no_current_model_and_is_not_asked_again(
         not model.current and "could not be judged: There is too little" in verdict_on(model)["why"]
     )
     assert list(promotion.due()) == []
-    Path(bare_snapshot.folder, "manifest.json").unlink()
+    stored_folders.delete(bare_snapshot.folder)
     assert "folder of its snapshot has gone" in verdict_on(reviewed(make()))["why"]
 
 

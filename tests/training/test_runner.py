@@ -2,7 +2,6 @@
 
 import errno
 import os
-import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -15,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from labeling import snapshots
+from labeling import snapshots, stored_folders
 from labeling.models import Event, Image, Project, Snapshot
 from tests.waiting import wait_until
 from training import machine_lock, processes, run_requests, runner, runs, tasks
@@ -114,7 +113,7 @@ def test_a_model_that_cannot_be_stored_fails_its_run_at_once(
 
 def test_a_vanished_snapshot_is_named(snapshot: Snapshot, behave: Callable[[str], None]) -> None:
     behave("succeed")
-    Path(snapshot.folder, "manifest.json").unlink()
+    stored_folders.delete(snapshot.folder)
     run = executed(queue(snapshot))
     assert run.state == State.FAILED
     assert f"snapshot {snapshot.pk}" in run.error and "freeze another" in run.error
@@ -337,7 +336,7 @@ def test_a_snapshot_that_goes_while_its_run_learns_is_named(
 
     def lose_the_snapshot(run: Run) -> None:
         if run.stage == "train" and run.snapshot:
-            shutil.rmtree(run.snapshot.folder, ignore_errors=True)
+            stored_folders.delete(run.snapshot.folder)
 
     runner.execute(leased(run), on_progress=lose_the_snapshot)
     run.refresh_from_db()

@@ -27,6 +27,7 @@ from labeling.models import (
     RemovedImage,
     Snapshot,
 )
+from labeling.snapshots import local_folder
 from tests.cast import answer
 from tests.pictures import draw, plain
 from tests.training.studio import make_model, request
@@ -127,7 +128,7 @@ def test_nobody_sees_a_removed_picture_of_the_snapshot_any_more(
     own, examples = f"/api/v1/generations/{drawn.pk}/", f"/api/v1/models/{drawn.model_id}/examples/"
     sha256 = "0123456789abcdef".ljust(64, "0")
     name = f"{sha256[:16]}.png"
-    Path(snapshot.folder, "train", "seen.png").rename(Path(snapshot.folder, "train", name))
+    (local_folder(snapshot) / "train" / "seen.png").rename(local_folder(snapshot) / "train" / name)
     Sample.objects.update(nearest=[{"file_name": name, "distance": 0.5}])
     assert statuses(client, drawn) == [200] * 5
     assert client.get(own).json()["samples"][0]["nearest_url"]

@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from labeling.models import Snapshot
+from labeling.snapshots import local_folder
 from tests.waiting import wait_until
 from tests.worker import Worker
 from training import tasks, zero_shot
@@ -131,4 +132,4 @@ def test_a_run_survives_its_worker_and_its_pictures_become_questions(
     assert generation.state == Generation.State.SUCCEEDED, generation.error
     assert [sample.seed for sample in generation.samples.all()] == [3, 4]
     nearest = [sample.nearest[0]["file_name"] for sample in generation.samples.all()]
-    assert all(Path(snapshot.folder, "train", name).is_file() for name in nearest)
+    assert all((local_folder(snapshot) / "train" / name).is_file() for name in nearest)

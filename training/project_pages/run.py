@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import path, reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import access
+from labeling import access, stored_folders
 from labeling.access import Capability
 from labeling.models import Project
 from labeling.project_pages import base
@@ -165,7 +165,9 @@ def _context(run: Run, user: access.User) -> dict[str, Any]:
         "translates": generators.translates(run.recipe),
         "options": run_summary.options(run),
         "drawings": run_summary.verdicts_on_drawings(run),
-        "certainty": run_summary.certainty(run.snapshot.folder) if run.snapshot else "",
+        "certainty": run_summary.certainty(stored_folders.place(run.snapshot.folder))
+        if run.snapshot
+        else "",
         "model": model,
         "standing": verdicts.standing(model) if model else "",
         "sentence": verdicts.sentence(model) if model else "",

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from functools import reduce
 from operator import or_
-from pathlib import Path
 from typing import Any, cast
 
 from django.contrib import messages
@@ -16,7 +15,7 @@ from django.urls import path, reverse
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import reissues, snapshot_difference, snapshot_folder, snapshots, tasks
+from labeling import reissues, snapshot_difference, snapshots, tasks
 from labeling.access import Capability
 from labeling.models import Image, Project, Snapshot
 from labeling.numbers import parse_id
@@ -25,6 +24,7 @@ from labeling.project_pages.history import ObjectPage
 from labeling.snapshot_difference import ABSENT, KINDS, Difference, Filters
 from labeling.snapshot_folder import SPLITS, SnapshotError
 from labeling.snapshot_rows import STEM_LENGTH
+from labeling.stored_folders import StorageAway
 from training import lineage
 
 SECTION = base.register(base.Section("project-snapshots", "Snapshots", 45))
@@ -131,14 +131,19 @@ def difference(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
             context |= _difference_context(request, before, row)
         except SnapshotError as error:
             context["error"], status = str(error), 409
+        except StorageAway as error:
+            context["error"], status = str(error), 503
     template = "project/snapshot_difference.html"
     return base.render(request, project, template, context, section=SECTION, status=status)
 
 
 def _context(row: Snapshot) -> dict[str, Any]:
     ready = row.state == State.READY
-    folder = Path(row.folder)
-    header = _header(folder) if ready else {}
+    header, card, storage_away = {}, "", ""
+    try:
+        header, card = snapshots.header(row), snapshots.card(row)
+    except StorageAway as error:
+        storage_away = str(error)
     labels = _label_counts(header.get("labels", {}), header.get("concepts", []))
     return {
         "snapshot": row,
@@ -147,7 +152,8 @@ def _context(row: Snapshot) -> dict[str, Any]:
         "made": _with_times(row.made_from),
         "labels": labels[:CONCEPTS],
         "more_labels": max(0, len(labels) - CONCEPTS),
-        "card": snapshot_folder.read_card(folder) if ready else "",
+        "card": card,
+        "storage_away": storage_away,
         "models": lineage.models_of([row]),
         "predecessors": list(row.predecessors.order_by("pk")),
         "is_marked": reissues.marked(row.project).filter(pk=row.pk).exists(),
@@ -163,14 +169,6 @@ def _with_times(made_from: dict[str, Any]) -> dict[str, Any]:
         else each
         for name, each in made_from.items()
     }
-
-
-def _header(folder: Path) -> dict[str, Any]:
-    """Return the snapshot's manifest without its files; nothing where it has gone."""
-    try:
-        return snapshot_folder.read_header(folder)
-    except SnapshotError:
-        return {}
 
 
 def _label_counts(

@@ -10,13 +10,16 @@ from labeling.exports.options import described
 from labeling.management import progress
 from labeling.models import Snapshot
 from labeling.snapshot_folder import SnapshotError
+from labeling.stored_folders import StorageAway
 
 
 class Command(BaseCommand):
     help = "Export a snapshot for other tools; what was written is hashed and counted again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("snapshot", nargs="?", help="its number, or its folder")
+        parser.add_argument(
+            "snapshot", nargs="?", help="its number, its name in the storage, or a folder"
+        )
         parser.add_argument("--format", choices=sorted(exports.FORMATS))
         parser.add_argument(
             "--out", type=Path, help="a new or empty folder, or a new file: .zip or .tar"
@@ -43,7 +46,7 @@ class Command(BaseCommand):
         try:
             chosen = exports.options_of(format, _pairs(options["option"]))
             result = self._export(snapshot, format, chosen, out)
-        except (exports.ExportError, SnapshotError) as error:
+        except (exports.ExportError, SnapshotError, StorageAway) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"{out} cannot be written: {error.strerror or error}.") from error
@@ -52,7 +55,7 @@ class Command(BaseCommand):
             self.stdout.write(f"Left out: {count:,} {reason}")
 
     def _export(self, snapshot: str, format: str, options: Options, out: Path | str) -> Result:
-        row = _find(snapshot) if snapshot.isdecimal() else None
+        row = _find(snapshot)
         with progress.meter("Percent done", 100) as show:
             more: dict[str, Any] = {
                 "format": format,
@@ -85,11 +88,15 @@ def _pairs(texts: list[str]) -> dict[str, str]:
     return pairs
 
 
-def _find(snapshot: str) -> Snapshot:
-    """Return the snapshot of this number. Raises CommandError where there is none, or not yet."""
-    row = (
-        Snapshot.objects.select_related("project").filter(pk=min(int(snapshot), 2**63 - 1)).first()
-    )
+def _find(snapshot: str) -> Snapshot | None:
+    """Return the snapshot of this number or name; None for a folder.
+
+    Raises CommandError where there is none of this number, or it is not ready.
+    """
+    rows = Snapshot.objects.select_related("project")
+    if not snapshot.isdecimal():
+        return rows.filter(folder=snapshot, state=Snapshot.State.READY).first()
+    row = rows.filter(pk=min(int(snapshot), 2**63 - 1)).first()
     if row is None:
         raise CommandError(f"There is no snapshot {snapshot}: freeze one with `snapshot`.")
     if row.state != Snapshot.State.READY:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeling import reissues, snapshots
+from labeling import reissues, snapshots, stored_folders
 from labeling.models import LeaseLost, Project, Snapshot
 from labeling.numbers import parse_id
 
@@ -33,10 +33,11 @@ class Command(BaseCommand):
         if not frozen:
             self.stdout.write("Nothing that its snapshots hold was removed or withdrawn.")
         for row in frozen:
-            if row.state == Snapshot.State.FAILED:
+            if row.state != Snapshot.State.READY:
                 raise CommandError(row.error)
             earlier = ", ".join(str(each.pk) for each in row.predecessors.order_by("pk"))
-            self.stdout.write(f"Snapshot {row.pk} is issued in place of {earlier}.\n{row.folder}")
+            place = stored_folders.place(row.folder)
+            self.stdout.write(f"Snapshot {row.pk} is issued in place of {earlier}.\n{place}")
 
 
 def _successors(snapshot: str | None, project: str | None) -> list[Snapshot]:

@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeling import snapshots
+from labeling import snapshots, stored_folders
 from labeling.models import LeaseLost, Project, Snapshot
 
 
@@ -27,11 +27,12 @@ class Command(BaseCommand):
             raise CommandError(
                 f"This took too long, and a worker goes on with it: {error}"
             ) from None
-        if snapshot.state == Snapshot.State.FAILED:
+        if snapshot.state != Snapshot.State.READY:
             raise CommandError(snapshot.error)
         counts = snapshot.counts
         self.stdout.write(
             f"Snapshot {snapshot.pk}: {counts['images']} pictures ({counts['train']} to train on, "
             f"{counts['test']} to test), {counts['captions']} captions, "
-            f"{counts['boxes']} boxes, {counts['answers']} answers.\n{snapshot.folder}"
+            f"{counts['boxes']} boxes, {counts['answers']} answers.\n"
+            f"{stored_folders.place(snapshot.folder)}"
         )

@@ -47,7 +47,7 @@ def strange() -> dict[str, bytes]:
 
 @pytest.fixture
 def snapshot(settings, tmp_path) -> Snapshot:
-    for name in ("MEDIA_ROOT", "UPLOAD_ROOT", "SNAPSHOT_ROOT"):
+    for name in ("MEDIA_ROOT", "UPLOAD_ROOT"):
         setattr(settings, name, tmp_path / name.lower())
     source = tmp_path / "source"
     for number, (name, data) in enumerate(strange().items()):

@@ -1,7 +1,6 @@
 """Pairs of pictures: imported as one picture each, asked about, and frozen with their fit."""
 
 import io
-from pathlib import Path
 
 import pytest
 from django.core.management import call_command
@@ -11,6 +10,7 @@ from labeling import snapshots
 from labeling.imports.pairs import CONCEPT
 from labeling.models import Import, Pair, Project, Question
 from labeling.pair_order import OrderError, ordered
+from labeling.snapshots import local_folder
 from tests.labeling.garden import rows
 from tests.labeling.imports.sources import fill, refused, take
 from tests.pictures import encoded, jpeg, patchwork, png
@@ -78,7 +78,9 @@ def test_a_snapshot_taken_in_again_has_its_pairs(box, tmp_path):
     take(box, pairs=True)
     snapshot = snapshots.freeze(project=Project.objects.get())
     out = io.StringIO()
-    call_command("import_images", snapshot.folder, project="again", no_input=True, stdout=out)
+    call_command(
+        "import_images", str(local_folder(snapshot)), project="again", no_input=True, stdout=out
+    )
     assert "2 marks of pairs: 2 attached, 0 refused" in out.getvalue()
     assert Pair.objects.filter(image__project__slug="again").count() == 2
 
@@ -102,7 +104,7 @@ def test_a_snapshot_holds_both_halves_with_the_confidence_that_they_fit(box):
     fits = {row["source"]: row["pair"] for row in rows(snapshot).values()}
     assert fits == {"x.png": 0.9, "y.png": 0.03}
     assert snapshot.counts["pairs"] == 2
-    learnt = of_pairs(read_snapshot(Path(snapshot.folder)))
+    learnt = of_pairs(read_snapshot(local_folder(snapshot)))
     by_fit = {row.pair: row for row in (*learnt.train, *learnt.test)}
     assert by_fit[0.9].captions[0][0] == "a red thing on a wall"
     first, second = load_halves(by_fit[0.9].path, None, 8)

@@ -16,7 +16,6 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def hook(shapes, olga, settings, tmp_path):
-    settings.SNAPSHOT_ROOT = tmp_path / "snapshots"
     url = "https://example.org/hook"
     return webhooks.create(project=shapes, url=url, events=HookEvent.values, by=olga)
 

@@ -76,7 +76,8 @@ def _snapshots(name: str, path: Path, projects: Any) -> OfSnapshots | None:
     if number := parse_id(name):
         row = Snapshot.objects.filter(pk=number, project__in=projects).first()
         return lineage.of_snapshot(row) if row else None
-    found = lineage.of_hash(name.lower(), projects)
+    row = Snapshot.objects.filter(folder=name, project__in=projects).first()
+    found = lineage.of_snapshot(row) if row else lineage.of_hash(name.lower(), projects)
     return found if found.snapshots else None
 
 
