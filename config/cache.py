@@ -1,15 +1,19 @@
-"""One cache for all web and worker processes, on the Redis or Valkey that is there."""
+"""One cache for all web and worker processes, on the Redis or Valkey that is there.
+
+Limits are counted in it, each count in one step of the server, however many count at once.
+"""
 
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import Any, ClassVar, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from django.core.cache.backends.base import BaseCache
 from django.core.cache.backends.dummy import DummyCache
+from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 from redis.exceptions import RedisError
 
@@ -18,6 +22,35 @@ logger = logging.getLogger(__name__)
 RETRY_SECONDS = 2.0  # for which a server that failed is not asked again
 TIMEOUT_SECONDS = 1.0  # after which a server that does not answer has failed
 SCHEMES = {"redis", "rediss", "unix"}
+
+Calls = list[tuple[int, int]]  # by second: (when, how many), the oldest first
+
+# KEYS: what is limited. ARGV: the time, the seconds for which a call counts, and how many calls
+# each key allows. A call that one key refuses is counted at the others. Each key's answer: whether
+# the call is counted there, and seconds and counts in turn.
+COUNT_CALLS = """
+local now, window, answer = tonumber(ARGV[1]), tonumber(ARGV[2]), {}
+for at, key in ipairs(KEYS) do
+    local kept, total, calls = redis.call('HGETALL', key), 0, {}
+    for field = 1, #kept, 2 do
+        if tonumber(kept[field]) + window + 1 > now then
+            total = total + tonumber(kept[field + 1])
+            table.insert(calls, kept[field])
+            table.insert(calls, kept[field + 1])
+        else
+            redis.call('HDEL', key, kept[field])
+        end
+    end
+    local counted = 0
+    if total < tonumber(ARGV[2 + at]) then
+        local second = string.format('%d', math.floor(now))
+        counted = redis.call('HINCRBY', key, second, 1)
+        redis.call('EXPIRE', key, window + 1)
+    end
+    answer[at] = {counted, calls}
+end
+return answer
+"""
 
 
 def url_of_broker(broker_url: str) -> str:
@@ -78,10 +111,33 @@ class _Client(RedisCacheClient):
             pipeline.incr(key).expire(key, timeout)
         return [int(count) for count in pipeline.execute()[::2]]
 
+    def count_calls(
+        self, limits: Mapping[str, int], *, now: float, window: int
+    ) -> list[tuple[bool, Calls]]:
+        client = self.get_client(None, write=True)
+        script = client.register_script(COUNT_CALLS)
+        answers = script(keys=list(limits), args=[f"{now:.3f}", window, *limits.values()])
+        return [
+            _calls(int(counted), [int(each) for each in kept], int(now))
+            for counted, kept in answers
+        ]
+
     def delete_matching(self, pattern: str) -> None:
         client = self.get_client(None, write=True)
         if keys := list(client.scan_iter(match=pattern, count=1000)):
             client.delete(*keys)
+
+
+def _calls(counted: int, kept: Sequence[int], second: int) -> tuple[bool, Calls]:
+    """Return whether a call was counted, and all that count by now.
+
+    counted: how many there are in its second; 0: it was not. kept: seconds and counts in turn,
+    before it.
+    """
+    calls = dict(zip(kept[::2], kept[1::2], strict=True))
+    if counted:
+        calls[second] = counted
+    return bool(counted), sorted(calls.items())
 
 
 class _Outage:
@@ -177,8 +233,55 @@ class SharedCache(RedisCache):
                 return counts
         return [0] * len(timeouts)
 
+    def count_calls(
+        self, limits: Mapping[str, int], *, now: float, window: int
+    ) -> dict[str, tuple[bool, Calls]]:
+        """Count a call at each key of which fewer than so many count; one counts for a window.
+
+        Return for each whether it was counted, and all calls that count. While the server is away,
+        none does, and this one is let through.
+        """
+        if not _outage.skips():
+            keys = {self.make_key(key): most for key, most in limits.items()}
+            try:
+                calls = cast(_Client, self._cache).count_calls(keys, now=now, window=window)
+            except (RedisError, OSError) as error:
+                _outage.begin(error)
+            else:
+                _outage.end()
+                return dict(zip(limits, calls, strict=True))
+        return {key: _calls(1, [], int(now)) for key in limits}
+
     def clear(self) -> None:
         try:
             cast(_Client, self._cache).delete_matching(self.make_key("*"))
         except (RedisError, OSError) as error:
             _outage.begin(error)
+
+
+class OwnCache(LocMemCache):
+    """The memory of one process, which counts as `SharedCache` does, but for this process alone."""
+
+    _counting: ClassVar[Lock] = Lock()
+
+    def count_many(self, timeouts: Mapping[str, int]) -> list[int]:
+        """Count one more at each key; return how many there are at each."""
+        with self._counting:
+            for key, timeout in timeouts.items():
+                self.set(key, self.get(key, 0) + 1, timeout)
+            return [self.get(key, 0) for key in timeouts]
+
+    def count_calls(
+        self, limits: Mapping[str, int], *, now: float, window: int
+    ) -> dict[str, tuple[bool, Calls]]:
+        """Count a call at each key of which fewer than so many count; one counts for a window."""
+        with self._counting:
+            return {key: self._count_call(key, most, now, window) for key, most in limits.items()}
+
+    def _count_call(self, key: str, most: int, now: float, window: int) -> tuple[bool, Calls]:
+        kept = {at: count for at, count in self.get(key, []) if at + window + 1 > now}
+        total = sum(kept.values())
+        if total < most:
+            kept[int(now)] = kept.get(int(now), 0) + 1
+            self.set(key, sorted(kept.items()), window + 1)
+        return total < most, sorted(kept.items())

@@ -64,10 +64,8 @@ def _cache(url: str, broker_url: str) -> dict[str, Any]:
     if location := url or cache.url_of_broker(broker_url):
         backend = f"{cache.SharedCache.__module__}.{cache.SharedCache.__qualname__}"
         return {"BACKEND": backend, "LOCATION": location, "KEY_PREFIX": "tessera-cache"}
-    return {
-        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-        "OPTIONS": {"MAX_ENTRIES": 100_000},
-    }
+    backend = f"{cache.OwnCache.__module__}.{cache.OwnCache.__qualname__}"
+    return {"BACKEND": backend, "OPTIONS": {"MAX_ENTRIES": 100_000}}
 
 
 def _secret_key() -> str:

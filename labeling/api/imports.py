@@ -16,7 +16,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import BaseThrottle, UserRateThrottle
+from rest_framework.throttling import BaseThrottle
 
 from labeling import tasks
 from labeling.access import Capability
@@ -45,7 +45,7 @@ from labeling.api.queries import Dated, OneOf
 from labeling.api.requests import valid
 from labeling.api.responses import made
 from labeling.api.schema import BINARY, errors
-from labeling.api.throttles import Parts
+from labeling.api.throttles import Begun, Parts
 from labeling.api.views import APIView
 from labeling.imports import bucket_files, declarations, runner, uploads
 from labeling.imports.uploads import Announced, Part
@@ -65,11 +65,11 @@ PARTS_IN = {
 PART_NAME = re.compile(r"(\d{1,9})(?:@(\d{1,18}))?")
 
 
-class UploadThrottle(UserRateThrottle):
+class UploadThrottle(Begun):
     """Each user may begin some uploads a minute."""
 
     scope = "uploads"
-    rate = "60/minute"
+    most = 60
 
 
 class UploadView(APIView):

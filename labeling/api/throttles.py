@@ -4,12 +4,12 @@ import hashlib
 import math
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from django.conf import settings
 from django.core.cache import cache
 from rest_framework.request import Request
-from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
+from rest_framework.throttling import BaseThrottle
 
 from labeling.addresses import client_address
 from labeling.api import visitors
@@ -21,13 +21,6 @@ CROWD = 20  # annotators who may share an address: a class, an office
 WINDOW = 60  # seconds for which a call counts
 
 Seconds = list[tuple[int, int]]  # by second: (when, how many), the oldest first
-
-
-class ByAddress(SimpleRateThrottle):
-    """Tell callers apart by their address, where they are not signed in."""
-
-    def get_ident(self, request: Request) -> str:
-        return client_address(request._request)
 
 
 def _address(request: Request) -> str:
@@ -84,7 +77,7 @@ TILES_PER_ADDRESS = 4 * TILES
 
 
 class _PerMinute(BaseThrottle):
-    """Hold a call to several limits at once, with one read of the cache and one write.
+    """Hold a call to several limits at once, in one step of the cache.
 
     A limit counts the calls of each of the last sixty seconds, so that its cost is the same
     however many are allowed. Calls beyond it are not counted.
@@ -105,17 +98,12 @@ class _PerMinute(BaseThrottle):
         rates = {
             key: getattr(settings, limit.setting) * limit.times for key, limit in scopes.items()
         }
-        stored = cache.get_many(rates)
-        calls = {key: _recent(stored.get(key, []), now) for key in rates}
-        exceeded = [key for key in rates if sum(n for _, n in calls[key]) >= rates[key]]
-        counted = {key: _with_another(calls[key], now) for key in rates if key not in exceeded}
-        cache.set_many(counted, WINDOW + 1)
-        self._wait = max((calls[key][0][0] + WINDOW + 1 - now for key in exceeded), default=0.0)
+        counted = _count_calls(rates, now)
+        exceeded = [key for key, (is_counted, _) in counted.items() if not is_counted]
+        calls = {key: counts for key, (_, counts) in counted.items()}
+        self._wait = max((_seconds_left(calls[key], now) for key in exceeded), default=0.0)
         request._request.rate_limit = min(  # type: ignore[attr-defined]
-            (
-                _rate_limit(scopes[key].scope, rates[key], counted.get(key, calls[key]), now)
-                for key in rates
-            ),
+            (_rate_limit(scopes[key].scope, rates[key], calls[key], now) for key in rates),
             key=lambda limit: limit.left,
             default=None,
         )
@@ -168,6 +156,29 @@ class Flags(_PerMinute):
     limits = (ADDRESS, FLAGS)
 
 
+class Begun(BaseThrottle):
+    """Limit what one account, or one address without an account, begins in a minute."""
+
+    scope: ClassVar[str]
+    most: ClassVar[int]
+
+    def __init__(self) -> None:
+        self._wait = 0.0
+
+    def allow_request(self, request: Request, view: "APIView") -> bool:
+        now = time.time()
+        user = request.user
+        caller = f"user-{user.pk}" if user.is_authenticated else _address(request)
+        key = f"calls:{self.scope}:{caller}"
+        ((is_counted, calls),) = _count_calls({key: self.most}, now).values()
+        self._wait = 0.0 if is_counted else _seconds_left(calls, now)
+        return is_counted
+
+    def wait(self) -> float:
+        """Return the seconds until the oldest call no longer counts."""
+        return self._wait
+
+
 class Tiles(BaseThrottle):
     """Limit the pictures of tiles that are sent to one browser or account, and to one address.
 
@@ -197,8 +208,21 @@ class Tiles(BaseThrottle):
 
 def _rate_limit(scope: str, most: int, calls: Seconds, now: float) -> RateLimit:
     left = max(0, most - sum(count for _, count in calls))
-    seconds = math.ceil(calls[0][0] + WINDOW + 1 - now) if calls else WINDOW
+    seconds = math.ceil(_seconds_left(calls, now)) if calls else WINDOW
     return RateLimit(scope, most, left, seconds, WINDOW)
+
+
+def _count_calls(limits: dict[str, int], now: float) -> dict[str, tuple[bool, Seconds]]:
+    """Count a call where that is allowed; return where it was, and all calls that count."""
+    counted: dict[str, tuple[bool, Seconds]] = cast(Any, cache).count_calls(
+        limits, now=now, window=WINDOW
+    )
+    return counted
+
+
+def _seconds_left(calls: Seconds, now: float) -> float:
+    """Return the seconds until the oldest call no longer counts."""
+    return calls[0][0] + WINDOW + 1 - now if calls else 0.0
 
 
 def _browser(request: Request) -> str:
@@ -214,15 +238,3 @@ def _count(key: str) -> int:
         return int(cache.incr(key))
     except ValueError:
         return 0
-
-
-def _recent(calls: Seconds, now: float) -> Seconds:
-    """Return the calls that still count; those of a second count until all of it is over."""
-    return [(second, count) for second, count in calls if second + WINDOW + 1 > now]
-
-
-def _with_another(calls: Seconds, now: float) -> Seconds:
-    second = int(now)
-    if calls and calls[-1][0] >= second:
-        return [*calls[:-1], (calls[-1][0], calls[-1][1] + 1)]
-    return [*calls, (second, 1)]

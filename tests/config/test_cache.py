@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
@@ -11,7 +12,8 @@ from django.core.cache import cache
 from django.test import Client
 
 from config import cache as shared
-from config.cache import SharedCache, url_of_broker
+from config.cache import OwnCache, SharedCache, url_of_broker
+from tests.at_once import run_at_once
 
 LOCATION = django_settings.CACHES["default"]["LOCATION"]
 
@@ -48,6 +50,37 @@ def test_processes_count_together():
     cache.incr("attempts")
     assert elsewhere("print(cache.incr('attempts'))") == "2"
     assert cache.get("attempts") == 2
+
+
+@pytest.fixture(params=["shared", "own"])
+def counting(request) -> Any:
+    """The cache of all processes, or one of this process alone."""
+    own = OwnCache("counting", {})
+    yield cache if request.param == "shared" else own
+    own.clear()
+
+
+def test_of_eight_calls_at_once_no_more_pass_than_may(counting):
+    def call() -> bool:
+        ((is_counted, _calls),) = counting.count_calls({"eight": 5}, now=100.4, window=60).values()
+        return is_counted
+
+    assert sorted(run_at_once(*[call] * 8)) == [False] * 3 + [True] * 5
+
+
+def test_eight_that_are_counted_at_once_are_eight(counting):
+    counts = run_at_once(*[lambda: counting.count_many({"people": 60})[0]] * 8)
+    assert sorted(counts) == list(range(1, 9))
+
+
+def test_calls_count_for_a_window_and_what_one_limit_refuses_another_counts(counting):
+    def call(now: float) -> Any:
+        return counting.count_calls({"tight": 2, "wide": 9}, now=now, window=60)
+
+    assert call(10.2) == {"tight": (True, [(10, 1)]), "wide": (True, [(10, 1)])}
+    assert call(10.9) == {"tight": (True, [(10, 2)]), "wide": (True, [(10, 2)])}
+    assert call(70.9) == {"tight": (False, [(10, 2)]), "wide": (True, [(10, 2), (70, 1)])}
+    assert call(71.0)["tight"] == (True, [(71, 1)])
 
 
 def test_several_values_are_kept_together_and_expire():
@@ -90,6 +123,7 @@ def test_a_cache_that_is_away_behaves_as_an_empty_one(away):
     assert not away.has_key("colour") and not away.touch("colour") and not away.delete("colour")
     away.delete_many(["colour"])
     away.clear()
+    assert away.count_calls({"colour": 0}, now=7.5, window=60) == {"colour": (True, [(7, 1)])}
     with pytest.raises(ValueError):
         away.incr("colour")
 
@@ -143,7 +177,7 @@ def test_the_broker_is_the_cache_where_it_is_a_redis(broker, expected):
 def test_without_a_redis_each_process_remembers_by_itself():
     from config.settings import _cache
 
-    assert _cache("", "amqp://host//")["BACKEND"].endswith("LocMemCache")
+    assert _cache("", "amqp://host//")["BACKEND"].endswith("OwnCache")
     assert _cache("redis://cache/2", "amqp://host//")["LOCATION"] == "redis://cache/2"
 
 

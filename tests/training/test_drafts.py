@@ -125,8 +125,8 @@ def test_those_who_type_leave_room_in_the_queue_for_those_who_draw(
 def test_typing_does_not_use_up_what_may_be_drawn(
     client: Client, quick: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(GenerationThrottle, "rate", "1/minute")
-    monkeypatch.setattr(DraftThrottle, "rate", "2/minute")
+    monkeypatch.setattr(GenerationThrottle, "most", 1)
+    monkeypatch.setattr(DraftThrottle, "most", 2)
     statuses = [request(client, prompt=p, draft=True)["status"] for p in ("a", "a r", "a re")]
     assert statuses == [201, 201, 429]
     assert [request(client, prompt="a red circle")["status"] for _ in range(2)] == [201, 429]

@@ -107,7 +107,7 @@ def test_the_queue_has_an_end(client: Client, model: Model, settings: SettingsWr
 def test_one_address_may_not_request_without_end(
     client: Client, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(GenerationThrottle, "rate", "2/minute")
+    monkeypatch.setattr(GenerationThrottle, "most", 2)
     answers = [request(client) for _ in range(3)]
     assert [answer["status"] for answer in answers] == [201, 201, 429]
     assert answers[2]["code"] == "throttled"

@@ -155,7 +155,7 @@ def test_a_form_is_refused_in_words_and_keeps_its_own(
     page = refused.content.decode()  # type: ignore[attr-defined]
     assert refused.status_code == 400  # type: ignore[attr-defined]
     assert "not a readable picture" in page and 'value="the letter a"' in page
-    monkeypatch.setattr(GenerationThrottle, "rate", "1/minute")
+    monkeypatch.setattr(GenerationThrottle, "most", 1)
     assert post(client, pairs, plain()).status_code == 429  # type: ignore[attr-defined]
 
 

@@ -14,7 +14,6 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import UserRateThrottle
 
 from labeling.access import Capability
 from labeling.api import views
@@ -23,7 +22,7 @@ from labeling.api.parsers import BoundedJSONParser
 from labeling.api.permissions import may
 from labeling.api.responses import made
 from labeling.api.schema import errors
-from labeling.api.throttles import ByAddress
+from labeling.api.throttles import Begun
 from labeling.api.views import APIView
 from labeling.models import Question
 from labeling.permissions import is_staff
@@ -46,18 +45,18 @@ MAY_ASK = may(
 )
 
 
-class GenerationThrottle(ByAddress, UserRateThrottle):
+class GenerationThrottle(Begun):
     """Each user or address may request some a minute: a request costs seconds of a processor."""
 
     scope = "generate"
-    rate = "30/minute"
+    most = 30
 
 
-class DraftThrottle(ByAddress, UserRateThrottle):
+class DraftThrottle(Begun):
     """Each user or address may request more drafts a minute: one costs a fraction of a second."""
 
     scope = "draft"
-    rate = "120/minute"
+    most = 120
 
 
 class SampleSerializer(serializers.ModelSerializer[Sample]):
