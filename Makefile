@@ -2,6 +2,7 @@
 # make demo EMPTY=1 DATA_DIR=…: the same without the demo project, to make one of your own
 # make test, make lint; make fuzz sends the API a hundred examples an operation and role
 # make bench (PICTURES=… to import, SNAPSHOT=… to train on, PEOPLE=… with crowd/ and cifar10/)
+# make services: tests that need rabbitmq-server and pgbouncer, from the system's packages
 # make captcha-clients (CLIENTS=… for some): unmodified clients of other CAPTCHAs against this one
 # Each makes its own environment in .venv first.
 
@@ -12,7 +13,7 @@ PEOPLE :=
 EMPTY :=
 CLIENTS :=
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
-.PHONY: demo test lint fuzz bench captcha-clients environment
+.PHONY: demo test services lint fuzz bench captcha-clients environment
 
 demo: environment
 	@exec $(PYTHON) labeling/processes.py $$PPID 15 $(PYTHON) manage.py demo $(if $(EMPTY),--empty)
@@ -23,6 +24,10 @@ test: environment
 
 fuzz: environment
 	@FUZZ_EXAMPLES=100 $(PYTHON) -m pytest tests/labeling/api/test_fuzz.py
+
+services: environment
+	@SERVICES=1 $(PYTHON) -m pytest tests/services
+	@THROUGH_PGBOUNCER=1 $(PYTHON) -m pytest --reuse-db tests/labeling
 
 lint: environment
 	@$(PYTHON) -m ruff check

@@ -186,6 +186,21 @@ _direct_url = environment.text(
 if _direct_url and not _database_url:
     raise ImproperlyConfigured("Set DATABASE_URL with DATABASE_DIRECT_URL, or neither.")
 DATABASES = {"default": _database("DATABASE_URL", _database_url)}
+_replica_url = environment.text(
+    "DATABASE_REPLICA_URL",
+    secret=True,
+    about="a standby of that database, from which is read [what takes long](#a-replica)",
+)
+if _replica_url and not _database_url:
+    raise ImproperlyConfigured("Set DATABASE_URL with DATABASE_REPLICA_URL, or neither.")
+if _replica_url:
+    DATABASES["replica"] = _database("DATABASE_REPLICA_URL", _replica_url)
+    DATABASES["replica"]["TEST"] = {"MIRROR": "default"}
+DATABASE_REPLICA_SECONDS = environment.number(
+    "DATABASE_REPLICA_SECONDS",
+    2,
+    about="seconds that a reader waits for the standby to have all that was stored before",
+)
 DATABASE_DIRECT = _database("DATABASE_DIRECT_URL", _direct_url) if _direct_url else {}
 _options = DATABASES["default"].setdefault("OPTIONS", {})
 _prepare = environment.text(

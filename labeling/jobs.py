@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 
 from labeling import audit, lease
@@ -58,11 +58,18 @@ def carry_out(
 
     expected: errors of the data, which are written into the row and not raised. Where the storage
     is away or the disk full, it waits, says why, and is tried again. Raises LeaseLost where
-    somebody else took over. A process that must stop lets another go on at once.
+    somebody else took over. A process that must stop, or that lost the database, lets another go
+    on at once.
     """
     try:
         work()
     except LeaseLost:
+        raise
+    except (InterfaceError, OperationalError):  # the database's, and no fault of the job
+        connection.close_if_unusable_or_obsolete()
+        if not connection.needs_rollback:
+            with suppress(LeaseLost, InterfaceError, OperationalError):
+                held.release()
         raise
     except Exception as error:
         if (waits := why_it_waits(error)) and not connection.needs_rollback:

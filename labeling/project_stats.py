@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from labeling import activity as project_activity
 from labeling import agreement as agreements
-from labeling import gold
+from labeling import gold, replica
 from labeling import progress as project_progress
 from labeling.activity import Activity
 from labeling.agreement import ConceptAgreement
@@ -153,7 +153,7 @@ def _measure(key: str, measure: Callable[[], dict[str, Any]], seconds: int) -> d
     """Measure and keep it; let others measure again, even if it fails."""
     try:
         started = time.monotonic()
-        stats = measure()
+        stats = replica.read(measure)
         good = max(seconds, round((time.monotonic() - started) / MEASURING_SHARE))
         cache.set(key, {"stats": stats, "good_until": time.time() + good}, good * STALE_FACTOR)
     finally:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
-from labeling import comments
+from labeling import comments, replica
 from labeling.models import Project, Question
 from labeling.unions import RowUnion
 
@@ -42,6 +42,10 @@ class Position:
 
 def after(questions: Questions, position: Position | None, count: int) -> list[Question]:
     """Return the next questions in the order of review; the first ones without a position."""
+    return replica.read(lambda: _after(questions, position, count))
+
+
+def _after(questions: Questions, position: Position | None, count: int) -> list[Question]:
     ordered = questions.order_by("-disagreement", "-id")
     if position is None:
         return list(ordered[:count])

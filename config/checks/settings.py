@@ -126,7 +126,7 @@ def _broker() -> Iterator[CheckMessage]:
             " has a broker of its own: set the same one on all machines.",
             id="config.W012",
         )
-    if settings.CACHES["default"]["BACKEND"].endswith("LocMemCache"):
+    if settings.CACHES["default"]["BACKEND"].endswith("OwnCache"):
         yield Warning(
             "Each process has a cache of its own, and limits hold for each of them apart: set"
             " CACHE_URL to a Redis or Valkey that all share.",

@@ -2,8 +2,8 @@
 
 A pooler such as PgBouncer, in transaction mode, gives each transaction whichever session of the
 server is free. It is noticed by itself: it hands clients process ids of its own making. Behind it
-nothing is prepared, unless `DATABASE_PREPARE` says that it follows prepared statements, and
-queries outside a transaction have no cursor on the server.
+nothing is prepared, unless `DATABASE_PREPARE` says that it follows prepared statements, and no
+cursor on the server outlives a transaction.
 """
 
 from typing import Any
@@ -41,7 +41,23 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return bool(driver.behind_pooler)
 
     def chunked_cursor(self) -> Any:
-        """Return a cursor on the server; behind a pooler, only within a transaction."""
-        if self.behind_pooler and self.get_autocommit():
-            return self.cursor()
-        return super().chunked_cursor()
+        """Return a cursor on the server, of whose rows a few at a time are held here.
+
+        Behind a pooler, outside a transaction, it has a connection and a transaction of its own.
+        """
+        if not self.behind_pooler or not self.get_autocommit():
+            return super().chunked_cursor()
+        own = self.copy()
+        own.settings_dict["OPTIONS"].pop("pool", None)
+        own.set_autocommit(False)
+        cursor = own.chunked_cursor()
+        close = cursor.close
+
+        def close_both() -> None:
+            try:
+                close()
+            finally:
+                own.close()
+
+        cursor.close = close_both
+        return cursor

@@ -12,12 +12,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from functools import partial
 from typing import Any
 
 from django.core.cache import cache
 from django.db import connection
 from django.utils import timezone
 
+from labeling import replica
 from labeling.models import Attempt, Site
 
 MOST = 500_000  # newest attempts of an hour or a day that are counted
@@ -202,7 +204,7 @@ def measure(site: Site, period: Period, *, now: datetime | None = None) -> Stati
             steps[at] = _from_json(step)
         elif stop is None or time.monotonic() < stop:
             stop = stop or time.monotonic() + PATIENCE
-            steps[at] = _count(site, at, at + period.step)
+            steps[at] = replica.read(partial(_count, site, at, at + period.step))
             is_over = at + period.step + OVER < now
             cache.set(names[at], _as_json(steps[at]), KEPT if is_over else FRESH)
     return Statistics(times, [steps.get(at) for at in times])

@@ -6,8 +6,7 @@ import secrets
 from collections.abc import Iterator
 from typing import Any
 
-from django.db import connection
-
+from labeling import replica
 from labeling.models import Snapshot
 from labeling.snapshot_rows import STEM_LENGTH
 
@@ -33,7 +32,7 @@ def of(snapshot: Snapshot, key: str) -> Iterator[dict[str, Any]]:
 
     key: a secret of the export, of which nothing remains after it.
     """
-    with connection.chunked_cursor() as cursor:
+    with replica.connection().chunked_cursor() as cursor:
         cursor.execute(_QUERY, [snapshot.project_id, snapshot.newest_answer, key])
         while rows := cursor.fetchmany(BATCH):
             for row in rows:

@@ -14,7 +14,7 @@ PUBLIC = {
     "PROXIES": 1,
     "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyz",
 }
-CACHE_OF_A_PROCESS = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+CACHE_OF_A_PROCESS = {"default": {"BACKEND": "config.cache.OwnCache"}}
 ELSEWHERE = {"DATABASE": "elsewhere"}
 
 

@@ -1,7 +1,10 @@
 """Behind a pooler nothing is asked of a session, which the next transaction may not have."""
 
+from contextlib import closing
+
 import pytest
 from django.db import connection, transaction
+from psycopg.pq import TransactionStatus
 
 from config.postgresql.base import DatabaseWrapper
 from labeling import prepared
@@ -40,12 +43,18 @@ def test_a_pooler_that_follows_prepared_statements_may_be_trusted(own, settings)
     assert own.connection.prepare_threshold == 0
 
 
-def test_behind_a_pooler_only_a_transaction_has_a_cursor_on_the_server(own: DatabaseWrapper):
-    with own.chunked_cursor() as cursor:
-        assert not getattr(cursor, "name", None)
+def test_behind_a_pooler_a_cursor_on_the_server_lives_within_a_transaction(own: DatabaseWrapper):
+    with closing(own.chunked_cursor()) as cursor:
+        assert cursor.name
+        cursor.execute("SELECT generate_series(1, 5)")
+        assert cursor.fetchmany(2) == [(1,), (2,)]
+        assert cursor.db is not own and cursor.db.in_atomic_block is False
+        assert own.get_autocommit()
+        assert cursor.connection.info.transaction_status == TransactionStatus.INTRANS
+    assert cursor.db.connection is None
     own.set_autocommit(False)
     with own.chunked_cursor() as cursor:
-        assert cursor.name
+        assert cursor.name and cursor.db is own
     own.rollback()
 
 
