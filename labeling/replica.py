@@ -7,7 +7,8 @@ for a while; the database itself is.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from django.conf import settings
@@ -30,21 +31,35 @@ _away_until: float | None = None  # of the monotonic clock; None: as far as is k
 def read(work: Callable[[], T]) -> T:
     """Do work that only reads, on the replica or on the database itself; return its result.
 
-    It is done again on the database itself where the replica fails in the middle. Within a
-    transaction, which sees its own changes, it is done there.
+    It is done again on the database itself where the replica fails in the middle.
     """
-    source = connection()
-    if source.alias == DEFAULT_DB_ALIAS:
-        return work()
-    primary = connections[DEFAULT_DB_ALIAS]
+    try:
+        with reading() as is_replica:
+            return work()
+    except (InterfaceError, OperationalError):
+        if not is_replica:
+            raise
+    return work()
+
+
+@contextmanager
+def reading() -> Iterator[bool]:
+    """Let everything in the block ask the replica in place of the database; yield whether it does.
+
+    Within a transaction, which sees its own changes, it asks the database itself.
+    """
+    source, primary = connection(), connections[DEFAULT_DB_ALIAS]
+    if source is primary:
+        yield False
+        return
     connections[DEFAULT_DB_ALIAS] = source
     try:
-        return work()
+        yield True
     except (InterfaceError, OperationalError) as error:
         _note_away(error)
+        raise
     finally:
         connections[DEFAULT_DB_ALIAS] = primary
-    return work()
 
 
 def connection() -> BaseDatabaseWrapper:

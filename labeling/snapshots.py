@@ -26,6 +26,7 @@ from labeling import (
     dataset_card,
     jobs,
     lease,
+    replica,
     snapshot_folder,
     snapshot_marks,
     snapshot_pictures,
@@ -217,7 +218,7 @@ class _Content:
 def _write(held: Snapshot, draft: Path, report: OnProgress) -> None:
     """Write the labels as they are now and publish them; images only where no snapshot has them."""
     for attempt in range(1, ATTEMPTS + 1):
-        with lease.kept(held), _one_moment():
+        with lease.kept(held), replica.reading(), _one_moment():
             content = _write_rows(held, draft)
         if not content.pictures:
             raise SnapshotError(f"Project “{held.project}” has no pictures yet: import some first.")

@@ -9,8 +9,8 @@ import pytest_django
 from django.db import OperationalError, connection, connections, transaction
 
 from config.servers.paths import make_data_dir, make_socket_dir, socket_dir
-from labeling import project_stats, replica, review_order
-from labeling.models import Project, Question
+from labeling import project_stats, replica, review_order, snapshots
+from labeling.models import Project, Question, Snapshot
 from tests.labeling.standby import Standby
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -75,6 +75,19 @@ def test_statistics_and_the_order_of_review_are_read_there(shapes, monkeypatch):
     project_stats.progress(shapes)
     review_order.after(Question.objects.all(), None, 3)
     assert len(read) == 2
+
+
+def test_snapshots_are_read_there(shapes, monkeypatch):
+    read = []
+    write_rows = snapshots._write_rows
+
+    def watched(*arguments: object) -> object:
+        read.append(is_on_standby())
+        return write_rows(*arguments)
+
+    monkeypatch.setattr(snapshots, "_write_rows", watched)
+    frozen = snapshots.freeze(project=shapes)
+    assert frozen.state == Snapshot.State.READY and read == [True]
 
 
 def test_nothing_can_be_written_there(shapes):
