@@ -7,7 +7,7 @@
 # Each makes its own environment in .venv first.
 
 PYTHON := .venv/bin/python
-PICTURES := fixtures/demo/node_modules/@lobehub/fluent-emoji-3d/assets
+PICTURES := config/demo_project/node_modules/@lobehub/fluent-emoji-3d/assets
 SNAPSHOT := $(lastword $(sort $(wildcard .data/snapshots/*)))
 PEOPLE :=
 EMPTY :=
@@ -36,7 +36,7 @@ lint: environment
 	@.venv/bin/lint-imports
 
 bench: environment
-	@$(PYTHON) -m fixtures.demo.fetch
+	@$(PYTHON) -m config.demo_project.fetch
 	$(PYTHON) tests/benchmarks/clone_to_ready.py
 	$(PYTHON) tests/benchmarks/import_speed.py "$(PICTURES)"
 	$(PYTHON) -m tests.benchmarks.challenges_over_http

@@ -14,27 +14,27 @@ from urllib.parse import urlsplit
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-from config import broker, cache, environment, logs, openid, servers, storage
+from config import broker, cache, environment, logs, openid, places, servers, storage
 
 environment.read_file()
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+BASE_DIR = places.ROOT
 
 environment.section("Where it runs")
 HOST = environment.text(
     "HOST",
     "127.0.0.1",
-    about="address on which `make demo` listens; 0.0.0.0 for all",
+    about="address on which the web processes listen; 0.0.0.0 for all",
 )
-PORT = environment.number("PORT", 8000, least=1, most=65535, about="of `make demo`")
+PORT = environment.number("PORT", 8000, least=1, most=65535, about="and their port")
 environment.text(
     "DATA_DIR",
-    shown="`.data` in the checkout",
+    shown="`.data` in the checkout, `~/.local/share/tessera` where the product is installed",
     about="folder of everything that is kept: databases, pictures, snapshots, runs, logs,"
     " secret key",
 )
 DATA_DIR = servers.data_dir()
-FRONTEND_DIR = BASE_DIR / "frontend"
+FRONTEND_DIR = places.FRONTEND
 
 
 def _database(name: str, url: str) -> dict[str, Any]:
@@ -288,7 +288,7 @@ LANGUAGES = [  # of pages, API and scripts, by the visitor's choice
     ("ar", "العربية"),
     ("zh-hans", "简体中文"),
 ]
-LOCALE_PATHS = [BASE_DIR / "locale"]
+LOCALE_PATHS = [places.LOCALE]
 FORMAT_MODULE_PATH = ["config.formats"]
 LANGUAGE_COOKIE_NAME = "tessera_language"
 LANGUAGE_COOKIE_AGE = 400 * 24 * 3600  # seconds: as long as browsers keep one

@@ -1,6 +1,6 @@
 """The web process: waitress, with threads that share a pool of database connections.
 
-    python -m config.web FD
+    python -m config.web FD [THREADS]
 
 `FD` is a listening socket, which several such processes may share. One loop reads requests and
 writes answers; a thread gets a request once it has arrived whole, so that clients who send or read
@@ -14,22 +14,28 @@ import resource
 import signal
 import socket
 import sys
-from threading import Thread
+import threading
+import time
+from typing import Any
 
 from django.conf import settings
 from waitress.server import create_server
 
 from config import language
 from config.monitoring import heartbeats
+from config.services import WEB_THREADS
 from config.wsgi import application
 
-THREADS = 8
 CONNECTIONS = 500  # at once; more of them wait to be accepted
 IDLE = 30  # seconds after which a connection that neither sends nor reads is closed
+GRACE = 25  # seconds for requests that have arrived when the process is asked to end
 
 
-def serve(listener: socket.socket) -> None:
-    """Answer requests until SIGTERM; those being answered then have five seconds to end."""
+def serve(listener: socket.socket, threads: int = WEB_THREADS) -> None:
+    """Answer requests until SIGTERM; those that have arrived by then are answered before the end.
+
+    From then on no connection is accepted. A second SIGTERM ends the process at once.
+    """
     _allow_open_files(3 * CONNECTIONS)  # each may spool its request and its answer
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for each that waits
     gc.freeze()  # what was loaded stays; and fewer passes through what a request leaves behind
@@ -37,7 +43,7 @@ def serve(listener: socket.socket) -> None:
     server = create_server(
         application,
         sockets=[listener],
-        threads=THREADS,
+        threads=threads,
         connection_limit=CONNECTIONS,
         inbuf_overflow=64 * 1024,  # bytes of a body in memory; the rest waits in a file
         channel_timeout=IDLE,
@@ -48,10 +54,36 @@ def serve(listener: socket.socket) -> None:
         asyncore_use_poll=True,
         ident=None,
     )
-    Thread(target=language.preload, daemon=True).start()
+    threading.Thread(target=language.preload, daemon=True).start()
     name = f"web-{os.getpid()}@{socket.gethostname()}"
     heartbeats.begin(name=name, kind="web", in_file=False)
+    _end_on_sigterm(server)
     server.run()
+
+
+def _end_on_sigterm(server: Any) -> None:
+    """End the process when SIGTERM comes, once nobody waits for an answer."""
+
+    def stop(*_: Any) -> None:
+        signal.signal(signal.SIGTERM, _end)
+        server.del_channel()  # accepts nobody any more; another process may
+        threading.Thread(target=_wait_until_answered, args=[server], daemon=True).start()
+
+    signal.signal(signal.SIGTERM, stop)
+
+
+def _wait_until_answered(server: Any) -> None:
+    deadline = time.monotonic() + GRACE
+    while time.monotonic() < deadline and any(
+        channel.requests or channel.total_outbufs_len
+        for channel in list(server.active_channels.values())
+    ):
+        time.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _end(*_: Any) -> None:
+    sys.exit()
 
 
 def _allow_open_files(count: int) -> None:
@@ -60,10 +92,10 @@ def _allow_open_files(count: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, hard), hard))
 
 
-def main(fd: str) -> None:
+def main(fd: str, threads: str = str(WEB_THREADS)) -> None:
     """Answer requests that come in on a socket, until SIGTERM."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    serve(socket.socket(fileno=int(fd)))
+    signal.signal(signal.SIGTERM, _end)
+    serve(socket.socket(fileno=int(fd)), int(threads))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from running_demo import ADDRESS, DOCS, answered_project
 
-from fixtures.demo import visitors
+from config.demo_project import visitors
 from labeling import answers, challenges, checks
 from labeling.models import Annotator, Answer, Challenge, Question
 from tests import chromium

@@ -15,7 +15,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect, sync_playwright
 from running_demo import ADDRESS, DOCS, is_running
 
-from fixtures.demo import emoji, fetch
+from config.demo_project import emoji, fetch
 from labeling.accounts import set_up
 from tests import chromium
 

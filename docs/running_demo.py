@@ -13,7 +13,7 @@ import django  # noqa: E402
 django.setup()
 
 from config import servers  # noqa: E402
-from fixtures.demo import visitors  # noqa: E402
+from config.demo_project import visitors  # noqa: E402
 from labeling.models import Project  # noqa: E402
 
 DOCS = ROOT / "docs"

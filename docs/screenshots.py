@@ -12,7 +12,7 @@ import os
 from playwright.sync_api import Page, sync_playwright
 from running_demo import ADDRESS, DATA, DOCS, answered_project
 
-from fixtures.demo import visitors
+from config.demo_project import visitors
 from labeling.models import Challenge, Project
 from tests import chromium
 

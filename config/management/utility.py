@@ -7,25 +7,29 @@ from contextlib import ExitStack
 from django.core.management import ManagementUtility
 from django.core.management.base import BaseCommand
 
+import labeling
 from config import servers
 from config.management import database
 
 WITHOUT_SERVERS = {
+    "beat",  # which starts them itself, like demo, serve and worker
     "check",
     "collectstatic",
     "compilemessages",
-    "demo",  # which starts them itself
+    "demo",
     "diffsettings",
     "findstatic",
     "help",
     "list_settings",
     "makemessages",
     "makemigrations",
+    "serve",
     "spectacular",
     "startapp",
     "startproject",
     "test",
     "version",
+    "worker",
 }
 WITHOUT_TABLES = {
     "backup",  # also before an upgrade
@@ -50,7 +54,10 @@ class Utility(ManagementUtility):
     def execute(self) -> None:
         """Run the command; end quietly where nobody reads its output any more (`… | head`)."""
         try:
-            super().execute()
+            if self.argv[1:] in (["version"], ["--version"]):
+                print(f"tessera {labeling.__version__}")
+            else:
+                super().execute()
             sys.stdout.flush()
         except BrokenPipeError:
             # Python flushes standard output once more as it exits, which would fail again.

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from config.places import ROOT
 from config.servers.paths import (
-    ROOT,
     EmbeddedError,
     control_socket,
     log_path,

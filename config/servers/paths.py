@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from config.places import default_data_dir
+
 DATABASE = USER = "tessera"
 PORT = 5432  # no TCP: it only names PostgreSQL's socket
 MARKS = {"logs", "secret-key"}  # of a data folder that was used before
@@ -23,8 +24,13 @@ class EmbeddedError(Exception):
 
 
 def data_dir() -> Path:
-    """Return `DATA_DIR`, by default the checkout's `.data`."""
-    return Path(os.environ.get("DATA_DIR") or ROOT / ".data").expanduser().resolve()
+    """Return `DATA_DIR`, or where what is kept goes by default. Raises `EmbeddedError`."""
+    try:
+        return Path(os.environ.get("DATA_DIR") or default_data_dir()).expanduser().resolve()
+    except RuntimeError as error:
+        raise EmbeddedError(
+            "This user has no home folder: set DATA_DIR to the folder of all that is to be kept."
+        ) from error
 
 
 def socket_dir(data_dir: Path) -> Path:

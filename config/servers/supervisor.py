@@ -5,15 +5,16 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from config.servers.paths import ROOT, log_end, log_path, open_log
+from config.places import ROOT
+from config.servers.paths import log_end, log_path, open_log
 from config.servers.restarts import Restarts
 from labeling.processes import bound
 
-GRACE = 4.0  # seconds to finish what a service is doing, and again to drop it
+GRACE = 4.0  # seconds to finish what a service is doing, and to drop it
 
 
 class SupervisorError(Exception):
@@ -33,18 +34,31 @@ class Service:
 
 
 class Supervisor:
-    """Runs services; their logs lie in the data folder. Should it be killed, so are they."""
+    """Runs services. Should it be killed, so are they.
 
-    def __init__(self, *, data_dir: Path, notify: Callable[[str], None]) -> None:
+    Their logs lie in the data folder, unless they write where this process does (not `logs`).
+    When they are stopped, they have `grace` seconds to finish, and a few to drop what they do.
+    """
+
+    def __init__(
+        self,
+        *,
+        data_dir: Path,
+        notify: Callable[[str], None],
+        logs: bool = True,
+        grace: float = GRACE,
+    ) -> None:
         self.data_dir = data_dir
         self.notify = notify
+        self.logs = logs
+        self.grace = grace
         self.services: list[Service] = []
 
     def start(self, service: Service) -> None:
         """Start a service, which is watched from now on."""
         if service not in self.services:
             self.services.append(service)
-        with open_log(self.data_dir, service.name) as log:
+        with open_log(self.data_dir, service.name) if self.logs else nullcontext() as log:
             service.process = subprocess.Popen(
                 bound(service.command),
                 cwd=ROOT,
@@ -62,11 +76,11 @@ class Supervisor:
             if service.process is None or service.process.poll() is None:
                 continue
             report = f"The {service.name} process died."
-            if end := log_end(self.data_dir, service.name, lines=15).strip():
+            if self.logs and (end := log_end(self.data_dir, service.name, lines=15).strip()):
                 report += f" The end of its log:\n{end}"
             if not service.restarts.allow_another():
-                path = log_path(self.data_dir, service.name)
-                raise SupervisorError(f"{report}\nIt keeps dying, so everything stops: see {path}.")
+                see = f": see {log_path(self.data_dir, service.name)}" if self.logs else ""
+                raise SupervisorError(f"{report}\nIt keeps dying, so everything stops{see}.")
             self.notify(f"{report}\nIt is started again.")
             _kill_group(service.process)  # whatever it left
             self.start(service)
@@ -74,11 +88,11 @@ class Supervisor:
     def stop(self) -> None:
         """Ask all to end, then insist, then kill."""
         running = [service.process for service in self.services if service.process]
-        for request in (signal.SIGTERM, signal.SIGQUIT):
+        for request, seconds in ((signal.SIGTERM, self.grace), (signal.SIGQUIT, GRACE)):
             for process in running:
                 if process.poll() is None:
                     process.send_signal(request)
-            _wait(running, GRACE)
+            _wait(running, seconds)
         for process in running:
             _kill_group(process)
             process.wait()

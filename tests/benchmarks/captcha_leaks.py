@@ -41,7 +41,7 @@ from tests.benchmarks import telling_gold
 if TYPE_CHECKING:
     from labeling.models import Attempt, Project, Site
 
-DEMO = Path("fixtures/demo/node_modules/@lobehub/fluent-emoji-3d/assets")
+DEMO = Path("config/demo_project/node_modules/@lobehub/fluent-emoji-3d/assets")
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 PICTURES = 1_200
 YES = 0.3  # share of pictures that show a concept

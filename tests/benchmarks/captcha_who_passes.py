@@ -368,7 +368,7 @@ def demo() -> dict[str, float]:
     from django.core.management import call_command
 
     from config import servers
-    from fixtures.demo import load
+    from config.demo_project import load
 
     with servers.ensure(Path(DATA.name)):
         call_command("migrate", verbosity=0)

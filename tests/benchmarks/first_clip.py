@@ -16,7 +16,7 @@ from random import Random
 import numpy as np
 from scipy.special import expit
 
-from fixtures.demo import concepts, emoji, fetch
+from config.demo_project import concepts, emoji, fetch
 from tests.benchmarks.zero_shot import GOLD, gold_apart, predicted, row_of
 from training.engine.data.rows import Snapshot
 from training.engine.encoders.clip import Clip

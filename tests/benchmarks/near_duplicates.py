@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageEnhance, ImageOps
 
-from fixtures.demo import emoji, fetch
+from config.demo_project import emoji, fetch
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()

@@ -22,9 +22,9 @@ from random import Random
 import numpy as np
 import torch
 
-from fixtures.demo import concepts, emoji, fetch
-from fixtures.demo.concepts import Rule
-from fixtures.demo.emoji import Emoji
+from config.demo_project import concepts, emoji, fetch
+from config.demo_project.concepts import Rule
+from config.demo_project.emoji import Emoji
 from training.engine.data.rows import Row, Snapshot
 from training.engine.encoders.specs import default_spec, load_text_encoder
 from training.engine.evaluation import zero_shot

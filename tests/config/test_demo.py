@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError
 
 from config import servers
-from config.management.commands import demo as command
+from config.management import listening
 from config.servers.paths import log_path
 from tests.config.demo import (
     IN_THE_MIDDLE,
@@ -156,4 +156,4 @@ def test_a_port_that_is_none_gives_a_sentence(tmp_path: Path) -> None:
 def test_only_numbers_from_1_to_65535_are_ports(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", port)
     with pytest.raises(CommandError, match="PORT must be a number from 1 to 65535"):
-        command._address()
+        listening.address()

@@ -2,7 +2,6 @@
 
 import errno
 import hashlib
-import importlib.metadata
 import json
 import os
 import secrets
@@ -17,6 +16,8 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor
+
+import labeling
 
 DRAFT = ".draft"  # ends the names of files and folders that are not finished
 
@@ -147,7 +148,7 @@ def code_version() -> str:
     folders = root / "training" / "engine", root / "labeling" / "aggregation"
     sources = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
     content = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-    return f"{importlib.metadata.version('tessera')}+{content[:12]}"
+    return f"{labeling.__version__}+{content[:12]}"
 
 
 def _remove(path: Path) -> None:

@@ -20,15 +20,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
 from config import servers, services
-from config.management import database, interrupts
+from config.demo_project import load
+from config.demo_project.fetch import is_fetched
+from config.demo_project.preparation import Preparation
+from config.management import database, interrupts, listening, running
 from config.management.steps import Steps
 from config.servers.client import Client
 from config.servers.paths import in_use, make_data_dir, private_umask
-from config.servers.restarts import Restarts
 from config.servers.supervisor import Supervisor, SupervisorError
-from fixtures.demo import load
-from fixtures.demo.fetch import is_fetched
-from fixtures.demo.preparation import Preparation
 from labeling.accounts import set_up
 
 PATIENCE = 60.0  # seconds for the first page
@@ -52,17 +51,17 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, empty: bool, **options: Any) -> None:
-        host, port = settings.HOST, settings.PORT
+        address = listening.address()
         self._empty = empty
         interrupts.raise_on_signals()
         self._steps = Steps(self._say)
         try:
             with (
-                _listening(host, port) as listener,
+                listening.on(*address) as listener,
                 _only_demo(settings.DATA_DIR),
                 self._filled_database() as (client, password),
             ):
-                self._run(listener, client, _url(host, port), password)
+                self._run(listener, client, listening.url(*address), password)
         except interrupts.Interrupted:
             pass
         except (servers.EmbeddedError, SupervisorError) as error:
@@ -116,7 +115,7 @@ class Command(BaseCommand):
             for service in (services.worker(), services.jobs(), services.sampler()):
                 supervisor.start(service)
             self._ready(url, data_dir, password)
-            self._watch(supervisor, client)
+            running.watch(supervisor, client, self._say)
         finally:
             interrupts.ignore_signals()
             self._say("Stopping.")
@@ -141,18 +140,6 @@ class Command(BaseCommand):
             )
         self._say("  Ctrl-C stops everything; the data stays.")
 
-    def _watch(self, supervisor: Supervisor, client: Client) -> None:
-        """Restart services that died, and the servers' daemon if it was killed."""
-        restarts = Restarts()
-        while True:
-            if not client.is_connected():
-                if not restarts.allow_another():
-                    raise SupervisorError("PostgreSQL and Valkey keep dying: see their logs.")
-                self._say("PostgreSQL and Valkey died. They are started again.")
-                client.connect()
-            supervisor.check()
-            time.sleep(0.5)
-
     def _say(self, text: str) -> None:
         with suppress(OSError):  # nobody reads it any more, as after `make demo | head`
             self.stdout.write(text)
@@ -162,29 +149,6 @@ class Command(BaseCommand):
 def has_no_database(data_dir: Path) -> bool:
     """Whether the embedded database is still to be made."""
     return "postgresql" in servers.unconfigured() and not (data_dir / "postgresql").exists()
-
-
-def _url(host: str, port: int) -> str:
-    """Return an address at which this machine reaches the host's port."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
-
-
-@contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    """Open the web processes' socket, here so that a taken port is known before anything else."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, port))
-            listener.listen(1024)
-        except OSError as error:
-            raise CommandError(
-                f"Port {port} of {host} cannot be used ({error.strerror}): "
-                "stop what uses it, or choose another one, as in PORT=8001 make demo."
-            ) from error
-        yield listener
 
 
 @contextmanager

@@ -5,10 +5,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from fixtures.demo import load
-from fixtures.demo.emoji import EmojiMissing
-from fixtures.demo.fetch import is_fetched
-from fixtures.demo.preparation import Preparation, PreparationError
+from config.demo_project import load
+from config.demo_project.emoji import EmojiMissing
+from config.demo_project.fetch import is_fetched
+from config.demo_project.preparation import Preparation, PreparationError
 from labeling.management.progress import about, bar
 from labeling.models import Project
 

@@ -1,0 +1,1 @@
+"""The demo project: Fluent emoji, and scenes composed of them."""

@@ -1,0 +1,24 @@
+"""The scheduler of periodic tasks."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from config import services
+from config.management import running
+
+GRACE = 10.0  # seconds
+
+
+class Command(BaseCommand):
+    help = "Schedule the periodic tasks, which one process of a site must do."
+    requires_system_checks: list[str] = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        running.run(
+            [services.beat(settings.DATA_DIR)],
+            grace=GRACE,
+            ready="Scheduling the periodic tasks.",
+            write=self.stdout.write,
+        )

@@ -1,0 +1,57 @@
+"""A worker: it does the tasks of some queues, or of all."""
+
+import os
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from config import services
+from config.management import running
+
+GRACE = 60.0  # seconds for tasks that have begun; what is dropped is done again
+
+
+class Command(BaseCommand):
+    help = "Do the tasks of some queues, or of all; what follows -- goes to Celery's worker."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        known = ", ".join(settings.CELERY_TASK_QUEUES)
+        parser.add_argument("--queues", help=f"queues with commas between (all: {known})")
+        parser.add_argument(
+            "--concurrency",
+            type=int,
+            default=services.TASKS_AT_ONCE,
+            help="tasks at once (%(default)s)",
+        )
+        parser.add_argument(
+            "--beat",
+            action="store_true",
+            help="schedule the periodic tasks too, which one process of a site must do",
+        )
+        parser.add_argument("celery", nargs="*", metavar="OPTION", help="of Celery's own")
+
+    def handle(
+        self,
+        *args: Any,
+        queues: str | None,
+        concurrency: int,
+        beat: bool,
+        celery: list[str],
+        **options: Any,
+    ) -> None:
+        names = [name.strip() for name in (queues or "").split(",") if name.strip()]
+        if unknown := [name for name in names if name not in settings.CELERY_TASK_QUEUES]:
+            known = ", ".join(settings.CELERY_TASK_QUEUES)
+            raise CommandError(f"There is no queue {unknown[0]!r}: choose of {known}.")
+        if concurrency < 1:
+            raise CommandError("--concurrency must be a number from 1.")
+        words = ["-n", f"worker-{os.getpid()}@%h", "-c", str(concurrency)]
+        words += [*(["-Q", ",".join(names)] if names else []), *celery]
+        running.run(
+            [services.some_worker(settings.DATA_DIR, words, beat=beat)],
+            grace=GRACE,
+            ready=f"Working on {', '.join(names or settings.CELERY_TASK_QUEUES)}.",
+            write=self.stdout.write,
+        )

@@ -1,0 +1,39 @@
+"""The address that web processes listen on."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.core.management.base import CommandError
+
+
+def address(host: str | None = None, port: str | None = None) -> tuple[str, int]:
+    """Return host and port, by default those of `HOST` and `PORT`. Raises `CommandError`."""
+    port = port or os.environ.get("PORT") or "8000"
+    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise CommandError(f"PORT must be a number from 1 to 65535, not {port!r}.")
+    return host or os.environ.get("HOST") or "127.0.0.1", int(port)
+
+
+def url(host: str, port: int) -> str:
+    """Return an address at which this machine reaches the host's port."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+@contextmanager
+def on(host: str, port: int) -> Iterator[socket.socket]:
+    """Open the web processes' socket, here so that a taken port is known before anything else."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+            listener.listen(1024)
+        except OSError as error:
+            raise CommandError(
+                f"Port {port} of {host} cannot be used ({error.strerror}): "
+                "stop what uses it, or choose another one, as in PORT=8001."
+            ) from error
+        yield listener
