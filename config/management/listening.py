@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 from django.core.management.base import CommandError
 
+SYSTEMD_FD = 3  # the first of the sockets that it passes on
+
 
 def address(host: str | None = None, port: str | None = None) -> tuple[str, int]:
     """Return host and port, by default those of `HOST` and `PORT`. Raises `CommandError`."""
@@ -24,7 +26,15 @@ def url(host: str, port: int) -> str:
 
 @contextmanager
 def on(host: str, port: int) -> Iterator[socket.socket]:
-    """Open the web processes' socket, here so that a taken port is known before anything else."""
+    """Open the web processes' socket, here so that a taken port is known before anything else.
+
+    Where systemd has opened one (a `.socket` unit), it is taken: whoever connects to it while the
+    service is restarted waits for that.
+    """
+    if os.environ.get("LISTEN_PID") == str(os.getpid()) and os.environ.get("LISTEN_FDS") == "1":
+        with socket.socket(fileno=SYSTEMD_FD) as listener:
+            yield listener
+        return
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

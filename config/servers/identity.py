@@ -3,6 +3,7 @@
 import os
 import pwd
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,9 +45,10 @@ def choose() -> Identity:
     if os.geteuid() != 0 and _has_a_name():
         return AS_IS
     for identity in (IN_USER_NAMESPACE, AS_NOBODY):
-        trial = subprocess.run([*identity.prefix, "true"], capture_output=True, check=False)
-        if trial.returncode == 0:
-            return identity
+        with suppress(FileNotFoundError):  # where util-linux is missing
+            trial = subprocess.run([*identity.prefix, "true"], capture_output=True, check=False)
+            if trial.returncode == 0:
+                return identity
     raise EmbeddedError(
         "PostgreSQL runs neither as root nor as a user without a name, and this machine allows no "
         "user namespace: work as a normal user, or set DATABASE_URL."

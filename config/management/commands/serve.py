@@ -55,11 +55,12 @@ class Command(BaseCommand):
         address = listening.address(host, port)
         _refuse_debug(address[0], site)
         environment = _behind_a_proxy(site) if site else {}
+        settings.STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns without it
         with listening.on(*address) as listener:
             running.run(
                 services.web(listener, processes, threads=threads, environment=environment),
                 grace=GRACE,
-                ready=f"Serving at {site or listening.url(*address)}.",
+                ready=f"Serving at {site or listening.url(*listener.getsockname()[:2])}",
                 write=self.stdout.write,
             )
 
