@@ -10,14 +10,6 @@ from django.core.management.base import CommandError
 SYSTEMD_FD = 3  # the first of the sockets that it passes on
 
 
-def address(host: str | None = None, port: str | None = None) -> tuple[str, int]:
-    """Return host and port, by default those of `HOST` and `PORT`. Raises `CommandError`."""
-    port = port or os.environ.get("PORT") or "8000"
-    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise CommandError(f"PORT must be a number from 1 to 65535, not {port!r}.")
-    return host or os.environ.get("HOST") or "127.0.0.1", int(port)
-
-
 def url(host: str, port: int) -> str:
     """Return an address at which this machine reaches the host's port."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)

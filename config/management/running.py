@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 from django.db import connection
 
-from config import servers
+from config import servers, start
 from config.management import database, interrupts
 from config.servers.client import Client
 from config.servers.restarts import Restarts
@@ -18,16 +18,22 @@ POLL = 0.5  # seconds between two looks at the processes
 
 
 def run(
-    services: Sequence[Service], *, grace: float, ready: str, write: Callable[[str], None]
+    services: Sequence[Service],
+    *,
+    role: str,
+    grace: float,
+    ready: str,
+    write: Callable[[str], None],
 ) -> None:
     """Run services with their output in this one's, the database and the broker behind them.
 
-    One that dies is started again. When a signal comes, they have `grace` seconds to end. Raises
-    `CommandError`.
+    What `config.start` looks at for this role comes first. A service that dies is started again.
+    When a signal comes, they have `grace` seconds to end. Raises `CommandError`.
     """
     interrupts.raise_on_signals()
     try:
         with _servers() as client:
+            start.check(role)
             supervisor = Supervisor(
                 data_dir=settings.DATA_DIR, notify=write, logs=False, grace=grace
             )

@@ -47,7 +47,7 @@ def test_a_site_behind_a_proxy_needs_no_other_setting() -> None:
     [
         (["serve", "--processes", "0"], "--processes must be a number from 1 to 64, not 0"),
         (["serve", "--threads", "65"], "--threads must be a number from 1 to 64, not 65"),
-        (["serve", "--port", "http"], "PORT must be a number from 1 to 65535, not 'http'"),
+        (["serve", "--port", "70000"], "--port must be a number from 1 to 65535, not 70000"),
         (["worker", "--queues", "celery,nix"], "There is no queue 'nix': choose of celery"),
         (["worker", "--concurrency", "0"], "--concurrency must be a number from 1"),
     ],

@@ -18,6 +18,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         running.run(
             [services.beat(settings.DATA_DIR)],
+            role="scheduler",
             grace=GRACE,
             ready="Scheduling the periodic tasks.",
             write=self.stdout.write,

@@ -51,7 +51,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, empty: bool, **options: Any) -> None:
-        address = listening.address()
+        address = settings.HOST, settings.PORT
         self._empty = empty
         interrupts.raise_on_signals()
         self._steps = Steps(self._say)

@@ -18,8 +18,10 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--host", help="address to listen on (HOST, else 127.0.0.1)")
-        parser.add_argument("--port", help="port to listen on (PORT, else 8000)")
+        parser.add_argument("--host", default=settings.HOST, help="address (HOST: %(default)s)")
+        parser.add_argument(
+            "--port", type=int, default=settings.PORT, help="port (PORT: %(default)s)"
+        )
         parser.add_argument(
             "--processes",
             type=int,
@@ -42,23 +44,27 @@ class Command(BaseCommand):
     def handle(
         self,
         *args: Any,
-        host: str | None,
-        port: str | None,
+        host: str,
+        port: int,
         processes: int,
         threads: int,
         site: str | None,
         **options: Any,
     ) -> None:
-        for name, value in (("--processes", processes), ("--threads", threads)):
-            if not 1 <= value <= 64:
-                raise CommandError(f"{name} must be a number from 1 to 64, not {value}.")
-        address = listening.address(host, port)
-        _refuse_debug(address[0], site)
+        for name, value, most in (
+            ("--port", port, 65535),
+            ("--processes", processes, 64),
+            ("--threads", threads, 64),
+        ):
+            if not 1 <= value <= most:
+                raise CommandError(f"{name} must be a number from 1 to {most}, not {value}.")
+        _refuse_debug(host, site)
         environment = _behind_a_proxy(site) if site else {}
         settings.STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns without it
-        with listening.on(*address) as listener:
+        with listening.on(host, port) as listener:
             running.run(
                 services.web(listener, processes, threads=threads, environment=environment),
+                role="web",
                 grace=GRACE,
                 ready=f"Serving at {site or listening.url(*listener.getsockname()[:2])}",
                 write=self.stdout.write,

@@ -51,6 +51,7 @@ class Command(BaseCommand):
         words += [*(["-Q", ",".join(names)] if names else []), *celery]
         running.run(
             [services.some_worker(settings.DATA_DIR, words, beat=beat)],
+            role="worker",
             grace=GRACE,
             ready=f"Working on {', '.join(names or settings.CELERY_TASK_QUEUES)}.",
             write=self.stdout.write,
