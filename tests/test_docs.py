@@ -38,7 +38,8 @@ ATTACK = r"^\| (.*) \| (.*) \| \[`(\w+)\.py`\]\(benchmarks\.md#([\w-]+)\) \|$"
 DAY = 24 * 3600  # seconds
 OF_OTHERS = {  # variables that are read, but no settings
     *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_TRACKING_URI"),
-    *("ENV_FILE", "LOCAL_RANK", "PATH", "PROMETHEUS_MULTIPROC_DIR", "WANDB_PROJECT", "WORLD_SIZE"),
+    *("ENV_FILE", "LISTEN_FDS", "LISTEN_PID", "LOCAL_RANK", "PATH", "PROMETHEUS_MULTIPROC_DIR"),
+    *("WANDB_PROJECT", "WORLD_SIZE"),
 }
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

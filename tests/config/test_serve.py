@@ -58,7 +58,9 @@ def test_an_option_that_cannot_be_gives_a_sentence(words: list[str], sentence: s
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_request_that_has_arrived_is_answered_before_the_server_ends(tmp_path: Path) -> None:
+def test_a_request_that_has_arrived_is_answered_before_the_server_ends(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -68,12 +70,13 @@ def test_a_request_that_has_arrived_is_answered_before_the_server_ends(tmp_path:
         "DATABASE_URL": servers.database_url(
             servers.data_dir(), name=connection.settings_dict["NAME"]
         ),
-        "CELERY_BROKER_URL": "memory://",
+        "CELERY_BROKER_URL": servers.broker_url(servers.data_dir()),
     }
     command = [sys.executable, "manage.py", "serve", "--port", str(port), "--processes", "1"]
     server = subprocess.Popen(command, cwd=ROOT, env=environment)
+    request.addfinalizer(server.kill)
     url = f"http://127.0.0.1:{port}/set-up/"
-    wait_until(lambda: _answers(port))
+    wait_until(lambda: _answers(port) or server.poll() is not None)
     assert status(url) == 200
     with socket.create_connection(("127.0.0.1", port)) as client:
         with connection.cursor() as cursor:

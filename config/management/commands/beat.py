@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from config import services
@@ -12,12 +11,12 @@ GRACE = 10.0  # seconds
 
 
 class Command(BaseCommand):
-    help = "Schedule the periodic tasks, which one process of a site must do."
+    help = "Schedule the periodic tasks; of several such processes, one does it at a time."
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         running.run(
-            [services.beat(settings.DATA_DIR)],
+            [services.beat()],
             role="scheduler",
             grace=GRACE,
             ready="Scheduling the periodic tasks.",

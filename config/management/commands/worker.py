@@ -28,7 +28,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--beat",
             action="store_true",
-            help="schedule the periodic tasks too, which one process of a site must do",
+            help="schedule the periodic tasks too; of several processes, one does it at a time",
         )
         parser.add_argument("celery", nargs="*", metavar="OPTION", help="of Celery's own")
 
@@ -48,9 +48,9 @@ class Command(BaseCommand):
         if concurrency < 1:
             raise CommandError("--concurrency must be a number from 1.")
         words = ["-n", f"worker-{os.getpid()}@%h", "-c", str(concurrency)]
-        words += [*(["-Q", ",".join(names)] if names else []), *celery]
+        words += [*(["-Q", ",".join(names)] if names else []), *(["-B"] if beat else []), *celery]
         running.run(
-            [services.some_worker(settings.DATA_DIR, words, beat=beat)],
+            [services.some_worker(words)],
             role="worker",
             grace=GRACE,
             ready=f"Working on {', '.join(names or settings.CELERY_TASK_QUEUES)}.",
