@@ -22,7 +22,6 @@ from django.conf import settings
 from waitress.server import create_server
 
 from config import language
-from config.monitoring import heartbeats
 from config.services import WEB_THREADS
 from config.wsgi import application
 
@@ -55,6 +54,8 @@ def serve(listener: socket.socket, threads: int = WEB_THREADS) -> None:
         ident=None,
     )
     threading.Thread(target=language.preload, daemon=True).start()
+    from config.monitoring import heartbeats  # models can be imported by now
+
     name = f"web-{os.getpid()}@{socket.gethostname()}"
     heartbeats.begin(name=name, kind="web", in_file=False)
     _end_on_sigterm(server)
