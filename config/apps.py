@@ -17,6 +17,14 @@ class TesseraConfig(AppConfig):
         from config.monitoring import workers  # noqa: F401
 
         register()
+        if settings.SENTRY_DSN:
+            from config.monitoring import errors
+
+            errors.begin()
+        if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
+            from config.monitoring import traces
+
+            traces.begin()
         with suppress(servers.EmbeddedError):  # another user's folder is left as it is
             servers.make_data_dir(settings.DATA_DIR)
         if settings.METRICS_TOKEN:

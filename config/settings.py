@@ -688,4 +688,22 @@ METRICS_PORT = environment.number(
 if METRICS_PORT and not METRICS_TOKEN:
     raise ImproperlyConfigured("METRICS_PORT needs METRICS_TOKEN: metrics are never public.")
 
+SENTRY_DSN = environment.text(
+    "SENTRY_DSN",
+    secret=True,
+    about="address of a project of Sentry's, to which errors are reported"
+    " ([errors](monitoring.md#errors-and-traces)); needs the extra `sentry`",
+)
+SENTRY_ENVIRONMENT = environment.text(
+    "SENTRY_ENVIRONMENT", "production", about="what it calls this installation"
+)
+OTEL_EXPORTER_OTLP_ENDPOINT = environment.text(
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    about="address of a collector of OpenTelemetry, `http://collector:4318`, to which traces are"
+    " sent; needs the extra `otel`",
+)
+OTEL_SERVICE_NAME = environment.text(
+    "OTEL_SERVICE_NAME", "tessera", about="what it calls this installation"
+)
+
 environment.check_names()

@@ -27,6 +27,7 @@ pytest_plugins = [
     "tests.buckets",
     "tests.cast",
     "tests.openid_provider",
+    "tests.receiver",
     "tests.worker",
 ]
 LONGEST = (

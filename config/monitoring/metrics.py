@@ -10,8 +10,6 @@ import platform
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import django
@@ -25,6 +23,7 @@ from prometheus_client.registry import Collector
 
 from config.celery import app
 from config.monitoring import process_metrics
+from config.monitoring.version import version
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 KEPT_SECONDS = 5.0  # for which what all share is not asked again
@@ -90,21 +89,8 @@ class _Shared(Collector):
 def _build() -> GaugeMetricFamily:
     names = ["version", "python", "django"]
     family = GaugeMetricFamily("tessera_build_info", "What runs here.", labels=names)
-    family.add_metric([_version(), platform.python_version(), django.get_version()], 1)
+    family.add_metric([version(), platform.python_version(), django.get_version()], 1)
     return family
-
-
-@cache
-def _version() -> str:
-    for name in DISTRIBUTIONS:
-        try:
-            return version(name)
-        except PackageNotFoundError:
-            continue
-    return "unknown"
-
-
-DISTRIBUTIONS = ("tessera",)
 
 
 def _answers() -> Families:

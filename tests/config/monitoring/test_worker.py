@@ -17,6 +17,7 @@ from config.monitoring import alive, ids
 from labeling.models import Heartbeat
 from tests.waiting import wait_until
 
+RAN = "run/labeling.tasks.aggregate"
 TOKEN = "of-sixteen-letters-or-more"
 
 
@@ -26,7 +27,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_a_worker_logs_ids_beats_and_serves_metrics(transactional_db, tmp_path, monkeypatch):
+def test_a_worker_logs_ids_beats_reports_and_serves_metrics(transactional_db, tmp_path, receiver):
     port, log = _free_port(), tmp_path / "log"
     celery.app.control.purge()
     environment = {
@@ -36,6 +37,9 @@ def test_a_worker_logs_ids_beats_and_serves_metrics(transactional_db, tmp_path, 
         "LOG_FORMAT": "json",
         "METRICS_TOKEN": TOKEN,
         "METRICS_PORT": str(port),
+        "SENTRY_DSN": receiver.dsn,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint,
+        "OTEL_BSP_SCHEDULE_DELAY": "100",  # milliseconds
     }
     with log.open("wb") as file:
         worker = subprocess.Popen(
@@ -55,6 +59,14 @@ def test_a_worker_logs_ids_beats_and_serves_metrics(transactional_db, tmp_path, 
         assert received and received[0]["logger"] == "celery.app.trace"
         assert {line.get("request_id") for line in received} == {"from-a-request"}
         assert len(received[0]["task_id"]) == 36
+        celery.app.send_task(
+            "labeling.tasks.aggregate", ["Secret"], headers={"request_id": "from-another"}
+        )
+        wait_until(receiver.events, explain=log.read_text)
+        (event,) = receiver.events()
+        assert event["exception"]["values"][-1]["type"] == "ValueError"
+        assert event["tags"]["request_id"] == "from-another" and event["tags"]["task_id"]
+        wait_until(lambda: any(span.name == RAN for span in receiver.spans()))
         beat = Heartbeat.objects.get(name="watched@here")
         assert beat.kind == "worker" and "celery" in beat.queues
         assert alive.silent(servers.data_dir(), "watched@here", 60) == []
