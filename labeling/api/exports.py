@@ -183,7 +183,7 @@ class ExportDownload(views.GenericAPIView[Export]):
         responses={
             (200, "application/zip"): OpenApiTypes.BINARY,
             (200, "application/x-tar"): OpenApiTypes.BINARY,
-            **errors(401, 403, 404),
+            **errors(401, 403, 404, 503),
         },
     )
     def get(self, request: Request, pk: int) -> StreamingHttpResponse:
@@ -191,6 +191,10 @@ class ExportDownload(views.GenericAPIView[Export]):
         export, kind = self.get_object(), self.chosen()["kind"]
         if not export.is_downloadable:
             raise NotFound("There is no such file, or not yet: wait until the export is ready.")
-        response = StreamingHttpResponse(jobs.archive(export, kind), content_type=TYPES[kind])
+        try:
+            pieces = jobs.archive(export, kind)
+        except exports.ExportError as error:
+            raise NotFound(str(error)) from error
+        response = StreamingHttpResponse(pieces, content_type=TYPES[kind])
         response["Content-Disposition"] = f'attachment; filename="{export.file_name}.{kind}"'
         return response

@@ -100,7 +100,7 @@ class SnapshotDifference(APIView):
 
     @extend_schema(
         operation_id="snapshots_difference",
-        responses={200: DifferenceOut, 202: WaitOut, **errors(400, 401, 403, 404, 409)},
+        responses={200: DifferenceOut, 202: WaitOut, **errors(400, 401, 403, 404, 409, 503)},
     )
     def get(self, request: Request, pk: int, other: int) -> Response:
         """Return what became of the pictures of a snapshot in another one of the same project.

@@ -132,7 +132,7 @@ class SnapshotList(views.ListAPIView[Snapshot]):
 @extend_schema_view(
     get=extend_schema(
         operation_id="snapshots_detail",
-        responses={200: SnapshotDetailOut, **errors(401, 403, 404)},
+        responses={200: SnapshotDetailOut, **errors(401, 403, 404, 503)},
     )
 )
 class SnapshotDetail(views.RetrieveAPIView[Snapshot]):

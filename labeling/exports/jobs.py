@@ -8,7 +8,7 @@ into the storage, or into the bucket that was named.
 import errno
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -49,8 +49,12 @@ def begin(
         raise ExportError(f"Snapshot {snapshot.pk} is {snapshot.state}, not ready.")
     options = exports.options_of(format, values)
     place = str(to_bucket.place_of(address).address) if address else ""
-    with suppress(StorageAway):  # then the worker looks
+    try:
         _check_space(snapshot)
+    except StorageAway:  # then the worker looks
+        pass
+    except SnapshotError as error:
+        raise ExportError(str(error)) from error
     with transaction.atomic():
         export = Export.objects.create(
             project=snapshot.project,
@@ -208,7 +212,9 @@ def _check_space(snapshot: Snapshot, there: int = 0) -> None:
     try:
         files = stored_folders.index(snapshot.folder).values()
     except FolderMissing as error:
-        raise SnapshotError(f"{error} Freeze a new snapshot.") from error
+        raise SnapshotError(
+            f"The folder of snapshot {snapshot.pk} has gone: freeze a new snapshot. {error}"
+        ) from error
     needed = sum(file.size for file in files) - there
     free = shutil.disk_usage(stored_folders.working(FOLDER)).free - settings.UPLOAD_MIN_FREE_BYTES
     if needed > free:

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path, reverse
 from django.utils.http import urlencode
@@ -20,6 +21,7 @@ from labeling.exports.options import GENERAL, Described, described
 from labeling.models import Export, Project, Snapshot
 from labeling.numbers import parse_id
 from labeling.project_pages import base, history
+from labeling.stored_folders import StorageAway
 
 SECTION = base.register(base.Section("project-exports", "Export", 55, Capability.TRAIN))
 PAGE = 20  # exports
@@ -65,10 +67,14 @@ def exports_page(request: HttpRequest, project: Project) -> HttpResponse:
 
 @require_GET
 @base.page(Capability.TRAIN)
-def download(request: HttpRequest, project: Project, pk: int) -> StreamingHttpResponse:
+def download(request: HttpRequest, project: Project, pk: int) -> HttpResponseBase:
     """Send an export as a zip, or with ?kind=tar as a tar."""
     export = get_object_or_404(project.exports.select_related("project"), pk=pk)
-    return download_response(export, request.GET.get("kind", "zip"))
+    try:
+        return download_response(export, request.GET.get("kind", "zip"))
+    except (exports.ExportError, StorageAway) as error:
+        messages.error(request, str(error))
+        return redirect("project-exports", project.slug)
 
 
 @require_POST
@@ -84,7 +90,10 @@ def delete(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 
 
 def download_response(export: Export, kind: str) -> StreamingHttpResponse:
-    """Return a response that streams an export. Raises Http404 where it is not ready."""
+    """Return a response that streams an export.
+
+    Raises Http404 where it is not ready, ExportError where its files have gone, and StorageAway.
+    """
     if not export.is_downloadable or kind not in ("zip", "tar"):
         raise Http404("There is no such file yet.")
     types = {"zip": "application/zip", "tar": "application/x-tar"}

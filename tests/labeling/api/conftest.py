@@ -11,10 +11,9 @@ def ids(shapes, mallory, ada, client, tmp_path) -> dict[str, object]:
     """What stands in the braces of the endpoints."""
     from django.contrib.auth.models import User
     from django.core.files.base import ContentFile
-    from django.core.files.storage import default_storage
     from django.utils import timezone
 
-    from labeling import comments, decisions, tokens, webhooks
+    from labeling import comments, decisions, stored_folders, tokens, webhooks
     from labeling.captcha import sites
     from labeling.models import (
         Answer,
@@ -33,7 +32,9 @@ def ids(shapes, mallory, ada, client, tmp_path) -> dict[str, object]:
     upload.report.save("report.csv", ContentFile(b"path,outcome\n"))
     snapshot = Snapshot.objects.create(project=shapes)
     folder = f"exports/{secrets.token_hex(4)}"
-    default_storage.save(f"{folder}/MANIFEST.sha256", ContentFile(b""))
+    place = stored_folders.working(folder)
+    (place / "MANIFEST.sha256").write_bytes(b"")
+    stored_folders.put(place, folder)
     export = Export.objects.create(
         project=shapes, snapshot=snapshot, format="labels", state="ready", folder=folder
     )
