@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -187,3 +188,11 @@ def test_a_scrape_asks_only_once_in_some_seconds_and_counts_nothing_in_full(
     for query in queries:
         if "count(*)" in query["sql"] and "LIMIT" not in query["sql"]:
             assert not any(f"FROM {table}" in query["sql"] for table in large)
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool (Debian: prometheus) is missing")
+def test_prometheus_finds_no_fault_with_them(client, garden, measured):
+    client.get("/sign-in/")
+    text = client.get("/metrics", headers={"authorization": f"Bearer {TOKEN}"}).content
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
