@@ -245,15 +245,6 @@ WHITENOISE_USE_FINDERS = True
 MEDIA_ROOT = DATA_DIR / "media"
 RUN_ROOT = DATA_DIR / "runs"
 CACHE_ROOT = DATA_DIR / "cache"
-UPLOAD_ROOT = Path(
-    environment.text(
-        "UPLOAD_ROOT",
-        shown="`uploads` in the data folder",
-        about="where the files of an upload wait until they are imported; the same folder for web"
-        " and worker processes",
-    )
-    or DATA_DIR / "uploads"
-)
 FILE_STORAGE = storage.parse(
     environment.text(
         "FILE_STORAGE",

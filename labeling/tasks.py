@@ -3,8 +3,10 @@
 import logging
 import time
 from datetime import timedelta
+from pathlib import Path
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
 from labeling import (
@@ -27,11 +29,14 @@ from labeling.imports import jobs, runner, undo
 from labeling.inference import recompute, schedule
 from labeling.models import Challenge, Concept, Export, Import, LeaseLost, Project, Snapshot
 from labeling.pools.tasks import fill_pool
+from labeling.stored_folders import locks
 from labeling.webhooks import sending, watching
 
 logger = logging.getLogger(__name__)
 INTAKE_SECONDS = 20.0  # of one run over the answers of sites' visitors; the next one goes on
 FILLING_SECONDS = 15.0  # of one run over the pools; the next one goes on
+WOKEN = 8  # workers that are called to an import; more find it by themselves
+MACHINE_LOCKS = 64  # files of locks, of which imports share some
 KEPT = timedelta(days=1)  # how long a challenge that nobody answered is kept once it expired
 
 
@@ -265,11 +270,29 @@ def _advance(record: Import) -> None:
         if record.state == Import.State.UNDOING:
             undo.run(record)
             enqueue_on_commit(fill_due_pools)
-        while advanced := runner.advance(record):
+        while advanced := _advanced(record):
             if advanced.state == Import.State.DONE:
                 enqueue_on_commit(fill_due_pools)
     except LeaseLost as error:  # whoever holds the lease now goes on, or it was cancelled
         logger.warning("%s", error)
+
+
+def _advanced(record: Import) -> Import | None:
+    """Carry out one step of an import, unless another process of this machine is at it.
+
+    One process keeps all cores of a machine busy; those of other machines take part.
+    """
+    folder = Path(settings.CACHE_ROOT) / "imports"
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = folder / f"{record.pk % MACHINE_LOCKS}.lock"
+    with locks.exclusive_now(lock) as alone:
+        return runner.advance(record, on_shared=_wake_others) if alone else None
+
+
+def _wake_others(record: Import) -> None:
+    """Have workers of other machines take part in an import."""
+    for _ in range(min(WOKEN, record.shares.count() - 1)):
+        enqueue_on_commit(advance_import, record.pk)
 
 
 def advance_later(record: Import) -> None:

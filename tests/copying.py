@@ -50,7 +50,7 @@ class ProjectCopier:
 
         files.hold()
         for picture in self._pictures:
-            files.write(picture)
+            files.write_many([picture])
 
 
 def _paths() -> "dict[type[Model], str]":

@@ -45,6 +45,7 @@ from labeling.captcha import sites
 from labeling.imports import declarations, staging, undo, uploads
 from labeling.imports.answers.entries import AnswersConflict, AnswersError
 from labeling.models import Annotator
+from labeling.stored_folders import StorageAway
 
 PREFIX = "/api/"
 
@@ -98,6 +99,7 @@ _ERRORS: dict[type[Exception], tuple[int, str]] = {
     exports.Busy: (HTTPStatus.CONFLICT, "conflict"),
     exports.DiskFull: (HTTPStatus.INSUFFICIENT_STORAGE, "disk_full"),
     staging.DiskFull: (HTTPStatus.INSUFFICIENT_STORAGE, "disk_full"),
+    StorageAway: (HTTPStatus.SERVICE_UNAVAILABLE, "storage_away"),
     sites.SiteError: (HTTPStatus.BAD_REQUEST, "invalid"),
     sites.TooManySites: (HTTPStatus.CONFLICT, "conflict"),
     webhooks.AddressError: (HTTPStatus.BAD_REQUEST, "address"),

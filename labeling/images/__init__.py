@@ -16,6 +16,7 @@ from labeling.images.store import (
     save_statements,
     stated_keys,
     stored_sources,
+    write_ahead,
 )
 from labeling.images.visibility import VISIBLE, visible
 
@@ -37,4 +38,5 @@ __all__ = [
     "stated_keys",
     "stored_sources",
     "visible",
+    "write_ahead",
 ]

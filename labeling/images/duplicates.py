@@ -14,6 +14,7 @@ from labeling.batches import batched
 from labeling.images import windows
 from labeling.models import Image as ImageRow
 from labeling.models import Project, RemovedImage
+from labeling.stored_folders.errors import asking
 
 MAX_DISTANCE = 6  # bits of 64 that may differ
 MAX_DIFFERENCE = 8.0  # of 255: root mean square over the pixels of thumbnails
@@ -152,7 +153,7 @@ def _data(image_id: int, batch: dict[int, HashedImage]) -> bytes:
     if image_id in batch:
         return batch[image_id].data
     name = ImageRow.objects.values_list("file", flat=True).get(pk=image_id)
-    with default_storage.open(name) as file:
+    with asking(), default_storage.open(name) as file:
         data: bytes = file.read()
     return data
 

@@ -7,12 +7,16 @@ shared until its rows are stored, and whoever deletes some holds them alone.
 import contextlib
 import os
 import secrets
+from collections.abc import Sequence
+from contextlib import suppress
 
 from django.core.files.base import ContentFile
-from django.core.files.storage import FileSystemStorage, storages
+from django.core.files.storage import FileSystemStorage, Storage, storages
 from django.db import connection
 
 from labeling.decoding import Picture
+from labeling.stored_folders import threads
+from labeling.stored_folders.errors import asking
 
 LOCK = 0x1F11E5  # PostgreSQL's advisory lock of this number
 
@@ -34,18 +38,33 @@ def delete(name: str) -> None:
     storages["default"].delete(name)
 
 
-def write(picture: Picture) -> str:
-    """Write the file under its hash; return its name. One that a crash cut off is replaced."""
-    name = f"images/{picture.sha256[:2]}/{picture.sha256}.{picture.suffix}"
+def write_many(pictures: Sequence[Picture]) -> dict[str, str]:
+    """Write files under their hashes; return their names by hash."""
     storage = storages["default"]
+    names = {picture.sha256: name_of(picture) for picture in pictures}
+    data = {names[picture.sha256]: picture.data for picture in pictures}
     if type(storage) is FileSystemStorage:
-        _place(storage, name, picture.data)
-        return name
-    if storage.exists(name):
-        if storage.size(name) == len(picture.data):
-            return name
-        storage.delete(name)
-    return storage.save(name, ContentFile(picture.data))
+        for name, each in data.items():
+            _place(storage, name, each)
+    elif data:
+        threads.all_at_once(lambda each: _save(storage, *each), data.items())
+    return names
+
+
+def name_of(picture: Picture) -> str:
+    """Return under which name a picture's file lies."""
+    return f"images/{picture.sha256[:2]}/{picture.sha256}.{picture.suffix}"
+
+
+def _save(storage: Storage, name: str, data: bytes) -> None:
+    """Write a file into a storage that is no folder. One that a crash cut off is replaced."""
+    with asking():
+        with suppress(FileNotFoundError):
+            if storage.size(name) == len(data):
+                return
+            storage.delete(name)
+        if (saved := storage.save(name, ContentFile(data))) != name:  # another was quicker
+            storage.delete(saved)
 
 
 def _place(storage: FileSystemStorage, name: str, data: bytes) -> None:

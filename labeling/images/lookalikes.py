@@ -16,6 +16,7 @@ from labeling.features import Features, Ids
 from labeling.images import store, windows
 from labeling.images.windows import Windows
 from labeling.models import Image, Project, Tile
+from labeling.stored_folders.errors import asking
 
 CANDIDATE = 0.85  # cosine of centred features: see "Near-duplicates" in docs/benchmarks.md
 CANDIDATES_MAX = 5  # of one picture, the nearest
@@ -97,8 +98,9 @@ def _windows(image: int) -> Windows | None:
     """Return the windows of a stored picture; None where it is gone, or cannot be read."""
     name = Image.objects.filter(pk=image).values_list("file", flat=True).first()
     try:
-        with default_storage.open(name or "") as file:
-            return windows.cut(file.read())
+        with asking(), default_storage.open(name or "") as file:
+            data = file.read()
+        return windows.cut(data)
     except (OSError, ValueError):
         return None
 

@@ -125,7 +125,7 @@ def add_many(
     """
     with transaction.atomic():
         files.hold()
-        names = {new.picture.sha256: files.write(new.picture) for new in new_images}
+        names = files.write_many([new.picture for new in new_images])
         lock(project)
         stored = _stored_by_sha256(project, names)
         missing: dict[str, NewImage] = {}
@@ -139,6 +139,11 @@ def add_many(
         StoredImage(*stored[sha256], first.pop(sha256, False))
         for sha256 in (new.picture.sha256 for new in new_images)
     ]
+
+
+def write_ahead(pictures: Sequence[Picture]) -> None:
+    """Write the files of pictures that are about to be stored; `add_many` then finds them."""
+    files.write_many(pictures)
 
 
 def lock(project: Project) -> None:

@@ -15,6 +15,7 @@ from PIL import Image as Pillow
 
 from labeling import marks
 from labeling.models import Image, NewPictures, Question, Tile
+from labeling.stored_folders.errors import asking
 
 LONGEST = 320  # pixels; as large as a challenge ever shows a tile
 QUALITY = 90
@@ -160,7 +161,7 @@ def _is_webp(image: Image) -> bool:
 
 
 def _read(image: Image) -> bytes:
-    with default_storage.open(str(image.file.name)) as file:
+    with asking(), default_storage.open(str(image.file.name)) as file:
         data: bytes = file.read()
     return data
 

@@ -107,7 +107,7 @@ def fetch(record: Import, on_progress: OnProgress = lambda received, size: None)
 
     Objects that may not be read, or are others by now than the bucket listed, are refused one by
     one, and named in the report. on_progress: what it raises ends the fetching. Raises
-    `SourceError`, which says what is missing.
+    `SourceError`, which says what is missing; `DiskFull` and StorageAway.
     """
     try:
         source = _Source(record, Bucket(place_of(record.address)))
@@ -118,8 +118,6 @@ def fetch(record: Import, on_progress: OnProgress = lambda received, size: None)
     except BucketError as error:
         missing_report.keep(record)
         raise SourceError(_failure(record, error)) from error
-    except staging.DiskFull as error:
-        raise SourceError(str(error)) from error
 
 
 def _check_open(project: Project) -> None:
@@ -251,13 +249,12 @@ class _Source:
 
     def _describe(self, row: UploadedFile, listed: Object, problem: str) -> None:
         """Set a row to what is listed; what came of another version of it goes."""
-        path = staging.path_of(self.record, row.number)
         if not _is_same(row, listed):
             row.received = 0
-            path.unlink(missing_ok=True)
-            path.with_name(f"{path.name}.part").unlink(missing_ok=True)
-        else:
-            row.received = row.size if path.exists() else 0  # noted or not
+            if row.pk is not None:
+                staging.delete(self.record, row.number)
+        elif staging.is_local():  # where what has come may not have been noted
+            row.received = row.size if staging.path_of(self.record, row.number).exists() else 0
         row.size, row.modified = listed.size, listed.modified
         row.etag, row.problem = _etag(listed), problem
 
@@ -277,7 +274,7 @@ class _Source:
         for some in batched(numbers, SOME):
             self.record.uploaded_files.filter(number__in=some).update(problem=problem, received=0)
         for number in numbers:
-            staging.path_of(self.record, number).unlink(missing_ok=True)
+            staging.delete(self.record, number)
 
     def _count(self) -> None:
         """Note how many files and bytes there are, and how much of them has come."""
@@ -334,6 +331,7 @@ class _Fetching:
         path = staging.path_of(self._record, wanted.number)
         try:
             self._source.bucket.fetch(listed, path, self._on_piece)
+            staging.put(self._record, wanted.number, path)
         except Changed:
             return wanted, CHANGED
         except Missing:

@@ -1,4 +1,7 @@
-"""Members → images, batch by batch; an import that was killed goes on where it stopped."""
+"""Members → images, batch by batch and share by share, by as many workers as there are.
+
+Whoever is killed leaves its shares to others, and an import that was stopped goes on where it was.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -8,8 +11,7 @@ from django.conf import settings
 from django.db import transaction
 
 from labeling import concepts as all_concepts
-from labeling import images, questions
-from labeling.batches import batched
+from labeling import images, lease, questions
 from labeling.decoding import ImageRejected, Picture
 from labeling.decoding.pool import DecodingPool
 from labeling.images import NewImage, StoredImage
@@ -20,6 +22,7 @@ from labeling.imports import (
     pairs,
     plans,
     read_ahead,
+    shares,
     stated_captions,
     statements,
 )
@@ -29,14 +32,17 @@ from labeling.imports.metadata import Metadata
 from labeling.imports.options import Options
 from labeling.imports.plans import Plan
 from labeling.imports.provenance import Provenance
-from labeling.imports.read_ahead import Batch
+from labeling.imports.read_ahead import Batch, Stretch
 from labeling.imports.report import Report
+from labeling.imports.share_outcomes import Unseen
+from labeling.imports.shares import Held
 from labeling.imports.source import Members
 from labeling.imports.source_index import SourceIndex
-from labeling.imports.text_sources import TextSources
+from labeling.imports.text_sources import VENDORS_MAX, TextSources
 from labeling.models import (
     Image,
     Import,
+    ImportShare,
     ImportStatement,
     Project,
     Tile,
@@ -47,6 +53,8 @@ from labeling.restating import Change, Pair, Watch
 Stored = tuple[str, StoredImage]  # a path and the picture there
 DELETED = "was deleted during the import: import it again"
 
+State = ImportShare.State
+
 
 def run(
     *,
@@ -54,41 +62,161 @@ def run(
     members: Members,
     index: SourceIndex,
     plan: Plan,
-    report: Report,
     renew: Callable[[int], None],
-) -> None:
-    """Import all images. What the project has already is left as it is.
+) -> bool:
+    """Take in the shares of an import that are left; return whether all are done.
 
-    renew: called with the number of pictures that were looked at, as they come. Raises
-    `PoolError`, and what `renew` raises.
+    Others may be at it, too. What the project has already is left as it is. renew: called with the
+    number of pictures that were looked at, about once a second. Raises `PoolError`, LeaseLost, and
+    what `renew` raises.
     """
+    return _Importer(record, members, index, plan, renew).run()
+
+
+def add_up(record: Import, index: SourceIndex, report: Report) -> None:
+    """Add what became of all shares to a report, in the order of the source; check its counts."""
     report.add_texts(index)
-    refused = report.refused
-    not_pictures = index.metadata_paths | index.masks
-    looked_at = 0
+    refused, vendors = report.refused, set(record.row_vendors)
+    for outcome in shares.outcomes(record):
+        report.add(outcome.report.part())
+        if len(vendors) < VENDORS_MAX:
+            vendors |= outcome.vendors
+    record.row_vendors = sorted(vendors)
+    report.check(read=shares.looked_at(record) + refused)
 
-    def pictures() -> Iterator[Member]:
-        nonlocal looked_at
-        for member in members():
-            if isinstance(member, Member) and member.path not in not_pictures:
+
+class _Importer:
+    """Takes in shares of one import: at first all that can be stored, then all that is asked."""
+
+    def __init__(
+        self,
+        record: Import,
+        members: Members,
+        index: SourceIndex,
+        plan: Plan,
+        renew: Callable[[int], None],
+    ) -> None:
+        self.record, self.index = record, index
+        self._pictures = _Pictures(members, index.metadata_paths | index.masks)
+        self._batches = _BatchImporter(record, index, plan)
+        self._renew = renew
+        self._held: set[Held] = set()
+        self._progress = lease.now_and_then(self._note, seconds=shares.RENEW_EVERY)
+
+    def run(self) -> bool:
+        """Take in what is left; return whether all shares are done."""
+        try:
+            with shares.kept(self._held):
+                self._store_all()
+                self._batches.begin_asking()
+                self._ask_all()
+        finally:
+            for held in self._held:
+                shares.give_back(held)
+        return not shares.left(self.record, State.WAITING, State.STORED)
+
+    def _store_all(self) -> None:
+        """Store until nobody has anything left to be stored."""
+        limits = {"bytes_max": settings.IMAGE_MAX_BYTES, "pixels_max": settings.IMAGE_MAX_PIXELS}
+        bits = Options.of(self.record.options).bits
+        with DecodingPool(**limits, bits=bits) as pool:
+            while shares.left(self.record, State.WAITING):
+                self._store(self._acquired(State.WAITING), pool)
+                if shares.left(self.record, State.WAITING):  # others are at the rest
+                    self._pause()
+
+    def _acquired(self, state: ImportShare.State) -> Iterator[Held]:
+        while held := shares.acquire(self.record, state):
+            yield held
+
+    def _store(self, several: Iterable[Held], pool: DecodingPool) -> None:
+        """Store shares, each when it is its turn."""
+        ready = read_ahead.batches(
+            stretches=map(self._stretch, several),
+            size=shares.SIZE,
+            project=self.record.project,
+            pool=pool,
+        )
+        for held, batch, is_last in ready:
+            batch.write()
+            while not shares.is_turn(self.record, held, State.WAITING):
+                if lost := shares.take_over(self.record, held, State.WAITING):
+                    self._store([lost], pool)
+                else:
+                    self._pause(held)
+            self._batches.import_batch(held, batch)
+            if is_last:
+                asked = State.STORED if held.outcome.is_to_be_asked else State.DONE
+                self._end(held, asked)
+
+    def _stretch(self, held: Held) -> Stretch[Held]:
+        self._held.add(held)
+        members = self._pictures.of(held.row.first)
+        return Stretch(held, self._counted(held, members), self._refuser(held))
+
+    def _counted(self, held: Held, members: Iterable[Member]) -> Iterator[Member]:
+        for member in members:
+            held.looked_at += 1
+            self._progress(held)
+            yield member
+
+    def _refuser(self, held: Held) -> Callable[[str, str], None]:
+        def refuse(path: str, reason: str) -> None:
+            held.outcome.report.refuse(path, reason, self.index.metadata(path))
+
+        return refuse
+
+    def _ask_all(self) -> None:
+        """Ask what the source says of the pictures that are stored, of all that nobody is at."""
+        for held in self._acquired(State.STORED):
+            self._ask(held)
+
+    def _ask(self, held: Held) -> None:
+        self._held.add(held)
+        held.looked_at = held.row.looked_at
+        while held.outcome.has_gold and not shares.is_turn(self.record, held, State.STORED):
+            if lost := shares.take_over(self.record, held, State.STORED):
+                self._ask(lost)
+            else:
+                self._pause(held)
+        self._batches.ask(held)
+        self._end(held, State.DONE)
+
+    def _end(self, held: Held, state: ImportShare.State) -> None:
+        shares.end(held, state)
+        self._held.discard(held)
+
+    def _pause(self, held: Held | None = None) -> None:
+        """Wait a moment for others. Raises LeaseLost where the import has ended meanwhile."""
+        shares.wait(self.record)
+        if held is not None:
+            self._progress(held)
+
+    def _note(self, held: Held) -> None:
+        self._renew(shares.note_progress(self.record, held))
+
+
+class _Pictures:
+    """The pictures of a source by their places in it; going back begins from the start."""
+
+    def __init__(self, members: Members, others: Collection[str]) -> None:
+        self._members, self._others = members, others
+        self._place = 0
+        self._iterator = self._begin()
+
+    def of(self, first: int) -> Iterator[Member]:
+        """Yield the pictures from a place on. What was yielded before is to be read by then."""
+        if first < self._place:
+            self._place, self._iterator = 0, self._begin()
+        for member in self._iterator:
+            self._place += 1
+            if self._place > first:
                 yield member
-                looked_at += 1
-                renew(looked_at)
 
-    def refuse(path: str, reason: str) -> None:
-        report.refuse(path, reason, index.metadata(path))
-
-    batch_importer = _BatchImporter(record, index, plan, report)
-    limits = {"bytes_max": settings.IMAGE_MAX_BYTES, "pixels_max": settings.IMAGE_MAX_PIXELS}
-    bits = Options.of(record.options).bits
-    with DecodingPool(**limits, bits=bits) as pool:
-        for batch in read_ahead.batches(
-            members=pictures(), project=record.project, pool=pool, reject=refuse
-        ):
-            batch_importer.import_batch(batch)
-    batch_importer.ask_about_unseen()
-    record.row_vendors = sorted(batch_importer.text_sources.vendors)
-    report.check(read=looked_at + refused)
+    def _begin(self) -> Iterator[Member]:
+        for member in self._members():
+            if isinstance(member, Member) and member.path not in self._others:
+                yield member
 
 
 class _BatchImporter:
@@ -98,26 +226,30 @@ class _BatchImporter:
     the end, when all of them are stored.
     """
 
-    def __init__(self, record: Import, index: SourceIndex, plan: Plan, report: Report) -> None:
+    def __init__(self, record: Import, index: SourceIndex, plan: Plan) -> None:
         self.record = record
         self.project = record.project
         self.index = index
         self.plan = plan
-        self.report = report
+        self.held: Held  # the share that is being stored or asked about
+        self.report: Report  # … and what is said of it
         self.duplicate_index = DuplicateIndex(record.project)
         self.text_sources = TextSources(record)
-        self.unseen: list[tuple[str, int]] = []  # (path, tile id), of which the source says a thing
-        self.unseen_boxes: list[box_tiles.Labelled] = []
         self.remarks: dict[str, str] = {}  # by path, of pictures that are still to be counted
-        self.goes_on = record.images.exists()
         self.are_pairs = Options.of(record.options).pairs
         self.pair_concept = pairs.concept_of(record)
 
-    def import_batch(self, batch: Batch) -> None:
-        """Import a batch, and count what became of it once it is committed.
+    def begin(self, held: Held) -> None:
+        """Turn to a share."""
+        self.held, self.report = held, held.outcome.report
+        self.text_sources.vendors = held.outcome.vendors
+
+    def import_batch(self, held: Held, batch: Batch) -> None:
+        """Import a batch of a share, and count what became of it once it is committed.
 
         What was removed since it was read is stored anew: undoing one import disturbs no other.
         """
+        self.begin(held)
         while gone := self._import_unless_gone(batch):
             batch = batch.decode(sorted(gone))
 
@@ -125,7 +257,7 @@ class _BatchImporter:
         """Import a batch, unless pictures that were known are gone; return the hashes of these."""
         metadata = {path: self.index.metadata(path) for path in batch.sha256s}
         with transaction.atomic():
-            plans.hold_record(self.record)
+            shares.hold(self.held)
             self.plan = plans.held(self.plan, self.project)
             if gone := self._gone(batch):
                 return gone
@@ -137,7 +269,7 @@ class _BatchImporter:
             stored = self._store(batch, metadata)
             self._note_pairs(stored, metadata)
             rows_of = self._statements(stored, metadata)
-            if self.goes_on:
+            if self.held.goes_on:
                 statements.complete(self.record, rows_of)
             added = statements.add(self.record, rows_of)
             changed = self._save(added, stored)
@@ -149,6 +281,7 @@ class _BatchImporter:
         for retracted in added.retracted:
             self.report.retract(*retracted)
         self._attach_gold(seen, metadata)
+        self._note_remarks(batch)
         later = self._put_by(stored, seen, metadata)
         self._count(batch, dict(stored), metadata, later)
         return gone
@@ -187,7 +320,7 @@ class _BatchImporter:
         others = [(path, image) for path, image in stored if path not in paths]
         boxes, clipped = box_tiles.store(self.record, seen, metadata)
         unseen, clipped_unseen = box_tiles.store(self.record, others, metadata)
-        self.unseen_boxes += unseen
+        self.held.outcome.boxes += unseen
         self.report.clipped += clipped + clipped_unseen
         return boxes
 
@@ -201,39 +334,44 @@ class _BatchImporter:
         unseen = {path: image.tile.pk for path, image in stored}
         for path, _ in seen:
             del unseen[path]
-        self.unseen += [
-            (path, tile)
-            for path, tile in unseen.items()
-            if metadata[path].read or self.plan.class_of(path)
-        ]
         later = {path for path in unseen if metadata[path].read[Kind.GOLD]}
-        for path in later:
-            self.index.describe(path, metadata[path])
+        for path, tile in unseen.items():
+            if path in later:
+                remark = self.remarks.pop(path, "")
+                put_by = Unseen.of_gold(path, tile, remark, metadata[path])
+            elif metadata[path].read or self.plan.class_of(path):
+                put_by = Unseen(path, tile)
+            else:
+                continue
+            self.held.outcome.unseen.append(put_by)
         return later
 
-    def ask_about_unseen(self) -> None:
-        """Ask what the source says of pictures that nobody has seen, now that all are stored."""
+    def begin_asking(self) -> None:
+        """Be ready to ask, now that all pictures are stored."""
         self.plan = replace(self.plan, by_key=all_concepts.by_key(self.project))
-        for batch in batched(self.unseen, read_ahead.BATCH):
-            stored = _stored(batch)
-            metadata = {path: self.index.metadata(path) for path, _ in batch}
-            with transaction.atomic():
-                plans.hold_record(self.record)
-                self.plan = plans.held(self.plan, self.project)
-                _ask(self.project, stored, metadata, self.plan, {}, ())
-                rows_of = self._statements(stored, metadata)
-                kept = statements.by_image([image.pk for image in rows_of])
-                self._ask_captions(stored, rows_of, kept)
-            self._retract(kept.keys())
-            self._attach_gold(stored, metadata)
-            rows = dict(stored)
-            for path, texts in metadata.items():
-                if texts.read[Kind.GOLD]:
-                    self._count_one(path, rows.get(path), texts, DELETED)
-        for boxes in batched(self.unseen_boxes, read_ahead.BATCH):
-            with transaction.atomic():
-                plans.hold_record(self.record)
-                _ask(self.project, (), {}, self.plan, {}, boxes)
+
+    def ask(self, held: Held) -> None:
+        """Ask what the source says of pictures of a share that nobody has seen."""
+        self.begin(held)
+        unseen = {each.path: each for each in held.outcome.unseen}
+        stored = _stored((each.path, each.tile) for each in unseen.values())
+        metadata = {path: unseen[path].restore(self.index.metadata(path)) for path in unseen}
+        with transaction.atomic():
+            shares.hold(held)
+            self.plan = plans.held(self.plan, self.project)
+            _ask(self.project, stored, metadata, self.plan, {}, held.outcome.boxes)
+            self.text_sources.ensure(metadata.values())
+            rows_of = self._statements(stored, metadata)
+            kept = statements.by_image([image.pk for image in rows_of])
+            self._ask_captions(stored, rows_of, kept)
+        self._retract(kept.keys())
+        self._attach_gold(stored, metadata)
+        rows = dict(stored)
+        for path, each in unseen.items():
+            if each.is_counted_later:
+                self.remarks[path] = each.remark
+                self._count_one(path, rows.get(path), metadata[path], DELETED)
+        held.outcome.unseen, held.outcome.boxes = [], []
 
     def _ask_captions(
         self,
@@ -253,7 +391,7 @@ class _BatchImporter:
         """
         if image_ids:
             with transaction.atomic():
-                plans.hold_record(self.record)
+                shares.hold(self.held)
                 images.lock(self.project)
                 stated_captions.settle(statements.by_image(image_ids))
 
@@ -265,7 +403,7 @@ class _BatchImporter:
         In a transaction of its own: the questions are locked in the order of their ids.
         """
         with transaction.atomic():
-            plans.hold_record(self.record)
+            shares.hold(self.held)
             corrected = gold.attach(
                 record=self.record, stored=stored, metadata=metadata, concepts=self.plan.by_key
             )
@@ -365,11 +503,17 @@ class _BatchImporter:
         later: Collection[str],
     ) -> None:
         for path, sha256 in batch.sha256s.items():
+            if path not in later:
+                result = batch.results.get(sha256)
+                reason = str(result) if isinstance(result, ImageRejected) else DELETED
+                self._count_one(path, stored.get(path), metadata[path], reason)
+
+    def _note_remarks(self, batch: Batch) -> None:
+        """Note what is to be said of how pictures were read, until they are counted."""
+        for path, sha256 in batch.sha256s.items():
             result = batch.results.get(sha256)
             if isinstance(result, Picture) and result.remark:
                 self.remarks[path] = result.remark
-            if path not in later:
-                self._count_one(path, stored.get(path), metadata[path], str(result or DELETED))
 
     def _count_one(
         self, path: str, image: StoredImage | None, texts: Metadata, reason: str

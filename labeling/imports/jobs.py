@@ -6,12 +6,12 @@ that were chosen. The caller holds the lease of the `Import` row and sets its st
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.db.models.functions import Now
 
-from labeling import lease
 from labeling.imports import (
     candidates,
     embedded,
@@ -20,14 +20,14 @@ from labeling.imports import (
     outcomes,
     pairs,
     plans,
-    source,
+    shares,
     source_index,
 )
 from labeling.imports.members import SourceError
 from labeling.imports.options import DEFAULTS, NAME_LENGTH, Options
 from labeling.imports.plans import source_name
 from labeling.imports.report import Report, of_text
-from labeling.imports.source import Members
+from labeling.imports.source import Members, distinct
 from labeling.imports.source_index import SourceIndex
 from labeling.models import Import
 from labeling.numbers import count
@@ -37,7 +37,6 @@ CONCEPTS_MAX = 1_000  # that an import makes
 COLUMNS = 200  # of tables, that are kept to be chosen from
 FORESEEN = 20  # reasons of refusals that are said before an import, and …
 FORESEEN_NAMES = 5  # … files or rows that are named for each
-RENEW_EVERY = 1.0  # seconds between two calls of `renew`, at least
 
 
 def prepare(record: Import, members: Members) -> SourceIndex:
@@ -113,37 +112,75 @@ def execute(
     phrases: Mapping[str, str] | None = None,
     index: SourceIndex | None = None,
 ) -> Report:
-    """Import a source with the concepts that were chosen; save its counts and its report.
+    """Import a source, by this process alone, with the concepts that were chosen.
 
-    concepts: their names; those that the project lacks are created, with the `phrases` by name.
-    renew: called with the number of pictures that were looked at, about once a second; what it
-    raises ends the import, which goes on when it is executed again. index: as `prepare` returned
-    it, or the source is gone through once more. The caller has the pools filled afterwards
-    (`labeling.tasks.fill_due_pools`). Raises `SourceError` and `PoolError`.
+    Save its counts and its report. concepts: their names; those that the project lacks are created,
+    with the `phrases` by name. renew: called with the number of pictures that were looked at, about
+    once a second; what it raises ends the import, which goes on when it is executed again. index:
+    as `prepare` returned it, or the source is gone through once more. The caller has the pools
+    filled afterwards (`labeling.tasks.fill_due_pools`). Raises `SourceError` and `PoolError`.
+    """
+    source = Source.of(record, members, index)
+    plan = begin(source, concepts=concepts, phrases=phrases)
+    shares.free(record)
+    take_part(source, plan, renew=renew)
+    renew(source.index.images)
+    return finish(source, plan)
+
+
+@dataclass(frozen=True)
+class Source:
+    """An import with the members of its source, and what is known of them."""
+
+    record: Import
+    members: Members
+    index: SourceIndex
+
+    @classmethod
+    def of(cls, record: Import, members: Members, index: SourceIndex | None = None) -> "Source":
+        """Return the source of an import; without an index, go through it. Raises `SourceError`."""
+        options = Options.of(record.options)
+        members = expanded(members, options)
+        return cls(record, members, index or source_index.build(members, options))
+
+
+def begin(
+    source: Source, *, concepts: Sequence[str], phrases: Mapping[str, str] | None = None
+) -> plans.Plan:
+    """Make what an import needs before its first picture, and share its pictures out.
+
+    concepts, phrases: as `execute` takes them. What is there already, of an attempt before, stays.
+    Raises `SourceError`.
     """
     if len(concepts) > CONCEPTS_MAX:
         raise SourceError(
             f"{len(concepts):,} concepts were chosen; {CONCEPTS_MAX:,} are the limit: choose fewer."
         )
+    record = source.record
     chosen = {name: (phrases or {}).get(name, "") for name in concepts}
-    options = Options.of(record.options)
-    members = expanded(members, options)
-    if index is None:
-        index = source_index.build(members, options)
     outcomes.start(record, count(record.pictures, "picture"))
-    plan = plans.plan(record=record, index=index, chosen=chosen)
+    plan = plans.plan(record=record, index=source.index, chosen=chosen)
+    shares.share_out(record, source.index.images)
+    return plan
+
+
+def take_part(source: Source, plan: plans.Plan, *, renew: Callable[[int], None]) -> bool:
+    """Take in the shares of an import that are left, with others; return whether all are done."""
+    return importer.run(
+        record=source.record,
+        members=source.members,
+        index=source.index,
+        plan=plan,
+        renew=renew,
+    )
+
+
+def finish(source: Source, plan: plans.Plan) -> Report:
+    """Save the counts and the report of an import whose shares are all done."""
     with Report() as report:
-        importer.run(
-            record=record,
-            members=members,
-            index=index,
-            plan=plan,
-            report=report,
-            renew=lease.now_and_then(renew, seconds=RENEW_EVERY),
-        )
-        renew(index.images)
+        importer.add_up(source.record, source.index, report)
         report.unnamed = plan.unnamed
-        outcomes.finish(record, report, summary(report.counts()))
+        outcomes.finish(source.record, report, summary(report.counts()))
     return report
 
 
@@ -168,7 +205,7 @@ def expanded(members: Members, options: Options) -> Members:
             encoding=options.encoding,
             first_halves=options.first_halves,
         )
-    return lambda: source.distinct(embedded.expand(members(), options))
+    return lambda: distinct(embedded.expand(members(), options))
 
 
 def summary(counts: Mapping[str, Any]) -> str:

@@ -48,6 +48,12 @@ def plan(*, record: Import, index: SourceIndex, chosen: Mapping[str, str]) -> Pl
     project, source = record.project, source_name(record)
     named = {key: each.pictures for key, each in candidates.count(index, source).items()}
     concepts.ensure(project, chosen, named=named, pictures=index.images, record=record)
+    return read(record=record, index=index, chosen=chosen)
+
+
+def read(*, record: Import, index: SourceIndex, chosen: Iterable[str]) -> Plan:
+    """Return what the source may state with the concepts that were chosen and created."""
+    project, source = record.project, source_name(record)
     by_key = all_concepts.by_key(project)
     keys = concepts.chosen_keys(project, chosen)
     class_keys: dict[str, str] = {}

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Self, TypeVar
+from typing import Generic, NamedTuple, Self, TypeVar
 
 from django.conf import settings
 
@@ -18,6 +18,7 @@ BATCH_BYTES = 32 * 2**20  # … and bytes of them at most, as they came
 CHUNK = 50  # files that one process decodes before it is given others …
 CHUNK_BYTES = 2**20  # … and bytes of them at most
 
+S = TypeVar("S")
 T = TypeVar("T")
 Result = Picture | ImageRejected
 Reject = Callable[[str, str], None]  # is given a path and a reason
@@ -46,18 +47,60 @@ class Batch:
         results = dict(zip(sha256s, decoded, strict=True))
         return replace(self, results=self.results | results)
 
+    def write(self) -> None:
+        """Write the files of its pictures, before it is their turn to be stored."""
+        images.write_ahead(
+            [each for each in self.results.values() if not isinstance(each, ImageRejected)]
+        )
+
+
+class Stretch(NamedTuple, Generic[S]):
+    """Members that belong together, and where what is refused of them is noted."""
+
+    share: S
+    members: Iterable[Member]
+    reject: Reject
+
+
+class Ready(NamedTuple, Generic[S]):
+    """A batch of a stretch that can be stored, and whether it is its last."""
+
+    share: S
+    batch: Batch
+    is_last: bool
+
 
 def batches(
-    *, members: Iterable[Member], project: Project, pool: DecodingPool, reject: Reject
-) -> Iterator[Batch]:
-    """Read all members and decode what the project does not have.
+    *, stretches: Iterable[Stretch[S]], size: int, project: Project, pool: DecodingPool
+) -> Iterator[Ready[S]]:
+    """Read all members and decode what the project does not have; each stretch by itself.
 
-    Only two batches are in memory: one that is stored, and one that is decoded meanwhile. Raises
+    size: members of a stretch, at most. Only two batches are in memory: one that is stored, and one
+    that is decoded meanwhile. Each stretch ends with a batch, which may be empty. Raises
     `PoolError`.
     """
-    files = _read(members, reject)
-    started = (_Started(batch, project, pool) for batch in _grouped(files, BATCH, BATCH_BYTES))
-    return (batch.finish() for batch in _one_ahead(started))
+    started = (
+        (stretch.share, _Started(files, project, pool), is_last)
+        for stretch in stretches
+        for files, is_last in _batches_of(stretch, size)
+    )
+    return (Ready(share, batch.finish(), last) for share, batch, last in _one_ahead(started))
+
+
+def _batches_of(stretch: Stretch[S], size: int) -> Iterator[tuple[list[File], bool]]:
+    """Yield the files of a stretch, batch by batch, and whether more will come."""
+    files: list[File] = []
+    total = 0
+    for place, member in enumerate(stretch.members, start=1):
+        if file := _read(member, stretch.reject):
+            files.append(file)
+            total += len(file.data)
+        if place == size:
+            break
+        if len(files) == BATCH or total >= BATCH_BYTES:
+            yield files, False
+            files, total = [], 0
+    yield files, True
 
 
 class _Started:
@@ -81,16 +124,16 @@ class _Started:
         return Batch(self._sha256s, results, self._known, self._pool)
 
 
-def _read(members: Iterable[Member], reject: Reject) -> Iterator[File]:
-    for member in members:
-        try:
-            if reason := size_problem(member.size, settings.IMAGE_MAX_BYTES):
-                raise ImageRejected(reason)
-            data = member.read(settings.IMAGE_MAX_BYTES)
-        except ImageRejected as error:
-            reject(member.path, str(error))
-        else:
-            yield File(member.path, data, hashlib.sha256(data).hexdigest())
+def _read(member: Member, reject: Reject) -> File | None:
+    """Return a file with its hash, or note why it is refused."""
+    try:
+        if reason := size_problem(member.size, settings.IMAGE_MAX_BYTES):
+            raise ImageRejected(reason)
+        data = member.read(settings.IMAGE_MAX_BYTES)
+    except ImageRejected as error:
+        reject(member.path, str(error))
+        return None
+    return File(member.path, data, hashlib.sha256(data).hexdigest())
 
 
 def _grouped(files: Iterable[File], count: int, size: int) -> Iterator[list[File]]:

@@ -1,10 +1,11 @@
 """What became of each file and each text of an import: counts, and a table kept with it."""
 
 import csv
+import io
 import secrets
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from types import TracebackType
 from typing import IO, Any, Self
@@ -50,10 +51,11 @@ class Report:
 
     `rejected` holds, for each reason, the paths of files that were refused, and of pictures of
     which a text was; `remarks`, the paths of pictures that were taken, by what is to be said of
-    how they were read. Use it in a `with`: it holds a temporary file.
+    how they were read. Use it in a `with`: it holds a temporary file, unless it is of a part of an
+    import (`of_part`).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, file: IO[str] | None = None) -> None:
         self.outcomes: Counter[Outcome] = Counter()
         self.near_duplicates = 0
         self.texts = Ledger()
@@ -65,11 +67,17 @@ class Report:
         self.unnamed: Sequence[str] = ()  # folders with pictures that name no concept
         self.retracted: Counter[Kind] = Counter()  # texts of earlier imports that are put right
         self.named_retracted: list[str] = []  # the first of them, with their paths
-        self._file: IO[str] = tempfile.TemporaryFile(  # noqa: SIM115  (closed by `__exit__`)
+        self._file: IO[str] = file or tempfile.TemporaryFile(  # noqa: SIM115  (closed by `__exit__`)
             "w+", encoding="utf-8-sig", errors="backslashreplace", newline=""
         )
         self._table = csv.writer(self._file)
-        self._table.writerow(COLUMNS)
+        if file is None:
+            self._table.writerow(COLUMNS)
+
+    @classmethod
+    def of_part(cls) -> Self:
+        """Return a report of some of an import's pictures, in memory; `part` says what it holds."""
+        return cls(io.StringIO(newline=""))
 
     def __enter__(self) -> Self:
         return self
@@ -168,6 +176,36 @@ class Report:
         if read != self.read:
             raise CountsDiffer(f"{read:,} files were read, and {self.read:,} have an outcome.")
         self.texts.check()
+
+    def part(self) -> dict[str, Any]:
+        """Return what a report of a part holds, as `add` takes it and JSON can keep it."""
+        assert isinstance(self._file, io.StringIO)
+        return {
+            "rows": self._file.getvalue(),
+            "outcomes": self.outcomes,
+            "near_duplicates": self.near_duplicates,
+            "attached": self.texts.attached,
+            "refused": self.texts.refused,
+            "rejected": self.rejected,
+            "remarks": self.remarks,
+            "clipped": self.clipped,
+            "retracted": self.retracted,
+            "named_retracted": self.named_retracted,
+        }
+
+    def add(self, part: Mapping[str, Any]) -> None:
+        """Add what became of a part of an import."""
+        self._file.write(part["rows"])
+        self.outcomes.update({Outcome(name): n for name, n in part["outcomes"].items()})
+        self.near_duplicates += part["near_duplicates"]
+        self.texts.attached.update({Kind(kind): n for kind, n in part["attached"].items()})
+        self.texts.refused.update({Kind(kind): n for kind, n in part["refused"].items()})
+        for mine, others in ((self.rejected, part["rejected"]), (self.remarks, part["remarks"])):
+            for reason, paths in others.items():
+                mine[reason] += paths
+        self.clipped += part["clipped"]
+        self.retracted.update({Kind(kind): n for kind, n in part["retracted"].items()})
+        self.named_retracted = [*self.named_retracted, *part["named_retracted"]][:NAMED]
 
     def counts(self) -> dict[str, Any]:
         """Return the counts; `read` is the sum of `taken`, `known` and `refused`.

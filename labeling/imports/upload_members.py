@@ -2,9 +2,10 @@
 
 import io
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Self
 
 from django.conf import settings
 
@@ -22,6 +23,8 @@ from labeling.imports.source import Members
 from labeling.models import Import
 
 ENTRIES = 3  # of a zip for each file that it may hold: macOS packs another beside each, and folders
+AHEAD = 16  # files that are fetched at a time …
+SMALL = 20 * 2**20  # … where they have no more bytes than this
 LOST = "was lost on the server: upload it again"
 
 
@@ -32,6 +35,40 @@ class _File(NamedTuple):
     number: int
     size: int
     problem: str
+
+
+class Ahead:
+    """Opens files of an upload, and fetches those that follow where the storage is no folder.
+
+    Use it in a `with`.
+    """
+
+    def __init__(self, record: Import, files: list[_File]) -> None:
+        self._record, self._files = record, files
+        self._places = {file.number: place for place, file in enumerate(files)}
+        self._fetched: dict[int, Future[bytes]] = {}  # by number, in the order of fetching
+        self._is_local = staging.is_local()
+        self._pool = ThreadPoolExecutor(AHEAD, thread_name_prefix="upload")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def open(self, file: _File) -> BinaryIO:
+        """Open a file. Raises FileNotFoundError, OSError and StorageAway."""
+        if self._is_local or file.size > SMALL:
+            return staging.open_file(self._record, file.number, file.size)
+        place = self._places[file.number]
+        for each in self._files[place : place + AHEAD]:
+            if each.number not in self._fetched and 0 < each.size <= SMALL:
+                read = partial(staging.read, self._record, each.number, each.size)
+                self._fetched[each.number] = self._pool.submit(read)
+        data = self._fetched.pop(file.number).result()
+        while len(self._fetched) > 2 * AHEAD:  # of files that somebody else reads
+            del self._fetched[next(iter(self._fetched))]
+        return io.BytesIO(data)
 
 
 def members(record: Import) -> Members:
@@ -52,20 +89,38 @@ def _members(record: Import, files: list[_File], alone: bool) -> Iterator[Member
     options = Options.of(record.options)
     encoding, column = options.encoding, options.columns.get(Column.PICTURE, "")
     names = {name for file in files for name in _with_folders(file.path)}
-    for file in files:
+    with Ahead(record, [file for file in files if not file.problem]) as ahead:
+        for file in files:
+            if file.problem:
+                yield Rejection(file.path, file.problem)
+            elif alone and (path := _list(record, file, column)):
+                yield from urls.members(path, file.path, column)
+            elif archives.is_archive(file.path):
+                folder = "" if alone else archives.folder_of(file.path, names)
+                yield from _of_archive(record, file, folder, encoding)
+            else:
+                yield Member(file.path, file.size, partial(_open, ahead, file))
+
+
+def _list(record: Import, file: _File, column: str) -> Path | None:
+    """Return the file of a list of addresses; None where it is none."""
+    if Path(file.path).suffix.lower() not in urls.SUFFIXES:
+        return None
+    try:
+        path = staging.local(record, file.number, file.size)
+    except FileNotFoundError:
+        return None
+    return path if urls.is_list(path, file.path, column) else None
+
+
+def _of_archive(
+    record: Import, file: _File, folder: str, encoding: str
+) -> Iterator[Member | Rejection]:
+    name = file.path
+    try:
+        path = staging.local(record, file.number, file.size)
+    except FileNotFoundError:
         path = staging.path_of(record, file.number)
-        if file.problem:
-            yield Rejection(file.path, file.problem)
-        elif alone and urls.is_list(path, file.path, column):
-            yield from urls.members(path, file.path, column)
-        elif archives.is_archive(file.path):
-            folder = "" if alone else archives.folder_of(file.path, names)
-            yield from _of_archive(path, file.path, folder, encoding)
-        else:
-            yield Member(file.path, file.size, partial(_open, path, file.size))
-
-
-def _of_archive(path: Path, name: str, folder: str, encoding: str) -> Iterator[Member | Rejection]:
     if not path.exists():
         yield Rejection(name, LOST, cut=True)
         return
@@ -106,16 +161,13 @@ def _too_many() -> str:
     return f"an archive of more than {settings.UPLOAD_MAX_FILES:,} files"
 
 
-def _open(path: Path, size: int) -> BinaryIO:
-    if not size:
+def _open(ahead: Ahead, file: _File) -> BinaryIO:
+    if not file.size:
         return io.BytesIO()
     try:
-        file = path.open("rb")
+        opened = ahead.open(file)
     except FileNotFoundError as error:
         raise ImageRejected(LOST) from error
     except OSError as error:
         raise ImageRejected(unreadable(error)) from error
-    if path.stat().st_size != size:
-        file.close()
-        raise ImageRejected(LOST)
-    return guarded(file, faults=(OSError,), reason=unreadable, shortest=size, cut_off=LOST)
+    return guarded(opened, faults=(OSError,), reason=unreadable, shortest=file.size, cut_off=LOST)

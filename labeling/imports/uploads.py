@@ -5,7 +5,7 @@ be repeated: an answer that was lost is asked for again, and what has come alrea
 The row of the import is locked by each step, so that the steps of one upload take turns.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -19,8 +19,9 @@ from django.db.models.functions import Now
 from django.template.defaultfilters import pluralize
 
 from labeling import audit
-from labeling.imports import staging, upload_paths
+from labeling.imports import shares, staging, upload_paths
 from labeling.imports.options import DEFAULTS, Options
+from labeling.imports.staging import Piece
 from labeling.models import Event, Import, Project, UploadedFile
 from labeling.models.imports import NAME_LENGTH
 
@@ -152,7 +153,7 @@ def announce(*, record: Import, files: Sequence[Announced]) -> list[UploadedFile
         UploadedFile.objects.bulk_create(new)
         _save(record)
         for number in restarted:  # once nothing can refuse the whole any more
-            staging.path_of(record, number).unlink(missing_ok=True)
+            staging.delete(record, number)
     return [rows[each.path] if each else None for each in checked]
 
 
@@ -169,8 +170,7 @@ def receive(*, record: Import, parts: Sequence[Part]) -> list[UploadedFile]:
         numbers = {part.number for part in parts}
         rows = {row.number: row for row in record.uploaded_files.filter(number__in=numbers)}
         staging.check_room(sum(part.data.size for part in parts))
-        for part in parts:
-            _store(record, part, rows)
+        staging.write(record, _accepted(record, parts, rows))
         UploadedFile.objects.bulk_update(rows.values(), ["received"])
         _save(record)
     return [rows[number] for number in sorted(numbers)]
@@ -220,7 +220,8 @@ def missing(record: Import) -> QuerySet[UploadedFile]:
 
 
 def remove_files(record: Import) -> None:
-    """Delete what was staged of an import, once the transaction is committed."""
+    """Delete what was staged of an import that has ended, once the transaction is committed."""
+    shares.forget(record)
     record.uploaded_files.all().delete()
     transaction.on_commit(partial(staging.remove, record))
 
@@ -283,21 +284,25 @@ def _restart_if_changed(record: Import, row: UploadedFile, file: Announced, prob
     return True
 
 
-def _store(record: Import, part: Part, rows: Mapping[int, UploadedFile]) -> None:
-    """Write a part, and count in the rows what has come."""
-    row = rows.get(part.number)
-    if row is None:
-        raise UploadError(f"There is no file no. {part.number}: announce it first.")
-    if row.problem:
-        raise UploadError(f"“{row}” is refused: {row.problem}.")
-    if part.end > row.size:
-        raise UploadError(f"“{row}” is larger than the {row.size:,} bytes that were announced.")
-    if part.offset > row.received:
-        raise PartMissing(f"Of “{row}” {row.received:,} bytes have come: go on from there.")
-    if part.end > row.received:
-        staging.write(staging.path_of(record, row.number), part.offset, part.data.chunks())
-        record.received += part.end - row.received
-        row.received = part.end
+def _accepted(
+    record: Import, parts: Sequence[Part], rows: Mapping[int, UploadedFile]
+) -> Iterator[Piece]:
+    """Yield what is new of parts, and count in the rows what has come."""
+    for part in parts:
+        row = rows.get(part.number)
+        if row is None:
+            raise UploadError(f"There is no file no. {part.number}: announce it first.")
+        if row.problem:
+            raise UploadError(f"“{row}” is refused: {row.problem}.")
+        if part.end > row.size:
+            raise UploadError(f"“{row}” is larger than the {row.size:,} bytes that were announced.")
+        if part.offset > row.received:
+            raise PartMissing(f"Of “{row}” {row.received:,} bytes have come: go on from there.")
+        if part.end > row.received:
+            part.data.seek(row.received - part.offset)
+            yield Piece(part.number, row.received, part.data.read())
+            record.received += part.end - row.received
+            row.received = part.end
 
 
 def _check_complete(record: Import) -> None:

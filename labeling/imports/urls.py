@@ -10,9 +10,11 @@ import io
 import json
 import re
 import shutil
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -36,6 +38,8 @@ URL = re.compile(r"\s*https?://\S+\s*", re.IGNORECASE)
 LOOKED_AT = 100  # rows, of which one may tell that a table is a list
 AHEAD = 8  # pictures that are fetched at a time
 ROWS = 1_000  # of a Parquet table at a time
+FOLDER = "addresses"  # in `CACHE_ROOT`, of what was fetched, …
+KEPT = 3_600.0  # … which goes when nothing was added for so many seconds
 NAME = 40  # characters of a picture's name
 NONE_ALLOWED = (
     "{name} is a list of addresses, and nothing is fetched unless IMPORT_HOSTS names the hosts: "
@@ -69,6 +73,7 @@ def is_list(path: Path, name: str = "", column: str = "") -> bool:
 def members(path: Path, name: str = "", column: str = "") -> Iterator[Member | Rejection]:
     """Yield the pictures of a list, and what its rows say of them. Raises `SourceError`."""
     name = name or path.name
+    forget_old()
     with _Fetching(cache_of(path), _allowed(name)) as fetching:
         try:
             rows = enumerate(_rows(path, Path(name).suffix.lower()), start=1)
@@ -111,12 +116,21 @@ def _texts_of(url: str, row: Row, column: str) -> Iterator[Member]:
 def cache_of(path: Path) -> Path:
     """Return the folder of what was fetched of a list."""
     digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()
-    return Path(settings.UPLOAD_ROOT) / f"urls-{digest[:16]}"
+    return Path(settings.CACHE_ROOT) / FOLDER / digest[:16]
 
 
 def forget(path: Path) -> None:
     """Delete what was fetched of a list, once it is imported."""
     shutil.rmtree(cache_of(path), ignore_errors=True)
+
+
+def forget_old() -> None:
+    """Delete what was fetched, on this machine, of lists that nobody is at any more."""
+    root = Path(settings.CACHE_ROOT) / FOLDER
+    for folder in root.iterdir() if root.is_dir() else ():
+        with suppress(FileNotFoundError):
+            if time.time() - folder.stat().st_mtime > KEPT:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Fetching:

@@ -498,6 +498,26 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='ImportShare',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('lease_token', models.CharField(blank=True, editable=False, max_length=32)),
+                ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('heartbeat_at', models.DateTimeField(blank=True, editable=False, help_text='When its holder last reported.', null=True)),
+                ('number', models.PositiveIntegerField(help_text='From 0, in the order of the source.')),
+                ('first', models.PositiveIntegerField(help_text='The place of its first picture, from 0.')),
+                ('state', models.CharField(choices=[('waiting', 'Waiting'), ('stored', 'Stored'), ('done', 'Done')], default='waiting', max_length=7)),
+                ('attempts', models.PositiveSmallIntegerField(default=0, help_text='Workers that began it.')),
+                ('looked_at', models.PositiveIntegerField(default=0, help_text='Of its pictures.')),
+                ('outcome', models.BinaryField(default=b'', help_text='What became of them: `labeling.imports.share_outcomes`.')),
+                ('record', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='shares', to='labeling.import')),
+            ],
+            options={
+                'ordering': ['record_id', 'number'],
+                'constraints': [models.UniqueConstraint(fields=('record', 'number'), name='share_once_an_import')],
+            },
+        ),
+        migrations.CreateModel(
             name='RemovedImage',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

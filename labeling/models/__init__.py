@@ -14,6 +14,7 @@ from labeling.models.folder_deletions import FolderDeletion
 from labeling.models.gold_marks import GoldMark
 from labeling.models.heartbeats import Heartbeat
 from labeling.models.images import Image, Tile
+from labeling.models.import_shares import ImportShare
 from labeling.models.imports import Import, UploadedFile
 from labeling.models.jobs import Job
 from labeling.models.lease import Leased, LeasedQuerySet, LeaseLost
@@ -61,6 +62,7 @@ __all__ = [
     "HookEvent",
     "Image",
     "Import",
+    "ImportShare",
     "ImportStatement",
     "Invitation",
     "Job",

@@ -20,6 +20,7 @@ from labeling.imports.answers.options import ROLES, Options
 from labeling.imports.answers.report import in_words
 from labeling.models import Import, Project
 from labeling.project_pages import base
+from labeling.stored_folders import StorageAway
 
 _KINDS = {str(kind): kind for kind in (Import.Kind.ANSWERS, Import.Kind.GOLD)}
 _OF_KIND = {
@@ -45,7 +46,7 @@ def send(request: HttpRequest, project: Project) -> HttpResponse:
             options=Options(),
             start_at_once=False,
         )
-    except (AnswersError, staging.DiskFull) as error:
+    except (AnswersError, staging.DiskFull, StorageAway) as error:
         messages.error(request, str(error))
         return redirect("project-pictures", project.slug)
     tasks.advance_later(record)

@@ -22,6 +22,7 @@ from labeling.imports.uploads import Announced, Part, UploadError
 from labeling.models import Import, Project
 from labeling.models.imports import ADDRESS_LENGTH
 from labeling.project_pages import base
+from labeling.stored_folders import StorageAway
 
 SECTION = base.register(base.Section("project-pictures", "Pictures", 10))
 PAGE = 60  # pictures
@@ -97,7 +98,7 @@ def upload(request: HttpRequest, project: Project) -> HttpResponse:
         return redirect("project-pictures", project.slug)
     try:
         record = _take(project, cast(User, request.user), files)
-    except (UploadError, staging.DiskFull) as error:
+    except (UploadError, staging.DiskFull, StorageAway) as error:
         messages.error(request, str(error))
         return redirect("project-pictures", project.slug)
     return redirect("project-import", project.slug, record.pk)

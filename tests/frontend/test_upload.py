@@ -27,7 +27,7 @@ FILES = {
 
 @pytest.fixture
 def birds(db, carol, settings, tmp_path: Path) -> Project:
-    settings.MEDIA_ROOT, settings.UPLOAD_ROOT = tmp_path / "media", tmp_path / "uploads"
+    settings.MEDIA_ROOT = tmp_path / "media"
     settings.CACHE_ROOT, settings.UPLOAD_MIN_FREE_BYTES = tmp_path / "cache", 0
     project = Project.objects.create(slug="birds", name="Birds")
     Membership.objects.create(project=project, user=carol, role="owner")

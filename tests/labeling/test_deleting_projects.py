@@ -36,10 +36,10 @@ def test_an_admin_is_told_why_a_project_stays(admin_client, birds, carol):
 def test_an_import_that_stores_a_batch_is_waited_for(birds, carol, monkeypatch):
     record = upload(birds, carol, FILES, concepts=[])
     runner.advance(record)
-    storing, plain = threading.Barrier(2), importer.plans.hold_record
+    storing, plain = threading.Barrier(2), importer.shares.hold
 
-    def hold_record(record):
-        plain(record)
+    def hold(share):
+        plain(share)
         if not birds.images.exists():
             storing.wait(30)  # from here on the deletion waits for this transaction
 
@@ -47,7 +47,7 @@ def test_an_import_that_stores_a_batch_is_waited_for(birds, carol, monkeypatch):
         storing.wait(30)
         projects.delete(birds)
 
-    monkeypatch.setattr(importer.plans, "hold_record", hold_record)
+    monkeypatch.setattr(importer.shares, "hold", hold)
     done, refused = run_at_once(lambda: runner.advance(record), delete)
     assert isinstance(refused, projects.Conflict) and "archive it instead" in str(refused)
     assert done.state == "done" and birds.images.count() == 2

@@ -30,8 +30,7 @@ def coco(*boxes: tuple[str, list[float]]) -> str:
 
 @pytest.fixture
 def box(settings, tmp_path):
-    settings.MEDIA_ROOT, settings.UPLOAD_ROOT = tmp_path / "media", tmp_path / "uploads"
-    settings.UPLOAD_MIN_FREE_BYTES = 0
+    settings.MEDIA_ROOT, settings.UPLOAD_MIN_FREE_BYTES = tmp_path / "media", 0
     folder = tmp_path / "box"
     folder.mkdir()
     return folder

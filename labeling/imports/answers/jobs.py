@@ -21,7 +21,8 @@ from labeling.imports.answers.options import Options
 from labeling.imports.answers.reading import SIZE_MAX, Reader
 from labeling.imports.answers.recording import OPPOSITE
 from labeling.imports.answers.report import AnswersReport, in_words
-from labeling.imports.jobs import RENEW_EVERY
+from labeling.imports.shares import RENEW_EVERY
+from labeling.imports.staging import Piece
 from labeling.models import Import, Project, Recomputation, UploadedFile
 from labeling.models.imports import NAME_LENGTH
 
@@ -65,7 +66,7 @@ def begin(
         UploadedFile.objects.create(
             upload=record, number=0, path=record.name, size=size, received=size
         )
-        staging.write(staging.path_of(record, 0), 0, file.chunks())
+        staging.write(record, [Piece(0, 0, file.read())])
         record.save(update_fields=["folder", "state"])
     return record
 
@@ -119,7 +120,10 @@ def execute(
 
 def read(record: Import) -> Reader:
     """Return the reader of an import's file. Raises AnswersError."""
-    path = Path(record.source) if record.source else staging.path_of(record, 0)
+    try:
+        path = Path(record.source) if record.source else staging.local(record, 0, record.bytes)
+    except FileNotFoundError as error:
+        raise AnswersError(f"{record} was lost on the server: upload it again.") from error
     return read_path(
         path, Options.of(record.options), gold=record.kind == Import.Kind.GOLD, name=record.name
     )

@@ -38,12 +38,14 @@ from labeling.imports.options import Column, Masks, Options, parse_columns, pars
 from labeling.imports.report import Outcome, Report
 from labeling.imports.source import Members
 from labeling.imports.source_index import SourceIndex
+from labeling.imports.staging import DiskFull
 from labeling.management import choices
 from labeling.management.progress import meter
 from labeling.models import Import, LeaseLost, Project
 from labeling.models.projects import name_key
 from labeling.numbers import count
 from labeling.projects import Audience, ProjectError
+from labeling.stored_folders import StorageAway
 from labeling.tasks import fill_due_pools
 
 NAMED = 20  # files rejected for one reason are named up to here
@@ -190,6 +192,8 @@ class Command(BaseCommand):
             raise CommandError(f"{error} {GO_ON}") from error
         except OSError as error:
             raise CommandError(f"The pictures cannot be stored: {error}. {GO_ON}") from error
+        except (DiskFull, StorageAway) as error:
+            raise CommandError(f"{error} {GO_ON}") from error
         except LeaseLost as error:
             raise CommandError("Somebody else goes on with this import.") from error
         except KeyboardInterrupt:

@@ -18,7 +18,6 @@ ROWS = f"task,worker,label\n{RED},ann,circle\ngone.png,ann,circle\n"
 @pytest.fixture(autouse=True)
 def folders(settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path / "media"
-    settings.UPLOAD_ROOT = tmp_path / "uploads"
     settings.UPLOAD_MIN_FREE_BYTES = 0
 
 

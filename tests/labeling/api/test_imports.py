@@ -19,7 +19,6 @@ FILES = {"owl/1.png": png(1), "owl/2.png": png(2), "wren/3.png": png(3)}
 @pytest.fixture(autouse=True)
 def folders(settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path / "media"
-    settings.UPLOAD_ROOT = tmp_path / "uploads"
     settings.UPLOAD_MIN_FREE_BYTES = 0
 
 

@@ -47,8 +47,7 @@ def strange() -> dict[str, bytes]:
 
 @pytest.fixture
 def snapshot(settings, tmp_path) -> Snapshot:
-    for name in ("MEDIA_ROOT", "UPLOAD_ROOT"):
-        setattr(settings, name, tmp_path / name.lower())
+    settings.MEDIA_ROOT = tmp_path / "media"
     source = tmp_path / "source"
     for number, (name, data) in enumerate(strange().items()):
         path = source / name

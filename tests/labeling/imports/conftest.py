@@ -6,7 +6,6 @@ import pytest
 @pytest.fixture(autouse=True)
 def media(settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path / "media"
-    settings.UPLOAD_ROOT = tmp_path / "uploads"
     settings.UPLOAD_MIN_FREE_BYTES = 0
 
 

@@ -15,7 +15,7 @@ from django.db import connection
 from labeling import merging
 from labeling.decoding import pool
 from labeling.images import visible
-from labeling.imports import jobs, read_ahead, undo
+from labeling.imports import read_ahead, shares, undo
 from labeling.models import ClassSet, Concept, Image, Import, Project, Question
 from tests import fragile_worker
 from tests.at_once import run_at_once
@@ -109,7 +109,7 @@ def test_classes_that_are_merged_during_an_import_are_followed(tmp_path, monkeyp
 def test_an_import_that_fails_half_way_goes_on_where_it_stopped(tmp_path, monkeypatch):
     source = zipped(tmp_path / "a.zip", [(f"cat/{n}.png", png(n)) for n in range(10)])
     monkeypatch.setattr(read_ahead, "BATCH", 4)
-    monkeypatch.setattr(jobs, "RENEW_EVERY", 0.0)
+    monkeypatch.setattr(shares, "RENEW_EVERY", 0.0)
 
     def stop(done):
         if done == 9:  # the second batch is being decoded, the third read

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from labeling.imports import jobs, source
+from labeling.imports import jobs, shares, source
 from labeling.imports.ledger import CountsDiffer
 from labeling.imports.report import Report
 from labeling.models import Event, Image, Import, Project
@@ -121,7 +121,7 @@ def test_new_pictures_know_their_import_and_others_keep_theirs(record, box):
 
 
 def test_a_job_that_was_killed_goes_on_and_reports_every_file_once(record, box, monkeypatch):
-    monkeypatch.setattr(jobs, "RENEW_EVERY", 0.0)
+    monkeypatch.setattr(shares, "RENEW_EVERY", 0.0)
     monkeypatch.setattr("labeling.imports.read_ahead.BATCH", 2)
     fill(box, **{f"{n}.png": png(n) for n in range(9)}, **{"9.png": png(0)})
 

@@ -12,6 +12,7 @@ from pyarrow import parquet
 from labeling import tasks
 from labeling.imports import importer, outcomes, runner, staging, uploads
 from labeling.models import Concept, Event, Import, LeaseLost, Project
+from labeling.stored_folders.errors import StorageAway
 from tests.labeling.imports.bombs import Named
 from tests.labeling.imports.sources import zipped
 from tests.labeling.imports.uploading import begin, send, upload
@@ -160,15 +161,25 @@ def test_a_fault_of_the_server_is_told_without_its_insides(birds, carol, monkeyp
     assert advanced(record).state == "done"
 
 
-def test_a_full_disk_fails_the_import_and_loses_nothing(birds, carol, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(28, "No space left on device"), "no room left"),
+        (StorageAway("The storage cannot be reached."), "cannot be reached"),
+    ],
+)
+def test_a_storage_that_is_full_or_away_only_delays_it(birds, carol, monkeypatch, error, words):
     def fail(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
+        raise error
 
     with monkeypatch.context() as patch:
         patch.setattr(importer, "run", fail)
         record = advanced(upload(birds, carol, FILES, concepts=[]))
-    assert record.error == "The server could not store it: No space left on device. Try it again."
-    assert staging.folder_of(record).exists()
+    assert record.state == "importing" and words in record.error
+    assert "goes on by itself" in record.error
+    tasks.advance_imports()
+    record.refresh_from_db()
+    assert (record.state, record.error) == ("done", "")
 
 
 def test_an_import_can_be_cancelled_at_any_time(birds, carol, django_capture_on_commit_callbacks):
@@ -196,9 +207,10 @@ def test_one_that_is_cancelled_while_it_is_imported_stops_there(birds, carol, mo
     record = upload(birds, carol, FILES, concepts=[])
     run = importer.run
 
-    def cancel_after(**options: object) -> None:
-        run(**options)  # type: ignore[arg-type]
+    def cancel_after(**options: object) -> bool:
+        done = run(**options)  # type: ignore[arg-type]
         runner.cancel(record=Import.objects.get(), by=carol)
+        return done
 
     runner.advance(record)
     monkeypatch.setattr(importer, "run", cancel_after)

@@ -9,7 +9,7 @@ import pytest
 from labeling import activity, parts, pools, progress, projects, showcase, snapshot_rows
 from labeling.concepts.edits import DEFAULT_PREVALENCE, restate_prevalence
 from labeling.images import browsing, visible
-from labeling.imports import jobs, publishing, read_ahead, undo
+from labeling.imports import publishing, read_ahead, shares, undo
 from labeling.models import Concept, Image, Import, Pool, Project, Question
 from labeling.selection import known
 from labeling.tasks import fill_due_pools
@@ -29,7 +29,7 @@ def half(tmp_path, monkeypatch):
         files.append((f"cat/{n}.json", json.dumps(row)))
     source = zipped(tmp_path / "half.zip", files)
     monkeypatch.setattr(read_ahead, "BATCH", 4)
-    monkeypatch.setattr(jobs, "RENEW_EVERY", 0.0)
+    monkeypatch.setattr(shares, "RENEW_EVERY", 0.0)
 
     def stop(done):
         if done == 9:

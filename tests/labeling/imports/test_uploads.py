@@ -204,13 +204,13 @@ def test_a_full_disk_loses_nothing(birds, carol, settings):
     assert send(record, 0, b"def", 3).received == 6
 
 
-def test_a_disk_that_fills_up_within_a_part_is_told_as_such(tmp_path):
-    def no_more():
-        yield b"abc"
-        raise OSError(28, "No space left on device")
-
+def test_a_disk_that_fills_up_within_a_part_is_told_as_such(birds, carol, monkeypatch):
+    record = begin(birds, carol, {"a.png": b"abc"})
+    monkeypatch.setattr(staging, "path_of", lambda record, number: Path("/dev/full"))
     with pytest.raises(staging.DiskFull):
-        staging.write(tmp_path / "0" / "0", 0, no_more())
+        send(record, 0, b"abc")
+    monkeypatch.undo()
+    assert send(record, 0, b"abc").received == 3
 
 
 def test_an_archived_project_takes_no_pictures(birds, carol):

@@ -14,7 +14,7 @@ import pytest
 from pyarrow import parquet
 
 from labeling import outbound
-from labeling.imports import jobs, read_ahead, upload_members, urls
+from labeling.imports import read_ahead, shares, upload_members, urls
 from labeling.models import Image, Import, Project
 from labeling.outbound import Allowed, FetchError, Limits
 from tests.labeling.imports.sources import captions, refused, take, write
@@ -193,7 +193,7 @@ def test_nothing_is_fetched_unless_the_owner_allowed_it(server, box):
 def test_a_list_that_was_stopped_goes_on_without_fetching_again(local, box, monkeypatch):
     source = listed(box, *(f"{local}/picture/{n}.png" for n in range(12)))
     monkeypatch.setattr(read_ahead, "BATCH", 4)
-    monkeypatch.setattr(jobs, "RENEW_EVERY", 0.0)
+    monkeypatch.setattr(shares, "RENEW_EVERY", 0.0)
 
     def stop(done):
         if done == 9:

@@ -14,7 +14,6 @@ RED = "red circle 00.png"
 @pytest.fixture(autouse=True)
 def folders(settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path / "media"
-    settings.UPLOAD_ROOT = tmp_path / "uploads"
     settings.UPLOAD_MIN_FREE_BYTES = 0
 
 

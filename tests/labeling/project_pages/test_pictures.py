@@ -20,7 +20,7 @@ FILES = {"owl/1.png": png(1), "Wren <b>/2.png": png(2), "a.pdf": b"%PDF"}
 
 @pytest.fixture(autouse=True)
 def folders(settings, tmp_path):
-    settings.MEDIA_ROOT, settings.UPLOAD_ROOT = tmp_path / "media", tmp_path / "uploads"
+    settings.MEDIA_ROOT = tmp_path / "media"
     settings.CACHE_ROOT, settings.UPLOAD_MIN_FREE_BYTES = tmp_path / "cache", 0
 
 
