@@ -3,6 +3,7 @@
 # make test, make lint; make fuzz sends the API a hundred examples an operation and role
 # make bench (PICTURES=… to import, SNAPSHOT=… to train on, PEOPLE=… with crowd/ and cifar10/)
 # make services: tests that need rabbitmq-server and pgbouncer, from the system's packages
+# make deployment: the files of deploy/ before schemas that are fetched, and the tools that are here
 # make captcha-clients (CLIENTS=… for some): unmodified clients of other CAPTCHAs against this one
 # Each makes its own environment in .venv first.
 
@@ -13,7 +14,7 @@ PEOPLE :=
 EMPTY :=
 CLIENTS :=
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
-.PHONY: demo test services lint fuzz bench captcha-clients environment
+.PHONY: demo test services deployment lint fuzz bench captcha-clients environment
 
 demo: environment
 	@exec $(PYTHON) labeling/processes.py $$PPID 15 $(PYTHON) manage.py demo $(if $(EMPTY),--empty)
@@ -68,6 +69,11 @@ bench: environment
 	$(if $(PEOPLE),,@echo) $(PYTHON) -m tests.benchmarks.uncertain_labels "$(PEOPLE)/cifar10"
 	$(if $(PEOPLE),,@echo) $(PYTHON) tests/benchmarks/frugality.py "$(PEOPLE)"
 	$(if $(PEOPLE),,@echo) $(PYTHON) tests/benchmarks/poisoning.py "$(PEOPLE)"
+
+deployment: environment
+	@$(PYTHON) -m pip install -q --target .venv/deployment importlib_resources kubernetes-validate==1.37.0
+	@npm install --silent --no-save --prefix .venv/deployment dclint@3.1.0
+	@PYTHONPATH=.venv/deployment $(PYTHON) -m pytest tests/deploy
 
 captcha-clients: environment
 	@$(PYTHON) -m tests.captcha_clients $(CLIENTS)

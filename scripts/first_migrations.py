@@ -5,6 +5,10 @@
 Django writes an operation for each index and each constraint, after each of which it makes all
 models anew that lead to its model: seconds of each first start. Here models come with their indexes
 and constraints, each after those that it leads to.
+
+Once a version is released, its backup is kept (`scripts/keep_version.py`) and this is never run
+again:
+tables then change by further migrations.
 """
 
 import os

@@ -30,10 +30,13 @@ ROOT = Path(__file__).parent.parent
 ANNOTATING = ROOT / "docs" / "annotating.md"
 CAPTCHA = ROOT / "docs" / "captcha.md"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+OTHERS = [
+    ROOT / f"{name}.md" for name in ("CHANGELOG", "CONTRIBUTING", "SECURITY", "deploy/README")
+]
 APPS = ("config", "labeling", "training")
-FOLDERS = "|".join((*APPS, "docs", "frontend", "scripts", "tests"))
+FOLDERS = "|".join((*APPS, "deploy", "docs", "frontend", "scripts", "tests"))
 BENCHMARK = r"tests/benchmarks/\w+\.py|-m tests\.benchmarks\.\w+"
-FILE_NAME = re.compile(r"[\w.-]+\.(csv|html|jsonl?|py|md|safetensors|toml|txt)")
+FILE_NAME = re.compile(r"[\w.-]+\.(conf|csv|env|html|jsonl?|py|md|safetensors|toml|txt|ya?ml)")
 ATTACK = r"^\| (.*) \| (.*) \| \[`(\w+)\.py`\]\(benchmarks\.md#([\w-]+)\) \|$"
 DAY = 24 * 3600  # seconds
 OF_OTHERS = {  # variables that are read, but no settings
@@ -42,7 +45,7 @@ OF_OTHERS = {  # variables that are read, but no settings
     *("WANDB_PROJECT", "WORLD_SIZE"),
 }
 
-pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+pages = pytest.mark.parametrize("page", [*PAGES, *OTHERS], ids=lambda page: page.name)
 
 
 @pages
@@ -221,12 +224,12 @@ def figures(text: str) -> set[float]:
 
 def usage(line: str) -> tuple[str, str]:
     """Return the arguments of the command of ours in a line, and its help; empty without one."""
-    if match := re.search(r"manage\.py (\w+)", line) or re.match(r"(\w+) .*--", line):
+    if match := re.search(r"(?:manage\.py|\btessera) (\w+)", line) or re.match(r"(\w+) .*--", line):
         name, app = match[1], get_commands().get(match[1])
         assert app or "manage.py" not in line, f"There is no command {name}."
         if app:
             parser = load_command_class(str(app), name).create_parser("manage.py", name)
-            return line, parser.format_help()
+            return line[match.start() :], parser.format_help()
     if match := re.search(r"-m labeling\.aggregation", line):
         return line[match.end() :], aggregation().format_help()
     if match := re.search(r"-m training ([\w-]+)", line):

@@ -1,6 +1,7 @@
 """The files of the default storage, whatever that is."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +11,8 @@ from django.core.files.storage import FileSystemStorage, Storage
 from config import storage
 
 LEFT_OUT = {"uploads", storage.PROBES}  # folders: what waits to be imported can be uploaded again
+
+DRAFT = re.compile(r"\..+\.part")
 
 
 class Found(NamedTuple):
@@ -27,8 +30,9 @@ def walk(files: Storage) -> Iterator[Found]:
 
 
 def _is_draft(name: str) -> bool:
-    """Whether a part of the name begins as that of an unfinished file does."""
-    return any(part.startswith(".draft") for part in name.split("/"))
+    """Whether a part of the name is that of an unfinished file."""
+    parts = name.split("/")
+    return any(part.startswith(".draft") for part in parts) or bool(DRAFT.fullmatch(parts[-1]))
 
 
 def _found(files: Storage) -> Iterator[Found]:
