@@ -9,7 +9,7 @@
 
 PYTHON := .venv/bin/python
 PICTURES := config/demo_project/node_modules/@lobehub/fluent-emoji-3d/assets
-SNAPSHOT := $(lastword $(sort $(wildcard .data/snapshots/*)))
+SNAPSHOT := $(lastword $(sort $(wildcard .data/media/snapshots/*)))
 PEOPLE :=
 EMPTY :=
 CLIENTS :=

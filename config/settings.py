@@ -7,7 +7,6 @@ them is `manage.py`'s business, never this module's.
 
 import os
 import secrets
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -601,6 +600,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 QUEUES = "celery", "io", "train", "train-gpu", "draw"
 CELERY_TASK_QUEUES = {name: {"exchange": name, "routing_key": name} for name in QUEUES}
 CELERY_TASK_ROUTES = {
+    "labeling.folder_deletions.delete_folders": {"queue": "io"},
     "labeling.tasks.advance_import": {"queue": "io"},
     "labeling.tasks.advance_imports": {"queue": "io"},
     "labeling.tasks.compare_snapshots": {"queue": "io"},
@@ -624,10 +624,14 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "fill-due-pools": {"task": "labeling.tasks.fill_due_pools", "schedule": 15.0},
     "finish-concepts": {"task": "labeling.tasks.finish_concepts", "schedule": 15.0},
     "cut-due-pictures": {"task": "labeling.tasks.cut_due_pictures", "schedule": 15.0},
-    "freeze-pending-snapshots": {"task": "labeling.tasks.freeze_due", "schedule": 60.0},
-    "make-due-exports": {"task": "labeling.tasks.make_due_exports", "schedule": 60.0},
+    "freeze-pending-snapshots": {"task": "labeling.tasks.freeze_due", "schedule": 15.0},
+    "make-due-exports": {"task": "labeling.tasks.make_due_exports", "schedule": 15.0},
     "advance-imports": {"task": "labeling.tasks.advance_imports", "schedule": 15.0},
     "forget-uploads": {"task": "labeling.tasks.forget_uploads", "schedule": 3600.0},
+    "delete-folders": {
+        "task": "labeling.folder_deletions.delete_folders",
+        "schedule": 3600.0,
+    },
     "delete-removed-files": {"task": "labeling.tasks.delete_removed_files", "schedule": 3600.0},
     "forget-challenges": {"task": "labeling.tasks.forget_challenges", "schedule": 3600.0},
     "take-in-attempts": {"task": "labeling.tasks.take_in_attempts", "schedule": 5.0},

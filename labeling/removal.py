@@ -39,6 +39,8 @@ from labeling.models import (
     Tile,
 )
 from labeling.numbers import count
+from labeling.stored_folders import StorageAway
+from labeling.stored_folders.errors import asking
 
 BATCH = 100  # pictures that are removed in one transaction
 FILES_BATCH = 50  # files that are deleted while nobody may store any
@@ -338,8 +340,9 @@ def _delete_files(ids: Sequence[int]) -> int:
 def _delete_file(name: str) -> bool:
     """Delete a file; one that cannot be is logged, and tried again later."""
     try:
-        files.delete(name)
-    except OSError as error:
+        with asking():
+            files.delete(name)
+    except (OSError, StorageAway) as error:
         logger.warning("The file %s of a removed picture stays: %s", name, error)
         return False
     return True

@@ -13,7 +13,7 @@ from config.places import default_data_dir
 DATABASE = USER = "tessera"
 PORT = 5432  # no TCP: it only names PostgreSQL's socket
 MARKS = {"logs", "secret-key"}  # of a data folder that was used before
-CONTENTS = {*MARKS, "cache", "lock", "lost+found", "media", "postgresql", "runs", "snapshots"}
+CONTENTS = {*MARKS, "cache", "lock", "lost+found", "media", "postgresql", "runs"}
 CONTENTS |= {"static", "valkey"}
 SHARED = 0o2050  # the mode's bits of a folder that is shared with its group on purpose
 LOG_LIMIT = 5_000_000  # bytes, after which a log starts afresh and the old one is kept beside it

@@ -4,18 +4,18 @@ import io
 import os
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.files.storage import default_storage
 from django.db import transaction
 from PIL import Image as Pillow
 
-from labeling import marks
+from labeling import local_files, marks
 from labeling.models import Image, NewPictures, Question, Tile
-from labeling.stored_folders.errors import asking
+from labeling.stored_folders import objects
 
 LONGEST = 320  # pixels; as large as a challenge ever shows a tile
 QUALITY = 90
@@ -136,7 +136,7 @@ def _rendered(tile: Tile, longest: int, format_: str, **options: int) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        data = _render(tile, longest, format_, **options)
+        data = _shared(tile, path.name) or _render(tile, longest, format_, **options)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     draft.write_bytes(data)
@@ -144,8 +144,42 @@ def _rendered(tile: Tile, longest: int, format_: str, **options: int) -> bytes:
     return data
 
 
-def forget_rendered(sha256s: Iterable[str]) -> None:
-    """Delete what was rendered, on this machine, of images of these contents."""
+def share_rendered(tile: Tile) -> None:
+    """Put what `open_rendered` gives into a storage elsewhere, for other machines.
+
+    They then need not read a large picture to show a part of it. Where the storage is a folder of
+    this machine, or has it already, do nothing. Raises StorageAway.
+    """
+    path = _cache_path(tile, LONGEST, "JPEG")
+    name = f"{_shared_folder(tile.image.sha256)}/{path.name}"
+    if objects.local_path(name) is None and not objects.is_there(name, path.stat().st_size):
+        objects.upload(path, name)
+
+
+def _shared(tile: Tile, name: str) -> bytes | None:
+    """Return a tile that another machine rendered and shared; None where there is none."""
+    name = f"{_shared_folder(tile.image.sha256)}/{name}"
+    if not name.endswith(".jpeg") or objects.local_path(name) is not None:
+        return None
+    with suppress(FileNotFoundError):
+        return objects.read(name)
+    return None
+
+
+def _shared_folder(sha256: str) -> str:
+    return f"tiles/{sha256[:2]}/{sha256}"
+
+
+def forget_rendered(sha256s: Collection[str]) -> None:
+    """Delete what was rendered, on this machine and in the storage, of images of these contents.
+
+    Raises StorageAway.
+    """
+    for sha256 in sha256s:
+        shared = _shared_folder(sha256)
+        if objects.local_path(shared) is None:
+            for stored in objects.walk(shared):
+                objects.delete(stored)
     by_folder: dict[str, set[str]] = defaultdict(set)
     for sha256 in sha256s:
         by_folder[sha256[:2]].add(sha256)
@@ -161,9 +195,7 @@ def _is_webp(image: Image) -> bool:
 
 
 def _read(image: Image) -> bytes:
-    with asking(), default_storage.open(str(image.file.name)) as file:
-        data: bytes = file.read()
-    return data
+    return local_files.read(str(image.file.name))
 
 
 def _cache_path(tile: Tile, longest: int, format_: str) -> Path:

@@ -3,9 +3,10 @@ from pathlib import Path
 import pytest
 
 from labeling import marks
-from labeling.images import tiles, variants
+from labeling.images import rendering, tiles, variants
 from labeling.marks import SYSTEM, Mark, hash_of_prompt
 from labeling.models import Tile
+from labeling.stored_folders import StorageAway
 from tests.pictures import decoded, encoded, jpeg, patchwork, png
 
 pytestmark = pytest.mark.django_db
@@ -88,3 +89,27 @@ def test_what_a_model_drew_is_marked_where_it_is_shown_but_not_in_a_challenge(ad
     assert {marks.of_bytes(tiles.as_webp(tile)) for tile in (whole, parts[5])} == {mark}
     shown = variants.render(whole, showing="a/1")
     assert marks.of_bytes(shown) is None and b"Tessera" not in shown
+
+
+def test_what_a_worker_rendered_is_shown_by_another_machine(remote, add, settings, tmp_path):
+    image = add(png(size=(640, 480)))
+    tile = tiles.cut(image)[0]
+    settings.CACHE_ROOT = tmp_path / "worker"
+    rendering.render([tile.pk])
+    settings.CACHE_ROOT = tmp_path / "web"
+    remote.asked.clear()
+    shown = tiles.open_rendered(tile)
+    assert shown.size == (160, 120)
+    assert not any(image.file.name in request for request in remote.asked), "nor is it decoded"
+    settings.CACHE_ROOT = tmp_path / "web 2"
+    tiles.forget_rendered([image.sha256])
+    assert not [key for key in remote.keys("files") if key.startswith("tiles/")]
+    assert tiles.open_rendered(tile).size == (160, 120)
+
+
+def test_a_storage_that_is_away_is_no_picture_that_is_gone(remote, add, settings, tmp_path):
+    tile = tiles.whole(add(png(size=(640, 480))))
+    remote.refuse("HEAD", 1)
+    with pytest.raises(StorageAway):
+        tiles.open_rendered(tile)
+    assert tiles.open_rendered(tile)
