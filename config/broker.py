@@ -1,7 +1,7 @@
 """How Celery reaches its broker: which kinds there are, and how long anybody waits for one.
 
-A request that sends a message to a broker that hangs waits twice at most: on the connection that it
-has, and for a new one (`labeling.enqueue`).
+A request that sends a message to a broker that hangs waits on the connection that it has and for a
+new one, three times in all at most, and then for no broker for a while (`labeling.enqueue`).
 """
 
 from typing import Any
@@ -11,7 +11,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 REDIS = {"redis", "rediss", "redis+socket"}
 RABBITMQ = {"amqp", "amqps", "pyamqp"}
-PATIENCE = 2  # seconds for the broker to take a connection, or to answer
+CONNECT_SECONDS = 2  # for a RabbitMQ to take a connection; it is sent messages without an answer
+ANSWER_SECONDS = 1  # for a Redis to take a connection, or to answer
 
 
 def checked(url: str) -> str:
@@ -40,8 +41,8 @@ def transport_options(url: str) -> dict[str, Any]:
     return {
         "max_retries": 1,
         "interval_start": 0,
-        "socket_timeout": PATIENCE,
-        "socket_connect_timeout": PATIENCE,
+        "socket_timeout": ANSWER_SECONDS,
+        "socket_connect_timeout": ANSWER_SECONDS,
         "visibility_timeout": 3600,
         "unacked_restore_interval": 10,
     }

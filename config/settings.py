@@ -586,7 +586,7 @@ CELERY_BROKER_URL = broker.checked(_broker_url or servers.broker_url(DATA_DIR))
 # each process has a cache, and counts limits, of its own.
 CACHES = {"default": _cache(_cache_url, CELERY_BROKER_URL)}
 CELERY_BROKER_TRANSPORT_OPTIONS = broker.transport_options(CELERY_BROKER_URL)
-CELERY_BROKER_CONNECTION_TIMEOUT = broker.PATIENCE
+CELERY_BROKER_CONNECTION_TIMEOUT = broker.CONNECT_SECONDS
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TASK_ACKS_LATE = True
