@@ -53,6 +53,7 @@ bench: environment
 	$(if $(SNAPSHOT),,@echo) $(PYTHON) -m tests.benchmarks.judges "$(SNAPSHOT)" .data/cache/judges
 	$(PYTHON) tests/benchmarks/kv_cache.py
 	$(PYTHON) -m tests.benchmarks.lora_speed
+	$(PYTHON) -m tests.benchmarks.ranks
 	$(PYTHON) tests/benchmarks/choosing.py
 	$(PYTHON) tests/benchmarks/million.py
 	$(PYTHON) tests/benchmarks/online_cost.py

@@ -409,6 +409,13 @@ POOL_RANDOM = environment.number(
 TRAINING_THREADS = environment.number(
     "TRAINING_THREADS", 0, about="threads of a training process; 0 is one for each core"
 )
+TRAINING_PROCESSES = environment.number(
+    "TRAINING_PROCESSES",
+    1,
+    least=1,
+    about="processes that train a run together, each on a GPU of its own"
+    " ([several GPUs](training.md#several-gpus-and-several-machines))",
+)
 TRACKER = environment.text(
     "TRACKER",
     options=("tensorboard", "wandb", "mlflow"),

@@ -47,6 +47,12 @@ def start(
     return process
 
 
+def fitting(folder: Path) -> list[str]:
+    """Return the arguments of a process that fits a run, with as many others as are wanted."""
+    many = settings.TRAINING_PROCESSES
+    return ["fit", str(folder), *(["--processes", str(many)] if many > 1 else [])]
+
+
 @contextmanager
 def running(arguments: list[str], *, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Start a child process, and stop it at the end of the block if it still runs."""

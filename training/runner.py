@@ -60,7 +60,7 @@ def execute(run: Run, *, on_progress: OnProgress = lambda run: None) -> Model | 
             folder = _prepare(run, snapshot)
             for _ in range(ATTEMPTS):
                 run.renew(attempts=run.attempts + 1)
-                with processes.running(["fit", str(folder)], log=folder / "log.txt") as child:
+                with processes.running(processes.fitting(folder), log=folder / "log.txt") as child:
                     status = _follow(run, child, folder, on_progress)
                 if status == 0:
                     return _succeed(run, folder)

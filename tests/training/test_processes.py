@@ -15,6 +15,8 @@ from training import processes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pytest_django.fixtures import SettingsWrapper
+
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
@@ -86,3 +88,11 @@ def test_the_reason_is_the_signal_or_the_last_line(
 ) -> None:
     log.write_text(log_text)
     assert processes.reason(log, status) == reason
+
+
+def test_a_run_is_fitted_by_as_many_processes_as_are_wanted(
+    tmp_path: Path, settings: SettingsWrapper
+) -> None:
+    assert processes.fitting(tmp_path) == ["fit", str(tmp_path)]
+    settings.TRAINING_PROCESSES = 4
+    assert processes.fitting(tmp_path) == ["fit", str(tmp_path), "--processes", "4"]

@@ -163,7 +163,8 @@ def train(
         write_json(folder / "prompts.json", list(prompts))
     stop.training = True
     while not loop.finished:
-        progress.stepped(loop, loop.advance(stop.received))
+        with distributed.peers():
+            progress.stepped(loop, loop.advance(stop.received))
         if _due(loop, loop.config.grid_steps):
             _save_grid(folder, loop, prompts, progress.tracking)
         if loop.stopping or _due(loop, loop.config.checkpoint_steps):

@@ -27,8 +27,9 @@ def launch(run: Path, processes: int) -> int:
     Where one cannot go on, what it says is the last line that is printed; where a signal ended
     one, it ends this process, too. Whoever started it decides whether to start it again.
     """
-    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
-    for name, value in ({"OMP_NUM_THREADS": "1"} | LOOPBACK).items():
+    logging.disable(logging.CRITICAL)  # of torch's own words about what is said below
+    threads = max(1, len(os.sched_getaffinity(0)) // processes)
+    for name, value in ({"OMP_NUM_THREADS": str(threads)} | LOOPBACK).items():
         os.environ.setdefault(name, value)
     with tempfile.TemporaryDirectory() as words:
         config = LaunchConfig(

@@ -298,8 +298,19 @@ class Loop:
         own = self.step, self.elapsed, self.parts
         step, elapsed, parts = distributed.share_object(own, source)
         tensors = distributed.share(self.state().tensors, source)
-        if rank() != source:
-            self.restore(Checkpoint(tensors, step, elapsed, parts))
+        with distributed.together():
+            if rank() != source:
+                self._take(Checkpoint(tensors, step, elapsed, parts))
+
+    def _take(self, checkpoint: Checkpoint) -> None:
+        """Go on from another process's state; raise ``TrainingError`` where it is of another."""
+        try:
+            self.restore(checkpoint)
+        except TrainingError:
+            raise TrainingError(
+                "The network of this process, or the autoencoder before it, is not that of the "
+                "first one: give all machines the same code, and one folder as the cache."
+            ) from None
 
     def _load(self, tensors: dict[str, Tensor]) -> None:
         """Load whole tensors, or this process's parts of them where the network is divided."""
