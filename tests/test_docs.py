@@ -42,7 +42,8 @@ DAY = 24 * 3600  # seconds
 OF_OTHERS = {  # variables that are read, but no settings
     *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_TRACKING_URI"),
     *("ENV_FILE", "LISTEN_FDS", "LISTEN_PID", "LOCAL_RANK", "PATH", "PROMETHEUS_MULTIPROC_DIR"),
-    *("WANDB_PROJECT", "WORLD_SIZE"),
+    *("GLOO_SOCKET_IFNAME", "NCCL_DEBUG", "NCCL_SOCKET_IFNAME", "TORCHELASTIC_ERROR_FILE"),
+    *("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", "WANDB_PROJECT", "WORLD_SIZE"),
 }
 
 pages = pytest.mark.parametrize("page", [*PAGES, *OTHERS], ids=lambda page: page.name)

@@ -30,8 +30,9 @@ class Loop:
 
     Several processes that ``divide`` the work learn from the same batches as one alone, but for
     what is left over where a batch cannot be divided by their number, and for a network's own
-    dropout. Without ``time_limit`` (seconds of training) a resumed run equals an uninterrupted
-    one. With it, the learning rate decays with steps or time, whichever is used up first.
+    dropout and batch normalisation. Without ``time_limit`` (seconds of training) a resumed run
+    equals an uninterrupted one. With it, the learning rate decays with steps or time, whichever is
+    used up first.
     """
 
     def __init__(
@@ -81,7 +82,6 @@ class Loop:
         """Divide each step's work among the processes, in all of which the state is the same."""
         if size() < 2:
             return
-        _share_statistics(self.training.network)
         if distributed.share_object(parallel.divides(self.config, self.training.phases)):
             self._shard()
             return
@@ -347,9 +347,3 @@ class Loop:
 
 def _trainable(module: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
-
-
-def _share_statistics(network: nn.Module) -> None:
-    """Let layers that normalise a batch see that of all processes; torch does so on GPUs alone."""
-    if device().type == "cuda":
-        nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
