@@ -16,6 +16,8 @@ from safetensors import SafetensorError, safe_open
 
 from labeling import local_files
 from labeling.models import Project
+from labeling.stored_folders import objects
+from labeling.stored_folders.errors import asking
 
 BLOCK = 20_000  # rows that are read together
 FOLDER = "features"
@@ -117,10 +119,13 @@ def read(path: Path, *, name: str = "") -> Features:
 
 
 def save(file: Path, *, project: Project) -> str:
-    """Store a file of features; return its name, which the project does not bear yet."""
+    """Store a file of features; return its name, which the project does not bear yet.
+
+    Raises StorageAway.
+    """
     # A new name each time, so that nobody takes a copy of the old file for the new one.
     name = f"{FOLDER}/{project.pk}-{secrets.token_hex(8)}.safetensors"
-    with file.open("rb") as content:
+    with file.open("rb") as content, asking():
         return default_storage.save(name, content)
 
 
@@ -129,7 +134,7 @@ def delete_others(project: Project) -> None:
     current = PurePosixPath(str(project.features.name or "")).name
     for name in local_files.listed(FOLDER)[1]:
         if name.startswith(f"{project.pk}-") and name != current:
-            default_storage.delete(f"{FOLDER}/{name}")
+            objects.delete(f"{FOLDER}/{name}")
 
 
 def _local_path(name: str) -> Path:

@@ -23,6 +23,8 @@ from safetensors import SafetensorError, safe_open
 
 from labeling import local_files
 from labeling.models import Concept, Project
+from labeling.stored_folders import objects
+from labeling.stored_folders.errors import asking
 
 FOLDER = "predictions"
 logger = logging.getLogger(__name__)
@@ -89,7 +91,7 @@ def save_text(embedding: npt.NDArray[Any], *, concept: int, features: str) -> st
 def delete(name: str) -> None:
     """Delete predictions that no concept names any more."""
     if name:
-        default_storage.delete(name)
+        objects.delete(name)
 
 
 def delete_others(project: Project) -> None:
@@ -98,8 +100,8 @@ def delete_others(project: Project) -> None:
     for folder in local_files.listed(FOLDER)[0]:
         if folder.startswith(f"{project.pk}-") and folder != current:
             for name in local_files.listed(f"{FOLDER}/{folder}")[1]:
-                default_storage.delete(f"{FOLDER}/{folder}/{name}")
-            default_storage.delete(f"{FOLDER}/{folder}")
+                objects.delete(f"{FOLDER}/{folder}/{name}")
+            objects.delete(f"{FOLDER}/{folder}")
 
 
 def lock_unchanged(concept: Concept, *, features: str, **values: float | str) -> QuerySet[Concept]:
@@ -117,7 +119,8 @@ def lock_unchanged(concept: Concept, *, features: str, **values: float | str) ->
 def _store(array: npt.NDArray[Any], name: str) -> str:
     file = io.BytesIO()
     np.save(file, np.asarray(array, np.float16), allow_pickle=False)
-    return default_storage.save(f"{FOLDER}/{name}", ContentFile(file.getvalue()))
+    with asking():
+        return default_storage.save(f"{FOLDER}/{name}", ContentFile(file.getvalue()))
 
 
 def _stem(features: str) -> str:

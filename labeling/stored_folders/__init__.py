@@ -10,7 +10,9 @@ the folder, and is no reason to give anything up.
 """
 
 import shutil
+import time
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -39,6 +41,7 @@ __all__ = [
     "release",
     "working",
 ]
+DRAFTS_KEPT = 7 * 24 * 3600  # seconds
 ROUNDS = 5  # in which the folder is put again while it is fetched
 
 
@@ -165,9 +168,20 @@ def working(name: str) -> Path:
 
     It is the folder's own place where the storage is a folder of this machine.
     """
-    path = objects.local_path(indexes.check_name(name)) or _working(name)
+    path = objects.local_path(indexes.check_name(name))
+    if path is None:
+        path = _working(name)
+        _remove_old_drafts(path.parent)
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def _remove_old_drafts(folder: Path) -> None:
+    """Delete the drafts that processes killed long ago left, whose work others have done."""
+    for draft in folder.glob(".draft-*"):
+        with suppress(OSError):
+            if time.time() - draft.stat().st_mtime > DRAFTS_KEPT:
+                shutil.rmtree(draft, ignore_errors=True)
 
 
 def _remove(folder: Path, names: Iterable[str]) -> None:

@@ -294,6 +294,25 @@ class TestInABucket:
         with pytest.raises(FolderMissing, match="no complete folder"):
             stored_folders.fetch(NAME)
 
+    def test_what_was_killed_long_ago_leaves_no_drafts(self, remote: FakeBucket) -> None:
+        old, new = (stored_folders.working(f"runs/.draft-{number}") for number in (1, 2))
+        os.utime(old, (0, 0))
+        assert stored_folders.working(NAME).is_dir()
+        assert new.is_dir() and not old.exists()
+
+    def test_a_folder_brought_from_a_bucket_to_this_machine(
+        self, remote: FakeBucket, tmp_path: Path, settings
+    ) -> None:
+        stored_folders.put(folder(tmp_path / "a"), NAME)
+        for key in remote.keys("files"):
+            path = tmp_path / "media" / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(remote["files", key])
+        default = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+        settings.STORAGES = {**settings.STORAGES, "default": default}
+        settings.MEDIA_ROOT = tmp_path / "media"
+        assert content(stored_folders.fetch(NAME)) == FILES
+
     def test_what_an_unfinished_try_left_is_deleted_too(
         self, remote: FakeBucket, tmp_path: Path
     ) -> None:
