@@ -10,10 +10,19 @@ no program beside Tessera, goes through a pooler, and can be restored into anoth
 PostgreSQL. What is not in it: sessions, the secret key, caches, and files of unfinished uploads.
 """
 
-from config.backup.errors import BackupError
+from config.backup.errors import BackupError, in_a_sentence
 from config.backup.making import make
 from config.backup.manifest import Manifest
 from config.backup.places import Place, place_at
 from config.backup.restoring import restore, verify
 
-__all__ = ["BackupError", "Manifest", "Place", "make", "place_at", "restore", "verify"]
+__all__ = [
+    "BackupError",
+    "Manifest",
+    "Place",
+    "in_a_sentence",
+    "make",
+    "place_at",
+    "restore",
+    "verify",
+]

@@ -8,6 +8,7 @@ exit status is 0 where each has given a sign of life lately, otherwise 1, with a
 
 import argparse
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -28,11 +29,14 @@ def remove(data_dir: Path, name: str) -> None:
 
 
 def silent(data_dir: Path, name: str, within: float) -> list[str]:
-    """Return a sentence for each that gives no sign of life; or one if there is none at all."""
+    """Return a sentence for each that gives no sign of life; or one if there is none at all.
+
+    One that was killed is another's business, such as systemd's, as long as there is another.
+    """
     files = [
         path
         for path in sorted((data_dir / FOLDER).glob("*"))
-        if not name or path.name == name or path.name.startswith(f"{name}@")
+        if _is_named(path.name, name) and _runs(path)
     ]
     if not files:
         return [f"There is no sign of {name or 'any worker or scheduler'} in {data_dir / FOLDER}."]
@@ -42,6 +46,19 @@ def silent(data_dir: Path, name: str, within: float) -> list[str]:
         for found, age in ages.items()
         if age > within
     ]
+
+
+def _is_named(found: str, name: str) -> bool:
+    """Whether a name is the one that was asked for, or of its kind, as `worker-7@host` is."""
+    return not name or found == name or bool(re.fullmatch(rf"{re.escape(name)}(-\d+)?@.+", found))
+
+
+def _runs(path: Path) -> bool:
+    """Whether the process is there; the file of one that was killed stays behind."""
+    try:
+        return Path(f"/proc/{int(path.read_text())}").exists()
+    except (FileNotFoundError, ValueError):
+        return False
 
 
 def _path(data_dir: Path, name: str) -> Path:

@@ -26,10 +26,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, place: str, keep: int, **options: Any) -> None:
         if keep < 0:
             raise CommandError("--keep is a number of backups, from 1.")
-        try:
+        with backup.in_a_sentence(place):
             made = backup.make(backup.place_at(place), keep=keep, say=self.stdout.write)
-        except (backup.BackupError, OSError) as error:
-            raise CommandError(str(error)) from error
         rows = sum(table.rows for table in made.manifest.tables)
         self.stdout.write(
             f"Backup {made.manifest.name} is in {place}: {rows:,} rows and"

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError
+from django.core.management.base import BaseCommand, CommandParser
 
 from config import backup
 from config.monitoring import identity
@@ -26,15 +25,13 @@ class Command(BaseCommand):
     def handle(
         self, *args: Any, place: str, name: str, replace: bool, verify: bool, **options: Any
     ) -> None:
-        where = backup.place_at(place)
-        try:
+        with backup.in_a_sentence(place):
+            where = backup.place_at(place)
             if verify:
                 found = backup.verify(where, name=name)
                 self.stdout.write(f"Backup {found.name} is whole.")
                 return
             found = backup.restore(where, name=name, replace=replace, say=self.stdout.write)
-        except (backup.BackupError, OSError, DatabaseError) as error:
-            raise CommandError(str(error).strip()) from error
         self.stdout.write(
             f"Backup {found.name}, of Tessera {found.version}, is restored:"
             f" {sum(table.rows for table in found.tables):,} rows, {found.file_count:,} files."

@@ -224,3 +224,7 @@ def test_a_bucket_holds_backups_too(
     backup.restore(place)
     assert counts() == before
     backup.verify(place)
+    bucket.refuse("PUT", times=20, status=403, code="AccessDenied")
+    default_storage.save("models/8/model.safetensors", ContentFile(b"newer"))
+    with pytest.raises(CommandError, match=r"refused: the credentials are wrong or lack a right"):
+        call_command("backup", "s3://photos/backups/labels")
