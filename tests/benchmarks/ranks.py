@@ -5,8 +5,8 @@
 - same: every recipe's losses and weights by two processes beside those by one;
 - speed: steps a second and what crosses the network by one process and by two, by torch's engines
   and by a mean of gradients made by hand;
-- nodes: two torchruns on one machine stand for two machines; a process is killed, and the run is
-  resumed by one process, and by four.
+- nodes: two torchruns on one machine stand for two machines; a process is killed, a run is resumed
+  by one process, and by four, and a machine is lost.
 
 All processes compute on one thread each: run it where nothing else runs, on two cores or more.
 """
@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from torch import Tensor, nn
 from torch import distributed as dist
 
 from tests.training.engine.runs import ROOT, write_pairs, write_run, write_snapshot
+from tests.training.engine.stable import write_base
 from training.engine import progress
 from training.engine.data.pairs import of_pairs
 from training.engine.data.snapshot import read_snapshot
@@ -50,6 +52,7 @@ SAME: dict[str, tuple[str, dict[str, Any]]] = {
     "diffusion by a transformer": ("diffusion", {"network": "dit", "patch": 4, "batch": 8}),
     "gan": ("gan", {}),
     "gan on pixels": ("gan", {"space": "pixels", "width": 32, "group": 8, "batch": 8}),
+    "lora": ("lora", {"size": 32, "batch": 4, "samples": 1}),
     "pairs": ("pairs", {}),
     "pairs, fsdp": ("pairs", {"parallel": "fsdp"}),
 }
@@ -65,9 +68,8 @@ class ByHand(Alone):
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         dist.all_reduce(flat)
         flat /= dist.get_world_size()
-        for gradient, part in zip(
-            gradients, flat.split([gradient.numel() for gradient in gradients]), strict=True
-        ):
+        parts = torch.split(flat, [gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
         return super().clip(parameters)
 
@@ -78,8 +80,9 @@ def work(folder: Path, name: str, recipe: str, options: dict[str, Any], by_hand:
     distributed.join()
     snapshot = read_snapshot(folder / ("pairs" if recipe == "pairs" else "squares"))
     snapshot = of_pairs(snapshot) if recipe == "pairs" else snapshot
-    config = configure(recipe, "smoke", {"steps": 60, **options})
-    encoder = None if recipe == "clip" else {"kind": "words"}
+    own = {"base": str(folder / "base")} if recipe == "lora" else {}
+    config = configure(recipe, "smoke", {"steps": 60, **own, **options})
+    encoder = None if recipe in ("clip", "lora") else {"kind": "words"}
     with distributed.first():
         training = RECIPES[recipe].training(config, Source(snapshot, folder, 3, encoder))
     loop = Loop(training, config, seed=5)
@@ -184,6 +187,25 @@ def nodes(folder: Path) -> None:
         found = load_file(other / "model" / "model.safetensors")
         print(f"resumed by {processes}: weights differ by {difference(whole, found):.1e}")
 
+    lose_a_node(new_run(folder, "lost"))
+
+
+def lose_a_node(run: Path) -> None:
+    """Kill the second of two nodes for good, with all that runs there."""
+    first, second = start_nodes(run, port=29614, nodes="1:2")
+    wait_for(run, step=100)
+    second.kill()
+    killed = time.time()
+    assert (first.wait(600), second.wait()) == (0, -signal.SIGKILL)
+    later = (line for line in lines(run) if line["time"] > killed)
+    begun = dropwhile(lambda line: line["stage"] != "prepare", later)
+    again = next(line for line in begun if line["stage"] == "train")
+    print(f"one of two nodes lost: the other went on after {again['time'] - killed:.0f} s")
+
+
+def lines(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "progress.jsonl").read_text().splitlines()]
+
 
 def new_run(folder: Path, name: str) -> Path:
     return write_run(folder / name, folder / "squares", folder / "cache", options=RUN)
@@ -194,16 +216,20 @@ def fit(run: Path, port: int) -> dict[str, Tensor]:
     return load_file(run / "model" / "model.safetensors")
 
 
-def start_nodes(run: Path, port: int) -> list["subprocess.Popen[bytes]"]:
+def start_nodes(run: Path, port: int, nodes: str = "2") -> list["subprocess.Popen[bytes]"]:
     """Start a torchrun for each of two nodes, which restart what was killed."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1"]
+    command = [sys.executable, "-m", "torch.distributed.run", f"--nnodes={nodes}"]
+    command += ["--nproc-per-node=1", "--rdzv-conf=last_call_timeout=5,keep_alive_interval=1"]
     command += ["--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{port}", "--max-restarts=2"]
     command += ["--local-addr=127.0.0.1", "-m", "training", "fit", str(run)]
     log = (run.parent / f"{run.name}.log").open("wb")
-    return [
-        subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=log, stderr=log)
-        for _ in range(2)
-    ]
+    started = []
+    for _ in range(2):  # the first one is where they meet
+        started.append(
+            subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=log, stderr=log)
+        )
+        time.sleep(3)
+    return started
 
 
 def ended(torchruns: Sequence["subprocess.Popen[bytes]"]) -> None:
@@ -223,13 +249,14 @@ def children(parent: int) -> list[int]:
 
 def main(arguments: list[str]) -> None:
     if arguments[:1] == ["--work"]:
-        _, folder, name, recipe, options, by_hand = arguments
-        return work(Path(folder), name, recipe, json.loads(options), by_hand == "1")
+        _, at, name, recipe, options, by_hand = arguments
+        return work(Path(at), name, recipe, json.loads(options), by_hand == "1")
     parts = {"same": same, "speed": speed, "nodes": nodes}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         write_snapshot(folder / "squares")
         write_pairs(folder / "pairs")
+        write_base(folder / "base")
         for part in arguments or parts:
             parts[part](folder)
 

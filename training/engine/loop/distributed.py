@@ -25,6 +25,7 @@ from training.engine.ranks import rank, size
 
 PATIENCE = timedelta(days=7)  # for what the first process does while the others wait
 POLL = 0.2  # seconds, at most, after which a process that waits for the others sees a signal
+AT_FIRST = 2e-4  # … as long as it has not waited for as much
 LOST = re.compile("gloo|nccl|connection", re.IGNORECASE)  # of a backend about another process
 ERROR_FILE = "TORCHELASTIC_ERROR_FILE"  # where torchrun looks for a process's last words
 
@@ -190,10 +191,11 @@ def _all(succeeded: bool) -> bool:
 
 def _wait(work: Any) -> None:
     """Wait for the others, open to signals, which torch's own waiting is not."""
-    pause = 1e-4
+    pause, start = AT_FIRST, time.monotonic()
     while not work.is_completed():
         time.sleep(pause)
-        pause = min(2 * pause, POLL)
+        if time.monotonic() - start > POLL:
+            pause = min(2 * pause, POLL)
     with peers(anything=True):
         work.wait()
 

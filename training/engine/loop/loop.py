@@ -183,6 +183,8 @@ class Loop:
         """Leave a part of every tensor in each process: of weights, average and moments."""
         whole = self.state().tensors
         self.structure = parallel.structure_of(self.ema.network)
+        for phase in self.training.phases:
+            phase.module._compiled_call_impl = None  # gathering a layer would break its graph
         over = parallel.mesh()
         parallel.shard(self.training.network, over)
         parallel.shard(self.ema.network, over)
