@@ -2,7 +2,7 @@
 
     python -m config.monitoring.alive [NAME] [--within SECONDS]
 
-NAME is `worker`, `scheduler` or a whole name such as `worker@host`; without one, all count. The
+NAME is `worker` or `scheduler`, for all of that kind, or a whole name such as `celery@host`. The
 exit status is 0 where each has given a sign of life lately, otherwise 1, with a sentence.
 """
 
@@ -11,21 +11,31 @@ import os
 import re
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 FOLDER = "heartbeats"
+FORGOTTEN = 24 * 3600  # seconds
 
 
-def touch(data_dir: Path, name: str) -> None:
+def touch(data_dir: Path, kind: str, name: str) -> None:
     """Write a sign of life. Raises OSError."""
-    path = _path(data_dir, name)
+    path = _path(data_dir, kind, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"{os.getpid()}\n")
 
 
-def remove(data_dir: Path, name: str) -> None:
+def forget(data_dir: Path) -> None:
+    """Delete the signs of those that gave none for a day: they are gone under that name."""
+    for path in (data_dir / FOLDER).glob("*/*"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > FORGOTTEN:
+                path.unlink()
+
+
+def remove(data_dir: Path, kind: str, name: str) -> None:
     """Take a sign of life away."""
-    _path(data_dir, name).unlink(missing_ok=True)
+    _path(data_dir, kind, name).unlink(missing_ok=True)
 
 
 def silent(data_dir: Path, name: str, within: float) -> list[str]:
@@ -35,8 +45,8 @@ def silent(data_dir: Path, name: str, within: float) -> list[str]:
     """
     files = [
         path
-        for path in sorted((data_dir / FOLDER).glob("*"))
-        if _is_named(path.name, name) and _runs(path)
+        for path in sorted((data_dir / FOLDER).glob("*/*"))
+        if (path.parent.name == name or _is_named(path.name, name)) and _runs(path)
     ]
     if not files:
         return [f"There is no sign of {name or 'any worker or scheduler'} in {data_dir / FOLDER}."]
@@ -61,8 +71,8 @@ def _runs(path: Path) -> bool:
         return False
 
 
-def _path(data_dir: Path, name: str) -> Path:
-    return data_dir / FOLDER / name.replace("/", "_")
+def _path(data_dir: Path, kind: str, name: str) -> Path:
+    return data_dir / FOLDER / kind / name.replace("/", "_")
 
 
 def main(arguments: list[str] | None = None) -> int:

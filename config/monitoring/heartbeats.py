@@ -23,13 +23,13 @@ FORGOTTEN = timedelta(days=1)  # after which the row of one that stopped is dele
 logger = logging.getLogger(__name__)
 _stop = threading.Event()
 _worked = threading.Event()
-_name = ""
+_own: tuple[str, ...] = ()  # kind and name
 
 
 def begin(*, name: str, kind: str, queues: Sequence[str] = (), in_file: bool = True) -> None:
     """Give signs of life from a thread, from now on: in a row, and for probes in a file."""
-    global _name
-    _name = name
+    global _own
+    _own = kind, name
     _stop.clear()
     arguments = (name, kind, list(queues), in_file)
     threading.Thread(target=_beat, args=arguments, name="heartbeat", daemon=True).start()
@@ -38,8 +38,8 @@ def begin(*, name: str, kind: str, queues: Sequence[str] = (), in_file: bool = T
 def end() -> None:
     """Give none any more: whoever ends in order is not missed."""
     _stop.set()
-    if _name:
-        alive.remove(settings.DATA_DIR, _name)
+    if _own:
+        alive.remove(settings.DATA_DIR, *_own)
 
 
 def note_work(**signal: Any) -> None:
@@ -50,7 +50,7 @@ def note_work(**signal: Any) -> None:
 def write(name: str, kind: str, queues: list[str], in_file: bool = True) -> None:
     """Write one sign of life."""
     if in_file:
-        alive.touch(settings.DATA_DIR, name)
+        alive.touch(settings.DATA_DIR, kind, name)
     values: dict[str, Any] = {"kind": kind, "queues": queues, "at": Now(), **identity.own()}
     if _worked.is_set():
         _worked.clear()
@@ -59,7 +59,8 @@ def write(name: str, kind: str, queues: list[str], in_file: bool = True) -> None
 
 
 def forget() -> None:
-    """Delete the rows of those that stopped long ago."""
+    """Delete the rows and files of those that stopped long ago."""
+    alive.forget(settings.DATA_DIR)
     Heartbeat.objects.filter(at__lt=Now() - FORGOTTEN).delete()
 
 

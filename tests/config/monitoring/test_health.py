@@ -106,7 +106,7 @@ def test_a_worker_writes_signs_of_life_by_which_probes_know_it(db, settings, tmp
     row = Heartbeat.objects.get()
     assert (row.name, row.queues, row.worked_at) == ("worker@here", ["celery", "generate"], None)
     assert alive.silent(tmp_path, "worker", 60) == []
-    os.utime(tmp_path / "heartbeats" / "worker@here", (0, time.time() - 100))
+    os.utime(tmp_path / "heartbeats" / "worker" / "worker@here", (0, time.time() - 100))
     sentence = "worker@here has given no sign of life for 100 seconds."
     assert alive.silent(tmp_path, "", 60) == [sentence]
 
@@ -125,5 +125,5 @@ def test_the_command_for_probes_exits_by_what_it_finds(monkeypatch, tmp_path, ca
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     assert alive.main(["worker"]) == 1
     assert "no sign of worker" in capsys.readouterr().err
-    alive.touch(tmp_path, "worker@here")
+    alive.touch(tmp_path, "worker", "celery@here")
     assert alive.main(["worker"]) == 0

@@ -81,4 +81,4 @@ def test_a_worker_logs_ids_beats_reports_and_serves_metrics(transactional_db, tm
     finally:
         worker.terminate()
         worker.wait(20)
-    assert not (Path(servers.data_dir()) / "heartbeats" / "watched@here").exists()
+    assert not (Path(servers.data_dir()) / "heartbeats" / "worker" / "watched@here").exists()
