@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
+import torch
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
@@ -24,9 +25,14 @@ LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"}  # they are 
 def launch(run: Path, processes: int) -> int:
     """Fit a run by several processes, and return the exit status.
 
-    Where one cannot go on, what it says is the last line that is printed; where a signal ended
-    one, it ends this process, too. Whoever started it decides whether to start it again.
+    There are no more of them than GPUs, where there are any. Where one cannot go on, what it says
+    is the last line that is printed; where a signal ended one, it ends this process, too. Whoever
+    started it decides whether to start it again.
     """
+    gpus = torch.cuda.device_count()
+    if 0 < gpus < processes:
+        print(f"note: there are {gpus} GPUs here, so {gpus} processes are started.", flush=True)
+        processes = gpus
     logging.disable(logging.CRITICAL)  # of torch's own words about what is said below
     threads = max(1, len(os.sched_getaffinity(0)) // processes)
     for name, value in ({"OMP_NUM_THREADS": str(threads)} | LOOPBACK).items():

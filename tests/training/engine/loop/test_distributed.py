@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
+from torch.distributed.launcher.api import LaunchConfig
 from torch.nn.functional import cross_entropy
 
 from tests.training.engine.conftest import RunMaker
@@ -23,7 +25,7 @@ from tests.training.engine.runs import LONG, ROOT, write_run
 from training.engine import progress
 from training.engine.files import PeerError, TrainingError
 from training.engine.loop import checkpoints, distributed
-from training.engine.loop.launch import _status
+from training.engine.loop.launch import _status, launch
 from training.engine.loop.loop import Loop
 from training.engine.loop.stop import PEER_FAILED, STOPPED
 from training.engine.ranks import gathered, rank, size
@@ -246,3 +248,22 @@ def test_a_process_that_a_signal_ended_ends_its_starter_by_the_same(
     failures = [failure(0, PEER_FAILED, tmp_path), failure(1, -signal.SIGKILL, tmp_path)]
     _status(failures, tmp_path)
     assert sent == [signal.SIGKILL]
+
+
+def test_no_more_processes_are_started_than_there_are_gpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started: list[int] = []
+
+    def elastic_launch(config: LaunchConfig, command: str) -> Callable[..., None]:
+        started.append(config.nproc_per_node)
+        return lambda *arguments: None
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr("training.engine.loop.launch.elastic_launch", elastic_launch)
+    monkeypatch.setattr("logging.disable", lambda level: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "environ", dict(os.environ))
+        assert launch(tmp_path, 8) == 0
+    assert started == [2]
+    assert "there are 2 GPUs here" in capsys.readouterr().out
