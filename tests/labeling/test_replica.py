@@ -8,7 +8,8 @@ import pytest
 import pytest_django
 from django.db import OperationalError, connection, connections, transaction
 
-from config.servers.paths import make_data_dir, make_socket_dir, socket_dir
+from config.checks.replica import check_replica
+from config.servers.paths import PORT, make_data_dir, make_socket_dir, socket_dir
 from labeling import project_stats, replica, review_order, snapshots
 from labeling.models import Project, Question, Snapshot
 from tests.labeling.standby import Standby
@@ -18,6 +19,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(scope="module")
 def standby(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standby]:
+    if not Standby.program().exists():
+        pytest.skip("this PostgreSQL comes without pg_basebackup")
     folder = tmp_path_factory.mktemp("standby")
     make_data_dir(folder)
     make_socket_dir(folder)
@@ -37,7 +40,7 @@ def connected(
     """Name the standby in the settings, and flush what is committed, as servers do."""
     monkeypatch.setattr(replica, "_away_until", None)
     settings = connections["default"].settings_dict
-    here = {**settings, "HOST": str(socket_dir(standby.data_dir))}
+    here = {**settings, "HOST": str(socket_dir(standby.data_dir)), "PORT": str(PORT)}
     monkeypatch.setitem(connections.settings, replica.ALIAS, here)
     with connection.cursor() as cursor:
         cursor.execute("SET synchronous_commit = on")
@@ -159,3 +162,14 @@ def test_without_a_replica_the_database_is_read(monkeypatch):
     with monkeypatch.context() as patch:
         patch.delitem(connections.settings, replica.ALIAS)
         assert replica.connection() is connections["default"]
+
+
+def test_a_process_begins_with_a_standby_of_its_own_database_alone(monkeypatch):
+    assert check_replica() == []
+    settings = connections.settings[replica.ALIAS]
+    for wrong in ({"HOST": connections["default"].settings_dict["HOST"]}, {"NAME": "postgres"}):
+        connections[replica.ALIAS].close()
+        del connections[replica.ALIAS]
+        monkeypatch.setitem(connections.settings, replica.ALIAS, settings | wrong)
+        (error,) = check_replica()
+        assert error.is_serious() and "leads to no standby" in error.msg
