@@ -7,6 +7,7 @@ from django.core.checks import CheckMessage, Error
 
 from config.checks.database import check_database
 from config.checks.processes import check_processes
+from config.checks.replica import check_replica
 from config.checks.settings import check_settings
 from config.checks.storage import check_storage
 
@@ -23,7 +24,7 @@ def check(role: str) -> None:
     """
     wrong = check_settings()
     if not _errors(wrong):
-        wrong += [*check_database(), *check_storage(), *check_processes(role)]
+        wrong += [*check_database(), *check_replica(), *check_storage(), *check_processes(role)]
     for message in wrong:
         if not message.is_serious():
             logger.warning("%s", message.msg)

@@ -22,13 +22,13 @@ Migration = tuple[str, str]  # app, name
 
 
 @contextmanager
-def own_cursor() -> Iterator[CursorWrapper]:
+def own_cursor(alias: str = DEFAULT_DB_ALIAS) -> Iterator[CursorWrapper]:
     """Yield a cursor of a connection of its own, which is closed: a process may fork after this."""
-    default = connections[DEFAULT_DB_ALIAS]
+    default = connections[alias]
     settings = copy.deepcopy(default.settings_dict)
     settings["OPTIONS"].pop("pool", None)
     settings["OPTIONS"]["connect_timeout"] = SECONDS
-    own = type(default)(settings, DEFAULT_DB_ALIAS)
+    own = type(default)(settings, alias)
     try:
         with own.cursor() as cursor:
             yield cursor

@@ -3,7 +3,7 @@
 from functools import cache
 from importlib import metadata
 
-DISTRIBUTION = "tessera"
+DISTRIBUTION = "tessera-labeling"
 
 
 @cache

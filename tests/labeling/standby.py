@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 
 from config import servers
-from config.servers import identity, postgresql
+from config.servers import identity, programs
 from config.servers.paths import DATABASE, PORT, USER, open_log, socket_dir
 from config.servers.postgresql import PostgreSQL
 from config.servers.server import environment
@@ -16,6 +16,10 @@ from labeling.processes import bound
 
 class Standby(PostgreSQL):
     """It is copied from the tests' server, and follows it."""
+
+    @staticmethod
+    def program() -> Path:
+        return programs.find_postgresql() / "pg_basebackup"
 
     def prepare(self) -> None:
         if not self.folder.exists():
@@ -32,9 +36,8 @@ class Standby(PostgreSQL):
         return True
 
     def _copy(self) -> None:
-        program = Path(postgresql._binaries()) / "pg_basebackup"
         source = socket_dir(servers.data_dir())
-        command = [str(program), "-h", str(source), "-p", str(PORT), "-U", USER]
+        command = [str(self.program()), "-h", str(source), "-p", str(PORT), "-U", USER]
         command += ["-D", str(self.folder), "-R", "-X", "stream", "-c", "fast", "--no-sync"]
         self.folder.mkdir(mode=0o700)
         identity.give(self.folder, self.identity.owner)

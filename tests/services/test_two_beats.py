@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 
 from config import servers
-from config.servers.paths import ROOT
+from config.places import ROOT
 from tests.waiting import wait_until
 
 pytestmark = [

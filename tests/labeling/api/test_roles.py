@@ -100,6 +100,7 @@ me-challenge-withdraw me-withdraw me-data your_answers withdraw account-delete f
 account-email account-email-confirm password_reset password_reset_done password_reset_confirm
 password_reset_complete home take_part showcase_picture favicon.ico robots.txt
 javascript-catalog set_language login logout set_up sign_up account token token-revoke
+openid openid-callback sign-in-link
 api-tokens api-token api-reference
 invitation draw projects project-new schema challenges challenge-tile challenge-flag
 challenge-answer challenge-skip challenge-result api-projects api-project api-concept-guide
