@@ -10,12 +10,11 @@ import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 
-from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, Storage, storages
 from django.db import connection
 
 from labeling.decoding import Picture
-from labeling.stored_folders import threads
+from labeling.stored_folders import objects, threads
 from labeling.stored_folders.errors import asking
 
 LOCK = 0x1F11E5  # PostgreSQL's advisory lock of this number
@@ -58,13 +57,10 @@ def name_of(picture: Picture) -> str:
 
 def _save(storage: Storage, name: str, data: bytes) -> None:
     """Write a file into a storage that is no folder. One that a crash cut off is replaced."""
-    with asking():
-        with suppress(FileNotFoundError):
-            if storage.size(name) == len(data):
-                return
-            storage.delete(name)
-        if (saved := storage.save(name, ContentFile(data))) != name:  # another was quicker
-            storage.delete(saved)
+    with asking(), suppress(FileNotFoundError):
+        if storage.size(name) == len(data):
+            return
+    objects.write(name, data)
 
 
 def _place(storage: FileSystemStorage, name: str, data: bytes) -> None:
