@@ -3,9 +3,11 @@
 Whoever is killed leaves its shares to others, and an import that was stopped goes on where it was.
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from django.conf import settings
 from django.db import transaction
@@ -120,10 +122,13 @@ class _Importer:
         limits = {"bytes_max": settings.IMAGE_MAX_BYTES, "pixels_max": settings.IMAGE_MAX_PIXELS}
         bits = Options.of(self.record.options).bits
         with DecodingPool(**limits, bits=bits) as pool:
+            since = time.monotonic()
             while shares.left(self.record, State.WAITING):
-                self._store(self._acquired(State.WAITING), pool)
-                if shares.left(self.record, State.WAITING):  # others are at the rest
-                    self._pause()
+                if held := shares.acquire(self.record, State.WAITING):
+                    self._store(chain([held], self._acquired(State.WAITING)), pool)
+                    since = time.monotonic()
+                else:  # others are at the rest
+                    shares.wait(self.record, since)
 
     def _acquired(self, state: ImportShare.State) -> Iterator[Held]:
         while held := shares.acquire(self.record, state):
@@ -139,11 +144,12 @@ class _Importer:
         )
         for held, batch, is_last in ready:
             batch.write()
+            since = time.monotonic()
             while not shares.is_turn(self.record, held, State.WAITING):
                 if lost := shares.take_over(self.record, held, State.WAITING):
                     self._store([lost], pool)
                 else:
-                    self._pause(held)
+                    self._wait(held, since)
             self._batches.import_batch(held, batch)
             if is_last:
                 asked = State.STORED if held.outcome.is_to_be_asked else State.DONE
@@ -174,11 +180,12 @@ class _Importer:
     def _ask(self, held: Held) -> None:
         self._held.add(held)
         held.looked_at = held.row.looked_at
+        since = time.monotonic()
         while held.outcome.has_gold and not shares.is_turn(self.record, held, State.STORED):
             if lost := shares.take_over(self.record, held, State.STORED):
                 self._ask(lost)
             else:
-                self._pause(held)
+                self._wait(held, since)
         self._batches.ask(held)
         self._end(held, State.DONE)
 
@@ -186,11 +193,10 @@ class _Importer:
         shares.end(held, state)
         self._held.discard(held)
 
-    def _pause(self, held: Held | None = None) -> None:
+    def _wait(self, held: Held, since: float) -> None:
         """Wait a moment for others. Raises LeaseLost where the import has ended meanwhile."""
-        shares.wait(self.record)
-        if held is not None:
-            self._progress(held)
+        shares.wait(self.record, since)
+        self._progress(held)
 
     def _note(self, held: Held) -> None:
         self._renew(shares.note_progress(self.record, held))

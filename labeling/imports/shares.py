@@ -24,7 +24,7 @@ from labeling.models.lease import LeasedQuerySet
 
 SIZE = 500  # pictures of a share
 ATTEMPTS = 3  # after which a share whose workers died is given up
-LOOK_EVERY = 0.02  # seconds between two looks at whether the shares before are stored
+LOOK_AFTER = 0.01, 0.25  # seconds until another look at whether others are done; longer each time
 RENEWALS = 3  # within the duration of a lease
 RENEW_EVERY = 1.0  # seconds between two notes of how far an import is, at least
 
@@ -193,16 +193,18 @@ def kept(held: set[Held]) -> Iterator[None]:
         thread.join()
 
 
-def wait(record: Import) -> None:
+def wait(record: Import, since: float) -> None:
     """Wait a moment before looking again whose turn it is.
 
-    Raises LeaseLost where the import has ended, or nobody will ever be done with a share of it.
+    since: when the waiting began, by the monotonic clock: the pauses grow with it. Raises LeaseLost
+    where the import has ended, or nobody will ever be done with a share of it.
     """
     if not Import.objects.filter(pk=record.pk).exclude(state__in=ENDED).exists():
         raise LeaseLost(f"The import {record} was ended.")
     if lost().filter(record=record.pk).exists():
         raise LeaseLost(f"A share of the import {record} is given up.")
-    time.sleep(LOOK_EVERY)
+    shortest, longest = LOOK_AFTER
+    time.sleep(max(shortest, min(longest, (time.monotonic() - since) / 3)))
 
 
 def outcomes(record: Import) -> Iterator[ShareOutcome]:

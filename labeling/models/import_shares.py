@@ -15,7 +15,7 @@ class ImportShare(Leased):
     rows go once the import has ended.
     """
 
-    lease_duration = timedelta(minutes=1)
+    lease_duration = timedelta(seconds=15)
 
     class State(models.TextChoices):
         WAITING = "waiting"

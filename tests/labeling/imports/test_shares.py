@@ -104,10 +104,10 @@ def test_a_share_whose_worker_died_is_taken_over(birds, carol, of_one, monkeypat
     assert shares.acquire(record, ImportShare.State.WAITING).row.number == 0
     came, lose = threading.Event(), importer.shares.wait
 
-    def lose_first(waiting: Import) -> None:
+    def lose_first(waiting: Import, since: float) -> None:
         came.set()
         ImportShare.objects.filter(number=0).update(lease_until=timezone.now() - timedelta(1))
-        lose(waiting)
+        lose(waiting, since)
 
     monkeypatch.setattr(importer.shares, "wait", lose_first)
     run_at_once(lambda: tasks.advance_import(record.pk))
