@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.storage import InMemoryStorage
+from django.utils._os import safe_join
 
 from config import storage
 from labeling import stored_folders
@@ -65,6 +67,16 @@ def remote(
     settings.CACHE_ROOT = tmp_path / "cache"
     yield stored_in_bucket
     stored_folders.release()
+
+
+class RenamingStorage(InMemoryStorage):
+    """A storage elsewhere that gives a new name to what would replace a file."""
+
+    def path(self, name: str) -> str:
+        raise NotImplementedError
+
+    def _relative_path(self, name: str) -> str:
+        return os.path.relpath(safe_join(self.location, name), self.location)
 
 
 class _Session:

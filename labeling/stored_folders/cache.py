@@ -1,7 +1,8 @@
 """Copies of stored folders on this machine: checked, kept while in use, the oldest deleted first.
 
-    CACHE_ROOT/folders/KEY/lock             held by whoever fetches or deletes there
+    CACHE_ROOT/folders/KEY/lock             held by whoever begins to use or deletes there
     CACHE_ROOT/folders/KEY/DIGEST/use       shared by those who use the copy; its time: the last use
+    CACHE_ROOT/folders/KEY/DIGEST/fetching  held by whoever fetches the whole folder
     CACHE_ROOT/folders/KEY/DIGEST/list.json the folder's files
     CACHE_ROOT/folders/KEY/DIGEST/NAME      the files themselves
 
@@ -10,6 +11,7 @@ earlier one is not disturbed. Files that are equal in both are stored once, by h
 """
 
 import hashlib
+import io
 import os
 import secrets
 import shutil
@@ -27,7 +29,7 @@ from labeling.stored_folders.indexes import Files, Index, Listing, StoredFile
 # The time of a file whose hash was found right: one that was written to since is read again.
 CHECKED = 946_684_800 * 10**9
 READ_ONLY = 0o444
-LOCK, USE, LIST, SIZE = "lock", "use", "list.json", "size"
+LOCK, USE, FETCHING, LIST, SIZE = "lock", "use", "fetching", "list.json", "size"
 
 
 def fetch(folder: str, found: Index, only: Iterable[str] | None) -> Path:
@@ -38,27 +40,37 @@ def fetch(folder: str, found: Index, only: Iterable[str] | None) -> Path:
     """
     place = _place(folder)
     place.mkdir(parents=True, exist_ok=True)
+    copy = place / found.digest
+    path = copy / PurePosixPath(folder).name
     with locks.exclusive(place / LOCK):
-        copy = place / found.digest
-        copy.mkdir(exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
         (copy / USE).touch()
         locks.keep(copy / USE)
-        files = _files(copy, folder, found)
-        wanted = {name: files[name] for name in only} if only is not None else files
-        path = copy / PurePosixPath(folder).name
-        path.mkdir(exist_ok=True)
-        missing = {name: each for name, each in wanted.items() if not _is_right(path / name, each)}
-        if missing:
-            earlier = _earlier(place, but=copy, name=path.name)
-            _make_room(sum(each.size for each in missing.values()))
-            try:
-                _fill(path, folder, found, missing, earlier)
-            except OSError as error:
-                if error.errno not in NO_ROOM or not evict(to=0):
-                    raise
-                _fill(path, folder, found, missing, earlier)
-            _note_size(copy, path, files)
+    files = _files(copy, folder, found)
+    if only is not None:  # does not wait for whoever fetches it all
+        _complete(copy, path, folder, found, files, {name: files[name] for name in only})
+    else:
+        with locks.exclusive(copy / FETCHING):
+            _complete(copy, path, folder, found, files, files)
     return path
+
+
+def _complete(
+    copy: Path, path: Path, folder: str, found: Index, files: Files, wanted: Files
+) -> None:
+    """Fetch what lacks of the files that are wanted, or is not right."""
+    missing = {name: each for name, each in wanted.items() if not _is_right(path / name, each)}
+    if not missing:
+        return
+    earlier = _earlier(copy.parent, but=copy, name=path.name)
+    _make_room(sum(each.size for each in missing.values()))
+    try:
+        _fill(path, folder, found, missing, earlier)
+    except OSError as error:
+        if error.errno not in NO_ROOM or not evict(to=0):
+            raise
+        _fill(path, folder, found, missing, earlier)
+    _note_size(copy, path, files)
 
 
 def newest(folder: str) -> Path | None:
@@ -140,7 +152,8 @@ def _files(copy: Path, folder: str, found: Index) -> Files:
     with suppress(FileNotFoundError, FolderDamaged):
         return indexes.parse_list(path.read_bytes(), folder=folder, digest=found.digest)
     files = indexes.files_of(folder, found)
-    path.write_bytes(Listing(files, plain=found.plain).data)
+    with io.BytesIO(Listing(files, plain=found.plain).data) as data:
+        objects.copy(data, path)
     return files
 
 

@@ -294,6 +294,58 @@ class TestInABucket:
         with pytest.raises(FolderMissing, match="no complete folder"):
             stored_folders.fetch(NAME)
 
+    @pytest.mark.parametrize("small", [0, 8 << 20])
+    def test_files_that_are_written_meanwhile_are_put_as_they_were_at_one_moment(
+        self, remote: FakeBucket, settings, tmp_path: Path, monkeypatch, small: int
+    ) -> None:
+        monkeypatch.setattr("labeling.stored_folders.putting.SMALL", small)
+        place, written = folder(tmp_path / "a", log=b"1", draft=b"1"), [b"12", b"123"]
+
+        def write(request: str) -> None:
+            if request.startswith("PUT runs/7/log") and written:
+                (place / "log").write_bytes(written.pop(0))
+            (place / "draft").unlink(missing_ok=True)
+
+        remote.before = write
+        stored_folders.put(place, NAME)
+        another_host(settings, tmp_path)
+        assert content(stored_folders.fetch(NAME))["log"] in {b"1", b"12", b"123"}
+        remote.before = lambda request: None
+        stored_folders.put(place, NAME)
+        assert content(stored_folders.fetch(NAME)) == {"log": (place / "log").read_bytes()}
+        assert len(remote.keys("files")) == 2, "nothing else is left there"
+
+    def test_one_file_is_read_while_the_rest_is_still_fetched(
+        self, remote: FakeBucket, settings, tmp_path: Path
+    ) -> None:
+        stored_folders.put(folder(tmp_path / "a"), NAME)
+        another_host(settings, tmp_path)
+        read: list[bytes] = []
+
+        def meanwhile(request: str) -> None:
+            if request.startswith("GET runs/7/model") and not read:
+                read.append(b"")
+                with stored_folders.open(NAME, "config.json") as file:
+                    read.append(file.read())
+
+        remote.before = meanwhile
+        assert content(stored_folders.fetch(NAME)) == FILES and read[-1] == b"{}"
+
+    def test_a_storage_that_renames_what_is_there(
+        self, settings, tmp_path: Path, monkeypatch
+    ) -> None:
+        one_by_one = lambda work, items: [work(item) for item in items]  # noqa: E731
+        monkeypatch.setattr(threads, "all_at_once", one_by_one)  # as Django's storage needs it
+        default = {"BACKEND": "tests.buckets.RenamingStorage"}
+        settings.STORAGES = {**settings.STORAGES, "default": default}
+        settings.CACHE_ROOT = tmp_path / "cache"
+        stored_folders.put(folder(tmp_path / "a"), NAME)
+        folder(tmp_path / "a", **{"config.json": b"[]"})
+        stored_folders.put(tmp_path / "a", NAME)
+        assert content(stored_folders.fetch(NAME)) == FILES | {"config.json": b"[]"}
+        stored_folders.delete(NAME)
+        assert not stored_folders.exists(NAME)
+
     def test_what_was_killed_long_ago_leaves_no_drafts(self, remote: FakeBucket) -> None:
         old, new = (stored_folders.working(f"runs/.draft-{number}") for number in (1, 2))
         os.utime(old, (0, 0))
