@@ -4,6 +4,7 @@
 # make bench (PICTURES=… to import, SNAPSHOT=… to train on, PEOPLE=… with crowd/ and cifar10/)
 # make services: tests that need rabbitmq-server and pgbouncer, from the system's packages
 # make deployment: the files of deploy/ before schemas that are fetched, and the tools that are here
+# make wheel builds the wheel, installs it, and uses it from an empty folder
 # make captcha-clients (CLIENTS=… for some): unmodified clients of other CAPTCHAs against this one
 # Each makes its own environment in .venv first.
 
@@ -14,7 +15,7 @@ PEOPLE :=
 EMPTY :=
 CLIENTS :=
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
-.PHONY: demo test services deployment lint fuzz bench captcha-clients environment
+.PHONY: demo test services deployment lint fuzz bench wheel captcha-clients environment
 
 demo: environment
 	@exec $(PYTHON) labeling/processes.py $$PPID 15 $(PYTHON) manage.py demo $(if $(EMPTY),--empty)
@@ -76,6 +77,9 @@ deployment: environment
 	@$(PYTHON) -m pip install -q --target .venv/deployment importlib_resources kubernetes-validate==1.37.0
 	@npm install --silent --no-save --prefix .venv/deployment dclint@3.1.0
 	@PYTHONPATH=.venv/deployment $(PYTHON) -m pytest tests/deploy
+
+wheel: environment
+	@$(PYTHON) scripts/try_wheel.py
 
 captcha-clients: environment
 	@$(PYTHON) -m tests.captcha_clients $(CLIENTS)

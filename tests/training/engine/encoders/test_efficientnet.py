@@ -64,6 +64,14 @@ def test_a_missing_wheel_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         efficientnet.read_weights()
 
 
+def test_a_file_from_elsewhere_is_named_by_a_variable(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("IMAGE_ENCODER", str(tmp_path / "weights.pth"))
+    with pytest.raises(TrainingError, match=r"weights\.pth cannot be read .*set IMAGE_ENCODER"):
+        efficientnet.read_weights()
+
+
 def _pixels(picture: Image.Image) -> Tensor:
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1) / 255
 
