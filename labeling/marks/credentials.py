@@ -21,7 +21,7 @@ CERTIFICATE, KEY = "C2PA_CERTIFICATE", "C2PA_KEY"  # the settings that name the 
 ASSERTION = "tessera.generated"  # of the hashes
 KINDS = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp"}
 CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
-INSTALL = 'pip install -e ".[c2pa]"'
+INSTALL = "pip install 'tessera-labeling[c2pa]'"
 
 _SETTINGS = {"builder": {"thumbnail": {"enabled": False}}}  # it would double a small picture
 

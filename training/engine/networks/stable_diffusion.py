@@ -24,10 +24,7 @@ from training.engine.encoders.libraries import open_clip
 from training.engine.files import TrainingError, array_draft
 from training.engine.networks.kohya import LAYERS, pairs
 
-MISSING = (
-    "The recipe lora needs diffusers and peft: "
-    'run `.venv/bin/python -m pip install -c requirements.lock -e ".[lora]"`.'
-)
+MISSING = "The recipe lora needs diffusers and peft: run `pip install 'tessera-labeling[lora]'`."
 HUB_TIMEOUT = 10.0  # seconds that the hub has to answer at all
 SAMPLERS = {"ddim": "DDIMScheduler", "dpm": "DPMSolverMultistepScheduler", "pndm": "PNDMScheduler"}
 Half = NDArray[np.float16]

@@ -21,7 +21,7 @@ from training.engine.recipes import load_generator
 from training.engine.recipes.base import DrawsInOneCall, OneCall
 
 OPSET = 20
-INSTALL = 'pip install -e ".[onnx]"'
+INSTALL = "pip install 'tessera-labeling[onnx]'"
 EMBEDDED = ".npz"  # of the file with the embedded prompts, beside the graph's
 
 
