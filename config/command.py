@@ -7,6 +7,7 @@ from contextlib import ExitStack
 UNSUPPORTED = (
     "Error: Tessera runs on Linux. On Windows, install it in WSL 2; on macOS, in a Linux container."
 )
+WRONG_SETTINGS = 78  # EX_CONFIG of sysexits.h: to start again would not help
 
 
 def main() -> None:
@@ -23,5 +24,8 @@ def main() -> None:
     try:
         with ExitStack() as stack:
             Utility(sys.argv, stack).execute()
-    except (CommandError, ImproperlyConfigured, servers.EmbeddedError) as error:
+    except ImproperlyConfigured as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(WRONG_SETTINGS)
+    except (CommandError, servers.EmbeddedError) as error:
         sys.exit(f"Error: {error}")

@@ -10,8 +10,8 @@ from config.checks.processes import check_processes
 from config.checks.replica import check_replica
 from config.checks.settings import check_settings
 from config.checks.storage import check_storage
+from config.command import WRONG_SETTINGS
 
-WRONG_SETTINGS = 78  # EX_CONFIG of sysexits.h: to start again would not help
 NOT_NOW = 1  # to start again may help, as once the database is migrated
 
 logger = logging.getLogger(__name__)
@@ -23,7 +23,8 @@ def check(role: str) -> None:
     `role` is web, worker or scheduler. What cannot be reached now is no reason: it may come back.
     """
     wrong = check_settings()
-    if not _errors(wrong):
+    by_settings = bool(_errors(wrong))
+    if not by_settings:
         wrong += [*check_database(), *check_replica(), *check_storage(), *check_processes(role)]
     for message in wrong:
         if not message.is_serious():
@@ -31,7 +32,7 @@ def check(role: str) -> None:
     if errors := _errors(wrong):
         for message in errors:
             print(f"Error: {message.msg}", file=sys.stderr, flush=True)
-        raise SystemExit(WRONG_SETTINGS if _errors(check_settings()) else NOT_NOW)
+        raise SystemExit(WRONG_SETTINGS if by_settings else NOT_NOW)
 
 
 def _errors(messages: list[CheckMessage]) -> list[CheckMessage]:

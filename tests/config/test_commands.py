@@ -88,14 +88,18 @@ def test_a_database_that_cannot_be_reached_gives_a_sentence(tmp_path: Path) -> N
 
 def test_a_setting_that_cannot_be_read_gives_a_sentence(tmp_path: Path) -> None:
     code, _, errors = _run(tmp_path, "migrate", HTTPS="perhaps")
-    assert (code, errors) == (1, "Error: HTTPS must be 1 or 0, not 'perhaps'.\n")
+    assert (code, errors) == (78, "Error: HTTPS must be 1 or 0, not 'perhaps'.\n")
 
 
 def test_a_data_folder_is_private_with_servers_of_ones_own_too(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     (data_dir / "media").mkdir(parents=True)
     data_dir.chmod(0o755)
-    own = {"DATABASE_URL": "postgresql:///", "CELERY_BROKER_URL": "memory://", "SECRET_KEY": "x"}
+    own = {
+        "DATABASE_URL": "postgresql:///",
+        "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
+        "SECRET_KEY": "x",
+    }
     code, _, errors = _run(data_dir, "check", **own)
     assert code == 0, errors
     assert data_dir.stat().st_mode & 0o777 == 0o700

@@ -11,11 +11,13 @@ from django.core.checks import CheckMessage
 from django.core.management import CommandError
 from django.db import connection
 
-from config import servers, start
+from config import servers, start, storage
 from config.checks import database as checked
 from config.checks.database import check_database, off
 from config.checks.storage import check_storage
+from config.command import WRONG_SETTINGS
 from config.management import database
+from tests.fake_bucket import FakeBucket
 
 ROOT = Path(__file__).parents[3]
 
@@ -80,7 +82,7 @@ def test_no_command_works_on_a_newer_database(newer: None) -> None:
 
 def test_wrong_settings_end_a_process_for_good(seen: None) -> None:
     code, errors = run("config.wsgi", HTTPS="1")
-    assert (code, errors.count("\n")) == (start.WRONG_SETTINGS, 1)
+    assert (code, errors.count("\n")) == (WRONG_SETTINGS, 1)
     assert errors.startswith("Error: HTTPS is 1 and PROXIES is 0")
 
 
@@ -122,3 +124,27 @@ def test_a_folder_that_cannot_be_written_is_told(settings: Any, tmp_path: Path) 
     message = only(check_storage())
     assert message.is_serious()
     assert "cannot be written where FILE_STORAGE says" in message.msg
+
+
+def test_a_bucket_without_rights_is_told(stored_in_bucket: FakeBucket) -> None:
+    assert check_storage() == []
+    stored_in_bucket.refuse("PUT", times=9, status=403, code="AccessDenied")
+    message = only(check_storage())
+    assert message.is_serious()
+    assert "they need s3:ListBucket of it, s3:GetObject" in message.msg
+
+
+def test_a_bucket_that_is_away_is_no_reason_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("config.storage.probe", lambda files: f"Files cannot be … {storage.AWAY}.")
+    message = only(check_storage())
+    assert not message.is_serious()
+
+
+def test_the_buckets_clock_is_asked(
+    stored_in_bucket: FakeBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long_ago = "Fri, 02 Jan 2026 03:04:05 GMT"
+    monkeypatch.setattr("http.server.BaseHTTPRequestHandler.date_time_string", lambda *_: long_ago)
+    message = only(check_storage())
+    assert message.is_serious()
+    assert "The clock of this machine and that of the storage are " in message.msg
