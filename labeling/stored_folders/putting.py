@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from labeling.stored_folders import cache, indexes, objects, threads
 from labeling.stored_folders.errors import FolderMissing, StorageAway, asking
@@ -53,7 +53,7 @@ def elsewhere(
     listing = Listing(files, plain=False)
     listing.write(folder)
     kept = {indexes.key_of(folder, *each, plain=False) for each in files.items()}
-    threads.all_at_once(objects.delete, there - kept)
+    threads.all_at_once(objects.delete, _own(folder, there - kept))
     return listing
 
 
@@ -137,6 +137,18 @@ def _contents(local: Path) -> Iterator[tuple[str, Path]]:
         name = path.relative_to(local).as_posix()
         if path.is_file() and not indexes.is_own(name) and not name.endswith(".part"):
             yield indexes.check_name(name), path
+
+
+def _own(folder: str, keys: set[str]) -> set[str]:
+    """Return which files of a folder are not also those of a folder in it, put by itself."""
+    inner = {
+        str(parent)
+        for key in keys
+        for parent in PurePosixPath(key).parents
+        if parent.is_relative_to(folder) and str(parent) != folder
+    }
+    inner = {each for each in inner if _index_there(each) is not None}
+    return {key for key in keys if not inner.intersection(map(str, PurePosixPath(key).parents))}
 
 
 def _index_there(folder: str) -> Index | None:

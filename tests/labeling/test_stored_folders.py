@@ -315,6 +315,18 @@ class TestInABucket:
         assert content(stored_folders.fetch(NAME)) == {"log": (place / "log").read_bytes()}
         assert len(remote.keys("files")) == 2, "nothing else is left there"
 
+    def test_a_folder_in_a_folder_keeps_its_files(
+        self, remote: FakeBucket, settings, tmp_path: Path
+    ) -> None:
+        place = folder(tmp_path / "a")
+        stored_folders.put(place, NAME)
+        stored_folders.put(place / "model", f"{NAME}/model")
+        folder(place, **{"model/weights": b"new"})
+        stored_folders.put(place, NAME)
+        another_host(settings, tmp_path)
+        assert content(stored_folders.fetch(f"{NAME}/model")) == {"weights": b"w" * 3_000}
+        assert content(stored_folders.fetch(NAME))["model/weights"] == b"new"
+
     def test_one_file_is_read_while_the_rest_is_still_fetched(
         self, remote: FakeBucket, settings, tmp_path: Path
     ) -> None:
