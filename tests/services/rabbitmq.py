@@ -61,6 +61,13 @@ class RabbitMQ:
         assert self.process
         self.signal(signal.SIGKILL)
         self.process.wait()
+        wait_until(self._end_mapper)
+
+    def _end_mapper(self) -> bool:
+        """End the port mapper, which refuses until it has noticed that the server is gone."""
+        command = ["epmd", "-kill"]
+        done = subprocess.run(command, env=self.environment, capture_output=True, check=False)
+        return b"Killed" in done.stdout + done.stderr
 
 
 def _free_ports(count: int) -> list[int]:
