@@ -26,6 +26,7 @@ from labeling.stored_folders.errors import StorageAway, asking
 FOLDER = "uploads"  # in the storage, and of copies in `CACHE_ROOT`
 IN_A_FOLDER = 1_000  # files
 PIECE = 8 * 2**20  # bytes of a piece of a file that did not come in parts
+AT_ONCE = 1_000  # objects that are deleted while somebody waits
 ORPHANED_AFTER = 3_600.0  # seconds: a folder that no row names may be one that is being made
 NO_ROOM = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
 FULL = "The server's disk is full. What has come is kept: go on once there is room."
@@ -156,8 +157,8 @@ def delete(record: Import, number: int) -> None:
 
 
 def remove(record: Import) -> None:
-    """Delete the files of an upload."""
-    if record.folder:
+    """Delete the files of an upload; of very many that are no files of this machine, the sweep."""
+    if record.folder and (is_local() or record.files <= AT_ONCE):
         _remove(record.folder)
 
 
@@ -181,8 +182,7 @@ def remove_copies() -> None:
     if is_local() or not (root := _root()).is_dir():
         return
     names = [folder.name for folder in root.iterdir()]
-    ended = ["done", "cancelled", "undoing", "undone"]
-    needed = Import.objects.filter(folder__in=names).exclude(state__in=ended)
+    needed = Import.objects.filter(folder__in=names, uploaded_files__isnull=False).distinct()
     for name in set(names) - set(needed.values_list("folder", flat=True)):
         shutil.rmtree(root / name, ignore_errors=True)
 

@@ -142,6 +142,26 @@ def test_what_no_row_names_is_swept_from_the_bucket(birds, carol, stored, monkey
     assert staging.remove_orphans(set()) == 0 and len(staged(stored)) == 1
 
 
+def test_very_many_files_are_deleted_by_the_sweep(birds, carol, stored, monkeypatch):
+    record = begin(birds, carol, {"a.png": b"a", "b.png": b"b"})
+    send(record, 0, b"a")
+    record.refresh_from_db()
+    monkeypatch.setattr(staging, "AT_ONCE", 1)
+    staging.remove(record)
+    assert len(staged(stored)) == 1
+    assert staging.remove_orphans(set()) == 1 and not staged(stored)
+
+
+def test_copies_of_what_another_machine_was_done_with_are_swept(birds, carol, stored):
+    kept, ended = (begin(birds, carol, {"a.zip": b"abc"}) for _ in range(2))
+    for record in (kept, ended):
+        send(record, 0, b"abc")
+        assert staging.local(record, 0, 3).read_bytes() == b"abc"
+    ended.uploaded_files.all().delete()  # as when it is done
+    staging.remove_copies()
+    assert staging.folder_of(kept).exists() and not staging.folder_of(ended).exists()
+
+
 def test_a_file_that_begins_anew_leaves_nothing(birds, carol, stored):
     record = begin(birds, carol, {"a.png": b"abcd"})
     send(record, 0, b"ab")
