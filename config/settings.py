@@ -6,6 +6,7 @@ them is `manage.py`'s business, never this module's.
 """
 
 import os
+import re
 import secrets
 from typing import Any
 from urllib.parse import urlsplit
@@ -242,7 +243,6 @@ STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [FRONTEND_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 MEDIA_ROOT = DATA_DIR / "media"
-RUN_ROOT = DATA_DIR / "runs"
 CACHE_ROOT = DATA_DIR / "cache"
 FILE_STORAGE = storage.parse(
     environment.text(
@@ -426,6 +426,27 @@ TRAINING_PROCESSES = environment.number(
     least=1,
     about="processes that train a run together, each on a GPU of its own"
     " ([several GPUs](training.md#several-gpus-and-several-machines))",
+)
+TRAINING_DEVICES = environment.items(
+    "TRAINING_DEVICES",
+    "all",
+    about="GPUs that this machine's workers train and draw on, one run each: `all`, names such as"
+    " `0,1`, or `cpu` ([several GPUs](training.md#several-gpus-and-several-machines))",
+)
+if TRAINING_DEVICES not in (["all"], ["cpu"]) and (
+    not TRAINING_DEVICES
+    or len(set(TRAINING_DEVICES)) < len(TRAINING_DEVICES)
+    or not all(re.fullmatch(r"\d+|(GPU|MIG)-[\w/-]+", name) for name in TRAINING_DEVICES)
+):
+    raise ImproperlyConfigured(
+        "TRAINING_DEVICES must be all, cpu, or different GPUs such as 0,1: "
+        f"not {','.join(TRAINING_DEVICES)!r}."
+    )
+GPU_RUNS_WAIT = environment.flag(
+    "GPU_RUNS_WAIT",
+    False,
+    about="whether runs of presets for GPUs wait for a worker that has one; by default any worker"
+    " takes them",
 )
 TRACKER = environment.text(
     "TRACKER",

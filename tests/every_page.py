@@ -279,41 +279,43 @@ def _fill_models(shapes: "Project", folder: Path) -> None:
         project=shapes, folder="snapshots/none", state=Snapshot.State.READY, counts=counts
     )
     rows = {"project": shapes, "snapshot": snapshot, "recipe": "diffusion", "preset": "cpu"}
-    _write_run(folder / "run")
-    Run.objects.create(
-        **rows, state=Run.State.RUNNING, folder=str(folder / "run"), step=3, steps=9, loss=0.33
-    )
+    _write_run(folder / "run", name=(of_run := f"runs/of-{shapes.pk}"))
+    Run.objects.create(**rows, state=Run.State.RUNNING, folder=of_run, step=3, steps=9, loss=0.33)
     Run.objects.create(**rows, state=Run.State.FAILED, error=f"No space left. {LONG_WORD}")
     metrics = {"r_precision@judge": 0.9, "near_copies": 0.25}
     for name, value in {"low": 0.85, "high": 0.95, "chance": 0.125, "real": 0.975}.items():
         metrics[f"r_precision@judge_{name}"] = value
     runs = [Run.objects.create(**rows, state=Run.State.SUCCEEDED, metrics=metrics) for _ in "ab"]
-    current = _model(runs[0], folder / "current", current=True, accepted=True)
+    current = _model(runs[0], current=True, accepted=True)
     judge = {"name": "r_precision@judge", "new": 0.9, "current": 0.7, "difference": 0.2}
     judge |= {"low": -0.31, "high": 0.71, "margin": 0.05, "n": 60, "says": "cannot tell"}
     verdict = {"promoted": False, "why": "They are too close to call.", "judges": [judge]}
-    _model(runs[1], folder / "candidate", verdict=verdict | {"baseline": current.pk, "answers": 21})
+    _model(runs[1], verdict=verdict | {"baseline": current.pk, "answers": 21})
 
 
-def _write_run(folder: Path) -> None:
+def _write_run(folder: Path, *, name: str) -> None:
+    from labeling import stored_folders
+
     (folder / "samples").mkdir(parents=True)
     (folder / "samples" / "000500.png").write_bytes(plain())
     (folder / "prompts.json").write_text(json.dumps([LONG_WORD]))
     (folder / "log.txt").write_text(f"{LONG_WORD} {ARABIC}\n")
     lines = [{"step": n, "steps": 9, "loss": 1 / n, "stage": "train"} for n in (1, 2, 3)]
     (folder / "progress.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    stored_folders.put(folder, name)
 
 
-def _model(run: "Run", folder: Path, **fields: object) -> "Model":
+def _model(run: "Run", **fields: object) -> "Model":
+    from tests.training.studio import store
+    from training import run_folders
     from training.models import Model, Promotion
 
-    folder.mkdir()
-    (folder / "config.json").write_text("{}")
+    store({"config.json": "{}"}, name=(name := run_folders.model_name_of(run)))
     row = Model.objects.create(
         project=run.project,
         run=run,
         recipe=run.recipe,
-        folder=str(folder),
+        folder=name,
         suggestions=[LONG_WORD, "a circle"],
         **fields,
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from training.engine.loop.stop import PEER_FAILED, STOPPED
+from training.engine.loop.stop import PEER_FAILED, STOPPED, TEMPORARY
 
 if TYPE_CHECKING:
     from training.engine.evaluation.predictions import Outputs
@@ -26,7 +26,14 @@ def main(arguments: list[str] | None = None) -> int:
     # on a machine where others are at work too.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     options = _parser().parse_args(arguments)
-    from training.engine.files import PeerError, TrainingError, in_words, is_memory
+    from training.engine.files import (
+        BusyError,
+        PeerError,
+        TrainingError,
+        in_words,
+        is_full_disk,
+        is_memory,
+    )
 
     try:
         return _run(options)
@@ -37,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(error, RuntimeError) and not is_memory(error):
             raise
         print(f"error: {in_words(error)}", file=sys.stderr)
-        return 1
+        return TEMPORARY if is_full_disk(error) or isinstance(error, BusyError) else 1
     except KeyboardInterrupt:
         return 130
 

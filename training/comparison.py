@@ -12,10 +12,8 @@ from typing import Any
 from django.conf import settings
 from django.db.models import QuerySet, Sum
 
-from labeling import snapshots
 from labeling.models import Question
-from labeling.snapshot_folder import SnapshotError
-from training import processes, standing_predictions, zero_shot
+from training import processes, sources, standing_predictions, zero_shot
 from training.engine import progress
 from training.models import Model, Sample
 
@@ -31,15 +29,12 @@ def compare(model: Model, baseline: Model | None) -> dict[str, Any]:
     """Return the verdict of `python -m training compare`, as its module describes it.
 
     A first CLIP is also compared with what the frozen encoder predicts, where that has predicted.
-    Raises ComparisonError, ChildError, or OSError.
+    Raises ComparisonError, ChildError, or OSError; and FolderMissing or StorageAway.
     """
-    snapshot = model.run.snapshot
-    if snapshot is None:
-        raise ComparisonError("the folder of its snapshot has gone.")
-    try:
-        folder = str(snapshots.local_folder(snapshot))
-    except SnapshotError as error:
-        raise ComparisonError("the folder of its snapshot has gone.") from error
+    if model.run.snapshot is None:
+        raise ComparisonError("its snapshot has gone.")
+    folders = [sources.fetch(model), sources.fetch(baseline) if baseline else "-"]
+    folders.append(sources.fetch(model.run.snapshot))
     cache = Path(settings.CACHE_ROOT) / "training"
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="compare-", dir=cache) as name:
@@ -49,14 +44,14 @@ def compare(model: Model, baseline: Model | None) -> dict[str, Any]:
             "current": people_posteriors(baseline) if baseline else [],
         }
         answers.write_text(json.dumps(by_people), encoding="utf-8")
-        arguments = ["compare", model.folder, baseline.folder if baseline else "-", folder]
+        arguments = ["compare", *map(str, folders)]
         arguments += ["--out", str(out), "--answers", str(answers), "--cache", str(cache)]
         if beside_encoder := _replaces_encoder(model, baseline):
             pairs = standing_predictions.of_held_out(model.project)
             (Path(name) / "standing.json").write_text(json.dumps(pairs), encoding="utf-8")
             arguments += ["--standing", str(Path(name) / "standing.json")]
-        log = Path(model.run.folder) / "compare.txt"
-        processes.call([*arguments, *_judge_options()], log=log, time_limit=TIME_LIMIT)
+        arguments += _judge_options()
+        processes.call(arguments, log=Path(name) / "log.txt", time_limit=TIME_LIMIT)
         verdict = progress.read_json(out)
     if not isinstance(verdict, dict):
         raise ComparisonError("its judges ended without a verdict.")

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q, QuerySet
 
 from labeling.inference import intake
-from labeling.models import Project
+from labeling.models import LeasedQuerySet, LeaseLost, Project
 from training import (
+    delays,
     generations,
     generators,
     predictions,
@@ -19,6 +20,7 @@ from training import (
     sample_questions,
     sampling,
     server_paths,
+    sources,
 )
 from training.models import Model
 from training.sampling import GeneratedImage
@@ -28,28 +30,38 @@ SAMPLES_PER_PROMPT = 4
 logger = logging.getLogger(__name__)
 
 
-def due() -> QuerySet[Model]:
-    """Return the models that have been reviewed and gave nothing back yet.
+def due() -> LeasedQuerySet[Model]:
+    """Return the models that have been reviewed and gave nothing back yet, and wait for nothing.
 
     Only the current CLIP predicts, and only accepted models have their samples asked about.
     """
+    return _due().free()
+
+
+def _due() -> LeasedQuerySet[Model]:
     reviewed = Model.objects.filter(feedback__isnull=True, reviewed_at__isnull=False)
     asked_about = Q(pk__in=generators.accepted(generators.RECIPES).order_by().values("pk"))
     return reviewed.filter(Q(current=True, recipe="clip") | asked_about)
 
 
 def is_due(model: Model) -> bool:
-    """Return whether a model is among `due`."""
-    return due().filter(pk=model.pk).exists()
+    """Return whether a model was reviewed, and is to give something back that it has not yet."""
+    return _due().filter(pk=model.pk).exists()
 
 
 def give(model: Model) -> dict[str, Any]:
-    """Give back what is due; store on the model, and return, how much it was."""
+    """Give back what is due; store on the model, and return, how much it was.
+
+    Raises DelayedError where a file cannot be had now, and an error of the database: it stays due.
+    """
     try:
-        if generators.generates(model.recipe):
-            feedback = ask_about_samples(model)
-        else:
-            feedback = predictions.update(model)
+        with delays.told():
+            if generators.generates(model.recipe):
+                feedback = ask_about_samples(model)
+            else:
+                feedback = predictions.update(model)
+    except (delays.DelayedError, LeaseLost, OperationalError, InterfaceError):
+        raise
     except Exception as error:  # the model itself is none the worse for it
         logger.exception("%s gave nothing back.", model)
         feedback = {"error": server_paths.hidden(str(error)) or type(error).__name__}
@@ -92,12 +104,12 @@ def ask_about_samples(model: Model) -> dict[str, Any]:
     work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="samples-", dir=work) as folder:
         images = sampling.sample(
-            folder=model.folder,
+            folder=sources.fetch(model),
             prompts=wanted,
-            out=Path(folder),
+            out=Path(folder) / "out",
             count=SAMPLES_PER_PROMPT,
             seed=model.pk * SAMPLES_PER_PROMPT,
-            log=Path(model.run.folder) / "samples.txt",
+            log=Path(folder) / "log.txt",
         )
         new_questions = _ask(model, images)
     return {"samples": len(images), "questions": new_questions}

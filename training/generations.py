@@ -4,6 +4,7 @@ The worker that executes a request holds its lease; `sweep` queues a request aga
 lost.
 """
 
+import logging
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -19,8 +20,11 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from labeling import lease
 from labeling.models import LeaseLost
-from training import processes, sampler_client, server_paths
+from labeling.stored_folders import FolderMissing
+from labeling.stored_folders.errors import asking
+from training import delays, processes, sampler_client, server_paths, sources
 from training.generation_requests import GenerationError
 from training.models import SEED_LIMIT, Generation, Model, Sample
 from training.sampling import GeneratedImage
@@ -30,6 +34,7 @@ RENEWAL_INTERVAL = 0.4  # seconds between two renewals of the lease, at least
 ATTEMPTS = 3  # workers that may be lost over a request
 
 State = Generation.State
+logger = logging.getLogger(__name__)
 
 
 def execute(*, generation_id: UUID | str) -> Generation | None:
@@ -41,6 +46,8 @@ def execute(*, generation_id: UUID | str) -> Generation | None:
         progress=0.0,
         started_at=Now(),
         attempts=F("attempts") + 1,
+        delay_reason="",
+        error="",
     )
     if generation is None:
         return None
@@ -50,16 +57,27 @@ def execute(*, generation_id: UUID | str) -> Generation | None:
 
 
 def _execute(generation: Generation) -> None:
-    """Generate the samples and end the request, whatever comes. Raises LeaseLost."""
+    """Generate the samples and end the request, whatever comes. Raises LeaseLost.
+
+    What has to wait for the storage or for room stays queued.
+    """
     try:
-        with tempfile.TemporaryDirectory(prefix="tessera-generation-") as folder:
+        with (
+            delays.told(),
+            tempfile.TemporaryDirectory(prefix="tessera-generation-") as folder,
+        ):
             out = Path(folder)
+            with lease.kept(generation):
+                message = _message(generation, out)
             records = sampler_client.generate(
-                _message(generation, out),
-                on_progress=_renewing(generation),
-                time_limit=TIME_LIMIT,
+                message, on_progress=_renewing(generation), time_limit=TIME_LIMIT
             )
             _succeed(generation, [GeneratedImage.from_record(out, r) for r in records])
+    except delays.DelayedError as delay:
+        logger.warning("The drawing %s waits: %s", generation.pk, delay)
+        attempts = generation.attempts - 1
+        waiting = {"state": State.QUEUED, "progress": 0.0, "error": str(delay)}
+        delays.put_off(generation, delay, attempts=attempts, **waiting)
     except sampler_client.CancelledError:
         _end(generation, State.CANCELLED)
     except (GenerationError, OSError, processes.ChildError) as error:
@@ -67,17 +85,24 @@ def _execute(generation: Generation) -> None:
     except LeaseLost:
         raise
     except Exception:
-        message = "Something went wrong while drawing: see the worker's log."
+        sentence = "Something went wrong while drawing: see the worker's log."
         with suppress(LeaseLost):
-            _end(generation, State.FAILED, error=message)
+            _end(generation, State.FAILED, error=sentence)
         raise
 
 
 def _message(generation: Generation, out: Path) -> dict[str, Any]:
-    """Return the request as `training.engine.generation.server` reads it."""
-    model, count = Path(generation.model.folder), generation.count
-    if not (model / "config.json").is_file():
-        raise GenerationError(f"The model's folder {model} has gone: train another model.")
+    """Return the request as `training.engine.generation.server` reads it.
+
+    Raises GenerationError where the model's files are gone, and StorageAway.
+    """
+    count = generation.count
+    try:
+        model = sources.fetch(generation.model)
+    except FolderMissing as error:
+        raise GenerationError(
+            f"{error} Put them back and draw again, or train another model."
+        ) from error
     message: dict[str, Any] = {
         "model": str(model),
         "out": str(out),
@@ -93,7 +118,7 @@ def _message(generation: Generation, out: Path) -> dict[str, Any]:
         message["frames"] = count
     if generation.source_image:
         local = out / "source-image"
-        with generation.source_image.open("rb") as file:
+        with asking(), generation.source_image.open("rb") as file:
             local.write_bytes(file.read())
         message["image"] = str(local)
     return message
@@ -126,7 +151,7 @@ def _succeed(generation: Generation, images: Sequence[GeneratedImage]) -> None:
 
     The lease is released last: a failure before that can still be recorded under it.
     """
-    with transaction.atomic():
+    with asking(), transaction.atomic():
         _store_samples(generation, images)
         _end(generation, State.SUCCEEDED, progress=1.0)
 
@@ -177,5 +202,5 @@ def sweep() -> list[UUID]:
         finished_at=now,
     )
     lost.revoke(state=State.QUEUED)
-    queued = Generation.objects.filter(state=State.QUEUED).order_by("created_at")
+    queued = Generation.objects.filter(state=State.QUEUED).free().order_by("created_at")
     return list(queued.values_list("pk", flat=True))

@@ -8,12 +8,13 @@ at a project's pages sees all its models.
 import json
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
+from pathlib import PurePosixPath
 
 from django.db.models import Case, Q, QuerySet, When
 
 from labeling import access, snapshots, stored_folders
 from labeling.models import Annotator, Membership, Project
+from labeling.stored_folders import FolderMissing, StorageAway
 from training.engine.presets import SMOKE
 from training.models import Generation, Model, Sample
 
@@ -53,22 +54,23 @@ def kinds(recipe: str) -> list[str]:
 
 def draws_in_one_call(model: Model) -> bool:
     """Return whether the model draws with one call of a network, as fast as somebody types."""
-    return generates(model.recipe) and has_student(model.folder)
+    try:
+        return generates(model.recipe) and has_student(model.folder)
+    except (FolderMissing, StorageAway):
+        return False
 
 
 @lru_cache(maxsize=256)  # a finished model's config never changes
 def has_student(folder: str) -> bool:
-    """Return whether a model's folder holds a student, which draws in one call."""
-    try:
-        network = json.loads(Path(folder, "config.json").read_bytes())["network"]
-        return bool(network.get("one_call_steps", 0) > 0)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
+    """Return whether a model's folder holds a student, which draws in one call.
 
-
-def has_files(model: Model) -> bool:
-    """Return whether the model's folder is still there."""
-    return Path(model.folder, "config.json").is_file()
+    Raises FolderMissing and StorageAway.
+    """
+    with stored_folders.open(folder, "config.json") as file:
+        try:
+            return bool(json.load(file)["network"].get("one_call_steps", 0) > 0)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return False
 
 
 def all_models(recipes: Sequence[str] = DRAWING_RECIPES) -> QuerySet[Model]:
@@ -110,15 +112,15 @@ def _shown_to(user: access.User, annotator: Annotator | None) -> QuerySet[Projec
     return Project.objects.open().filter(Q(private=False) | Q(pk__in=invited))
 
 
-def nearest(sample: Sample) -> tuple[Path | None, ...]:
+def nearest(sample: Sample) -> tuple[str | None, ...]:
     """Return the training images that a sample is nearest to, nearest first.
 
-    None stands for one that was removed from the project since.
+    Each is named as in the folder of the model's snapshot; None stands for one that was removed
+    from the project since.
     """
     snapshot = sample.generation.model.run.snapshot
     if snapshot is None:
         return ()
-    names = [Path(str(each.get("file_name"))).name for each in sample.nearest]
+    names = [PurePosixPath(str(each.get("file_name"))).name for each in sample.nearest]
     removed = snapshots.removed_files(snapshot, names)
-    folder = Path(stored_folders.place(snapshot.folder), "train")
-    return tuple(None if name in removed else folder / name for name in names)
+    return tuple(None if name in removed else f"train/{name}" for name in names)

@@ -79,6 +79,14 @@ def of_model_folder(folder: Path, projects: QuerySet[Project]) -> OfSnapshots:
     return lineage
 
 
+def of_stored_folder(name: str, projects: QuerySet[Project]) -> OfSnapshots | None:
+    """Return the lineage of what has that folder in the storage: a snapshot, run or model."""
+    ran = Run.objects.filter(Q(folder=name) | Q(model__folder=name), project__in=projects)
+    found = Q(folder=name) | Q(pk__in=ran.values("snapshot"))
+    row = Snapshot.objects.filter(found, project__in=projects).first() if name else None
+    return of_snapshot(row) if row else None
+
+
 def snapshot_hash(folder: Path) -> str:
     """Return the hash of the snapshot that a model was trained on, of its folder or its run's.
 

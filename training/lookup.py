@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+from django.db.models import Q
+
 from labeling import snapshot_folder, snapshots, stored_folders
 from labeling.models import Project, Snapshot
 from labeling.numbers import parse_id
-from training import generation_requests, generators
+from labeling.stored_folders import FolderMissing, StorageAway
+from training import generation_requests, generators, sources
 from training.generation_requests import GenerationError, Kind
 from training.models import Model
 from training.runs import RunError
@@ -17,16 +20,14 @@ def find_snapshot(name: str, project: str | None) -> Snapshot:
         raise RunError(f"There is no project {project!r}.")
     if name == "latest":
         return _latest_snapshot(project)
-    named = Snapshot.objects.filter(folder=name, state=Snapshot.State.READY).first()
-    if named is not None:
-        return named
     number = parse_id(name)
-    if not number:
-        return _snapshot_in(Path(name).resolve())
-    snapshot = Snapshot.objects.filter(pk=number).first()
-    if snapshot is None:
-        raise RunError(f"There is no snapshot {number}.")
-    return snapshot
+    if number:
+        snapshot = Snapshot.objects.filter(pk=number).first()
+        if snapshot is None:
+            raise RunError(f"There is no snapshot {number}.")
+        return snapshot
+    stored = Snapshot.objects.filter(folder=name, state=Snapshot.State.READY).first()
+    return stored or _snapshot_in(Path(name).resolve())
 
 
 def find_clip(name: str, project: Project) -> Model:
@@ -39,35 +40,42 @@ def find_clip(name: str, project: Project) -> Model:
     return clip
 
 
-def find_generator_folder(name: str, project: str | None, recipe: str | None = None) -> str:
+def find_generator_folder(name: str, project: str | None, recipe: str | None = None) -> Path:
     """Return the folder of a model that generates images by its number, its folder, or `current`.
 
     A folder needs no row. Raises GenerationError.
     """
     if name == "current":
-        return _current_generator(project, recipe).folder
+        return _fetched(_current_generator(project, recipe))
     found = _find_model(name)
-    if isinstance(found, Model):
-        generation_requests.check_model(found, Kind.SAMPLES)
-        return found.folder
-    return found
+    if isinstance(found, Path):
+        return found
+    generation_requests.check_model(found, Kind.SAMPLES)
+    return _fetched(found)
 
 
-def find_model_folder(name: str) -> str:
+def find_model_folder(name: str) -> Path:
     """Return the folder of any model by its number or its folder. Raises GenerationError."""
     found = _find_model(name)
-    return found.folder if isinstance(found, Model) else found
+    return found if isinstance(found, Path) else _fetched(found)
 
 
-def _find_model(name: str) -> Model | str:
-    """Return a model by its number, or a model folder, which needs no row."""
+def _find_model(name: str) -> Model | Path:
+    """Return a model by its number or its name in the storage, or a folder, which needs no row."""
     path = Path(name)
     if (path / "config.json").is_file():
-        return str(path.resolve())
-    model = Model.objects.filter(pk=parse_id(name)).first()
+        return path.resolve()
+    model = Model.objects.filter(Q(pk=parse_id(name)) | Q(folder=name)).first()
     if model is None:
         raise GenerationError(f"There is no model {name!r}, neither as a number nor as a folder.")
     return model
+
+
+def _fetched(model: Model) -> Path:
+    try:
+        return sources.fetch(model)
+    except (FolderMissing, StorageAway) as error:
+        raise GenerationError(str(error)) from error
 
 
 def _latest_snapshot(project: str | None) -> Snapshot:
@@ -92,12 +100,15 @@ def _snapshot_in(folder: Path) -> Snapshot:
             "make that project, or train without a database by `python -m training fit`."
         )
     sha256 = str(manifest.get("sha256", ""))[:64]
-    known = Snapshot.objects.filter(sha256=sha256, state=Snapshot.State.READY).first()
-    if known:
-        return known
+    known = Snapshot.objects.filter(project=project, sha256=sha256, state=Snapshot.State.READY)
+    if same := known.first():
+        return same
     manifest = snapshot_folder.verify(folder)
     name = f"{snapshots.FOLDER}/{project.slug}-{sha256}"
-    stored_folders.put(folder, name, digests=manifest["files"])
+    try:
+        stored_folders.put(folder, name, digests=manifest["files"])
+    except StorageAway as error:
+        raise RunError(str(error)) from error
     return Snapshot.objects.create(
         project=project,
         folder=name,

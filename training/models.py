@@ -6,13 +6,31 @@ from datetime import timedelta
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils.functional import cached_property
 
+from labeling import stored_folders
 from labeling.models import Leased, Project, Question, Snapshot
+from labeling.stored_folders import StorageAway
+from training.engine.version import RUN_FORMAT
 
 SEED_LIMIT = 2**31  # seeds are below it
 
 
-class Run(Leased):
+class Delayed(Leased):
+    """A row whose work may have to wait, such as for a storage that is away: `training.delays`.
+
+    Nobody can lease it before it is tried again.
+    """
+
+    delay_reason = models.TextField(
+        blank=True, editable=False, help_text="What it waits for, in a sentence."
+    )
+
+    class Meta:
+        abstract = True
+
+
+class Run(Delayed):
     """A training job: a folder that a child process fills, and its state here.
 
     The worker that holds the lease copies the folder's progress into the row. A sweep queues a
@@ -74,7 +92,20 @@ class Run(Leased):
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    folder = models.CharField(max_length=400, blank=True)
+    folder = models.CharField(
+        max_length=200, blank=True, help_text="Its name in the storage; empty until it starts."
+    )
+    code = models.CharField(
+        max_length=60,
+        blank=True,
+        editable=False,
+        help_text="The version of the program that began it, or went on with it last.",
+    )
+    format = models.PositiveSmallIntegerField(
+        default=RUN_FORMAT,
+        editable=False,
+        help_text="Of its config and checkpoints: a worker takes no run that it cannot read.",
+    )
     attempts = models.PositiveSmallIntegerField(
         default=0, help_text="How often its process was started."
     )
@@ -99,17 +130,18 @@ class Run(Leased):
         return f"{self.recipe} no. {self.pk}"
 
 
-class Model(models.Model):
+class Model(Delayed):
     """What a run produced: a candidate, until it is promoted to the current model of its recipe.
 
     `verdict` is what `python -m training compare` wrote, with `baseline` (the id of the model that
     it was compared with, or null) and `answers` (how many answers about samples it counted).
+    Whoever compares it, or gives its feedback to the loop, holds the lease.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="models")
     run = models.OneToOneField(Run, models.CASCADE, related_name="model")
     recipe = models.CharField(max_length=40)
-    folder = models.CharField(max_length=400)
+    folder = models.CharField(max_length=200, help_text="Its name in the storage.")
     current = models.BooleanField(default=False)
     accepted = models.BooleanField(
         default=False,
@@ -144,6 +176,14 @@ class Model(models.Model):
 
     def __str__(self) -> str:
         return f"{self.recipe} model no. {self.pk}"
+
+    @cached_property
+    def lacks_files(self) -> bool:
+        """Whether the storage has no folder of the model; False where it cannot be asked."""
+        try:
+            return not stored_folders.exists(self.folder)
+        except StorageAway:
+            return False
 
 
 class Promotion(models.Model):
@@ -192,7 +232,7 @@ class Promotion(models.Model):
         return f"The {self.model} became current"
 
 
-class Generation(Leased):
+class Generation(Delayed):
     """A request for samples of a model, and its state; the worker that executes it holds the lease.
 
     Requests come from people in the studio and over the API, and from `training.feedback`.

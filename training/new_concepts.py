@@ -15,7 +15,7 @@ from labeling import features, json_lines
 from labeling.features import Features
 from labeling.inference import intake
 from labeling.models import Concept, Project
-from training import predictions, processes
+from training import predictions, processes, sources
 from training.models import Model
 
 TIME_LIMIT = 3600.0  # seconds
@@ -70,11 +70,10 @@ def _predict(clip: Model, concepts: list[Concept], seen: Features) -> int:
         folder = Path(name)
         phrases = {concept.pk: concept.phrase for concept in concepts}
         json_lines.write(folder / "subjects.jsonl", predictions.concept_lines(phrases))
-        arguments = ["predict-concepts", clip.folder, str(folder / "subjects.jsonl")]
+        arguments = ["predict-concepts", str(sources.fetch(clip)), str(folder / "subjects.jsonl")]
         arguments += ["--features", str(seen.path), "--texts", str(folder / "texts.safetensors")]
         arguments += ["--log-odds", str(folder / "log_odds.npy")]
-        log = Path(clip.run.folder) / "predictions.txt"
-        processes.call(arguments, log=log, time_limit=TIME_LIMIT)
+        processes.call(arguments, log=folder / "log.txt", time_limit=TIME_LIMIT)
         texts = load_file(folder / "texts.safetensors")["texts"]
         log_odds = np.load(folder / "log_odds.npy", mmap_mode="r")
         rows = zip(concepts, log_odds, texts, strict=True)

@@ -12,11 +12,12 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Q
 
-from labeling import json_lines, local_files, snapshot_folder, snapshot_rows, stored_folders
+from labeling import json_lines, local_files, snapshot_folder, snapshot_rows, snapshots
 from labeling.batches import batched
 from labeling.inference import intake, model_prior
 from labeling.models import Project, Question, Snapshot, Tile
-from training import processes
+from labeling.snapshot_folder import SnapshotError
+from training import processes, sources
 from training.models import Model
 
 TIME_LIMIT = 3600.0  # seconds
@@ -71,14 +72,13 @@ def concept_lines(phrases: dict[int, str]) -> Iterator[dict[str, Any]]:
 
 def _predict(model: Model, folder: Path, *, time_limit: float) -> None:
     """Have a child process read the questions and subjects, and write what it predicts."""
-    arguments = ["predict", model.folder]
+    arguments = ["predict", str(sources.fetch(model))]
     arguments += [str(folder / "questions.jsonl"), str(folder / "predictions.jsonl")]
     arguments += ["--cache", str(Path(settings.CACHE_ROOT) / "training")]
     arguments += ["--subjects", str(folder / "subjects.jsonl")]
     arguments += ["--features", str(folder / "features.safetensors")]
     arguments += ["--log-odds", str(folder / "log_odds.npy")]
-    log = Path(model.run.folder) / "predictions.txt"
-    processes.call(arguments, log=log, time_limit=time_limit)
+    processes.call(arguments, log=folder / "log.txt", time_limit=time_limit)
 
 
 def _open_captions(project: Project) -> Iterator[dict[str, Any]]:
@@ -138,8 +138,11 @@ class LocalFiles:
 
 def _training_files(snapshot: Snapshot | None) -> set[str] | None:
     """Return the names of the snapshot's training images; None where its folder has gone."""
-    folder = Path(stored_folders.place(snapshot.folder)) if snapshot else None
-    if folder is None or not (folder / "manifest.json").is_file():
+    if snapshot is None:
+        return None
+    try:
+        folder = snapshots.local_folder(snapshot, only=[f"train/{snapshot_folder.METADATA}"])
+    except SnapshotError:
         return None
     return {row["file_name"] for row in snapshot_folder.read_rows(folder, "train")}
 

@@ -11,6 +11,9 @@ from pathlib import Path
 from django.conf import settings
 
 from labeling import processes
+from training import devices
+from training.devices import Device
+from training.engine.loop.stop import TEMPORARY
 
 MODULE = "training"
 STOP_TIMEOUT = 20.0  # seconds to write a checkpoint before the child is killed
@@ -23,20 +26,29 @@ class ChildError(RuntimeError):
     """The child process failed; the message is the last line of its log."""
 
 
+class TemporaryError(ChildError):
+    """The child process met a full disk, or another at the same work: later it may go well."""
+
+
 def start(
-    arguments: list[str], *, log: Path, pipes: bool = False, nice: int = NICE
+    arguments: list[str],
+    *,
+    log: Path,
+    pipes: bool = False,
+    nice: int = NICE,
+    device: Device | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start `python -m training ARGUMENTS`; it dies with this process, whatever happens.
 
     Its output and errors go to the log. With `pipes`, only its errors do, and its standard input
-    and output are pipes.
+    and output are pipes. It keeps to the device, by default to the one that is held here.
     """
     command = processes.bound([sys.executable, "-m", MODULE, *arguments])
     with log.open("ab") as file:
         process = subprocess.Popen(
             command,
             cwd=settings.BASE_DIR,
-            env=_environment(),
+            env=_environment(device),
             stdin=subprocess.PIPE if pipes else subprocess.DEVNULL,
             stdout=subprocess.PIPE if pipes else file,
             stderr=file,
@@ -77,7 +89,7 @@ def stop(process: subprocess.Popen[bytes]) -> int:
 def call(arguments: list[str], *, log: Path, time_limit: float) -> None:
     """Run a child process to its end.
 
-    Raises ChildError where it fails, or takes longer than `time_limit` seconds.
+    Raises ChildError where it fails, or takes longer than `time_limit` seconds, and TemporaryError.
     """
     process = start(arguments, log=log)
     try:
@@ -88,6 +100,8 @@ def call(arguments: list[str], *, log: Path, time_limit: float) -> None:
     finally:
         process.kill()
         process.wait()
+    if status == TEMPORARY:
+        raise TemporaryError(reason(log, status))
     if status:
         raise ChildError(reason(log, status))
 
@@ -115,8 +129,9 @@ def tail(log: Path, *, lines: int = LOG_LINES) -> str:
     return "\n".join([line.replace("\0", "") for line in visible if line][-lines:])
 
 
-def _environment() -> dict[str, str]:
+def _environment(device: Device | None) -> dict[str, str]:
     threads = settings.TRAINING_THREADS
     limits = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)} if threads else {}
     owner = {"C2PA_CERTIFICATE": settings.C2PA_CERTIFICATE, "C2PA_KEY": settings.C2PA_KEY}
-    return {**os.environ, **limits, **owner, "PYTHONUNBUFFERED": "1"}
+    visible = device.environment if device else devices.environment()
+    return {**os.environ, **limits, **owner, **visible, "PYTHONUNBUFFERED": "1"}

@@ -18,9 +18,18 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from labeling import audit, webhooks
+from labeling import audit, stored_folders, webhooks
 from labeling.models import Event, HookEvent
-from training import comparison, generators, processes, server_paths, zero_shot
+from labeling.stored_folders import StorageAway
+from training import (
+    comparison,
+    delays,
+    generators,
+    processes,
+    server_paths,
+    sources,
+    zero_shot,
+)
 from training.engine.metric_names import PEOPLE
 from training.models import Model, Promotion
 
@@ -37,7 +46,8 @@ class PromotionError(ValueError):
 
 def due() -> Iterator[Model]:
     """Yield the models to review; a failure to look at one is logged."""
-    for model in chain(Model.objects.filter(reviewed_at=None), _reviewed_candidates()):
+    unreviewed = Model.objects.filter(reviewed_at=None).free()
+    for model in chain(unreviewed, _reviewed_candidates()):
         try:
             model_is_due = is_due(model)
         except Exception:
@@ -58,12 +68,19 @@ def is_due(model: Model) -> bool:
 
 
 def review(model: Model) -> None:
-    """Compare a model with its baseline, store the verdict, and act on it."""
+    """Compare a model with its baseline, store the verdict, and act on it.
+
+    Raises DelayedError where a file cannot be had now: that says nothing of the model, which stays
+    due.
+    """
     baseline = baseline_of(model)
     answers = comparison.answers_count(model, baseline)
     try:
-        verdict = comparison.compare(model, baseline)
-    except (processes.ChildError, comparison.ComparisonError, OSError) as error:
+        with delays.told():
+            verdict = comparison.compare(model, baseline)
+    except OSError as error:
+        raise delays.DelayedError(f"A worker cannot compare it: {error}", delays.MISSING) from error
+    except (processes.ChildError, comparison.ComparisonError) as error:
         logger.warning("%s could not be judged: %s", model, error)
         verdict = {
             "promoted": False,
@@ -104,7 +121,7 @@ def promote(
         raise PromotionError(f"The {model} is the current one already.")
     if seen is not None and seen != (current.pk if current else 0):
         raise PromotionError(TOO_LATE)
-    if by is None and current != baseline and (current is None or generators.has_files(current)):
+    if by is None and current != baseline:
         raise PromotionError(TOO_LATE)
     unfit = rolls_back or model.promotions.exists()
     return _change(replaced=current, model=model, by=by, reason=reason, unfit=unfit)
@@ -159,15 +176,13 @@ def baseline_of(model: Model) -> Model | None:
     """Return the current model of the recipe; for that one itself, the model that it replaced."""
     if model.current:
         last = model.promotions.select_related("replaced").first()
-        baseline = last.replaced if last else None
-    else:
-        baseline = current_of(model.project_id, model.recipe)
-    return baseline if baseline and generators.has_files(baseline) else None
+        return last.replaced if last else None
+    return current_of(model.project_id, model.recipe)
 
 
 def _reviewed_candidates() -> set[Model]:
     """Return the current and the newest model of each recipe, where they have been reviewed."""
-    reviewed = Model.objects.exclude(reviewed_at=None).select_related("project")
+    reviewed = Model.objects.exclude(reviewed_at=None).free().select_related("project")
     newest = reviewed.order_by("project_id", "recipe", "-pk").distinct("project_id", "recipe")
     return {*reviewed.filter(current=True), *newest}
 
@@ -291,8 +306,12 @@ def _checked_reason(reason: str) -> str:
 
 
 def _check_files(model: Model) -> None:
-    if not generators.has_files(model):
-        raise PromotionError(f"The folder of {model} has gone: choose another model.")
+    try:
+        is_there = stored_folders.exists(model.folder)
+    except StorageAway:
+        raise PromotionError("The storage cannot be reached: try again in a minute.") from None
+    if not is_there:
+        raise PromotionError(f"{sources.missing(model)} Put them back, or choose another model.")
 
 
 def _promoted_automatically(model: Model) -> bool:

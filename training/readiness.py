@@ -119,7 +119,7 @@ def few_preferences(project: Project) -> str:
 def check_start(project: Project, recipe: str, *, anyway: bool) -> None:
     """Raise RunError where there is no model to go on from, or, unless ``anyway``, few pairs."""
     current = promotion.current_of(project.pk, recipe)
-    if current is None or not generators.has_files(current):
+    if current is None:
         raise RunError(
             f"There is no current {recipe} model to go on from: train one by another preset first."
         )

@@ -1,19 +1,24 @@
 """A run in words: its state, its progress, when it starts and how long it takes."""
 
+import json
 from functools import lru_cache
-from pathlib import Path
 
+from django.conf import settings
 from django.utils import timezone
 
-from labeling import snapshot_folder
+from labeling import snapshot_folder, stored_folders
+from labeling.models import Snapshot
+from labeling.stored_folders import FolderMissing, StorageAway
 from training import estimates, runs
-from training.engine import progress
 from training.engine.learnt import learnt_from_drawings
+from training.engine.presets import wants_gpu
+from training.engine.version import READABLE
 from training.models import Model, Run
 
 CERTAIN = 0.05  # distance to 0 or 1 up to which a probability is certain
 STAGES = {
     "": "starting",
+    "fetch": "fetching what it learns from",
     "freeze": "freezing a snapshot",
     "prepare": "preparing pictures and texts",
     "autoencoder": "learning how to draw details (the autoencoder)",
@@ -21,6 +26,7 @@ STAGES = {
     "one call": "learning how to draw in one step",
     "evaluate": "measuring what it has learnt",
     "done": "finishing up",
+    "store": "storing what it has learnt",
 }
 
 
@@ -90,12 +96,24 @@ def seconds(value: float) -> str:
     return f"{value / 60:.0f} min" if value < 5400 else f"{value / 3600:.1f} h"
 
 
-@lru_cache(maxsize=64)
-def certainty(folder: str) -> str:
-    """Return which share of a snapshot's concept probabilities is certain, as a sentence."""
+def certainty(snapshot: Snapshot) -> str:
+    """Return which share of a snapshot's concept probabilities is certain, as a sentence.
+
+    Empty where its folder cannot be had.
+    """
+    try:
+        return _certainty(snapshot.folder)
+    except (FolderMissing, StorageAway):
+        return ""
+
+
+@lru_cache(maxsize=64)  # a snapshot's folder never changes
+def _certainty(folder: str) -> str:
+    metadata = {f"{split}/{snapshot_folder.METADATA}" for split in snapshot_folder.SPLITS}
+    local = stored_folders.fetch(folder, only=metadata & stored_folders.index(folder).keys())
     certain = count = 0
     for split in snapshot_folder.SPLITS:
-        for row in snapshot_folder.read_rows(Path(folder), split):
+        for row in snapshot_folder.read_rows(local, split):
             count += len(row["concepts"])
             certain += sum(_is_certain(concept["probability"]) for concept in row["concepts"])
     if not count:
@@ -114,7 +132,13 @@ def options(run: Run) -> str:
 
 def verdicts_on_drawings(run: Run) -> str:
     """Return how many of people's verdicts on drawings its model learnt from; empty for none."""
-    about = progress.read_json(Path(run.folder) / "model" / "config.json") if run.folder else None
+    if not hasattr(run, "model"):
+        return ""
+    try:
+        with stored_folders.open(run.model.folder, "config.json") as file:
+            about = json.load(file)
+    except (FolderMissing, StorageAway, ValueError):
+        return ""
     return learnt_from_drawings(about) if isinstance(about, dict) else ""
 
 
@@ -125,8 +149,14 @@ def compared(run: Run) -> Model | None:
 
 
 def starts(run: Run) -> str:
-    """Return how many runs are before a queued one, and when it starts."""
+    """Return how many runs are before a queued one, and when it starts; or what it waits for."""
+    if run.delay_reason:
+        return f"it waits. {run.delay_reason.rstrip('.')}"
+    if run.format not in READABLE:
+        return f"it waits for a worker with version {run.code or 'of the program that began it'}"
     before, wait = estimates.ahead(run)
+    if wait is None and settings.GPU_RUNS_WAIT and wants_gpu(run.recipe, run.preset):
+        return "a worker with a GPU takes it up"
     if wait is None:
         return "a worker takes it up within seconds"
     return f"{before} before it, starts in {wait.words}"

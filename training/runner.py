@@ -1,26 +1,31 @@
 """Execute one leased run: from its snapshot, by a child process, to its model."""
 
-import errno
 import json
 import logging
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from labeling import lease, snapshots, stored_folders
+from labeling import lease, snapshots
 from labeling.models import LeaseLost, Snapshot
-from training import generators, processes, promotion, runs
+from labeling.stored_folders import StorageAway
+from training import delays, processes, promotion, run_folders, runs
 from training.engine import progress
+from training.engine.loop.stop import TEMPORARY
 from training.engine.presets import goes_on
+from training.engine.version import code_version
 from training.models import Model, Run
+from training.run_folders import Copies
 
 ATTEMPTS = 3  # starts of the child process before its crashes fail the run
 REFUSED = 1  # exit status of a child that says why it cannot go on: another start would not help
 POLL_INTERVAL = 1.0  # seconds between two looks at the child
+STORE_INTERVAL = 5.0  # seconds between two tries to store what is finished
+DATABASE_PATIENCE = 300.0  # seconds without a database, after which the child is stopped
 
 OnProgress = Callable[[Run], None]
 
@@ -43,47 +48,79 @@ def execute(run: Run, *, on_progress: OnProgress = lambda run: None) -> Model | 
     """Train until the run has ended; return its model, if there is one.
 
     1. Find the snapshot to train on, or freeze one.
-    2. Write the run folder's config.json. Checkpoints of an earlier attempt stay beside it.
+    2. Fetch what it learns from, and what an earlier attempt has brought, from the storage; write
+       the run folder's config.json.
     3. Start `python -m training fit FOLDER` as a child process.
-    4. Copy its progress into the row, which renews the lease, until it ends.
+    4. Copy its progress into the row, which renews the lease, until it ends; meanwhile a thread
+       copies its checkpoints and pictures into the storage.
     5. Start it again where it crashed: it resumes from its last checkpoint.
-    6. Store the model as a candidate for promotion.
+    6. Put its folder into the storage, and its model among the candidates for promotion.
 
     Whatever ends this early also stops the child, which writes a checkpoint: a step that fails and
-    a cancelled run are recorded (`_recording_the_end`), a run that holds up a person's goes back
-    into the queue, a lost lease is somebody else's run by now.
-    Raises DatabaseLostError, after which the sweep queues the run again.
+    a cancelled run are recorded (`_recording_the_end`); a run that holds up a person's, or waits
+    for the storage or for room, goes back into the queue; a lost lease is somebody else's run by
+    now. Raises DatabaseLostError, after which the sweep queues the run again.
     """
     try:
         with _recording_the_end(run):
             snapshot = run.snapshot or _freeze(run)
             folder = _prepare(run, snapshot)
-            for _ in range(ATTEMPTS):
-                run.renew(attempts=run.attempts + 1)
-                with processes.running(processes.fitting(folder), log=folder / "log.txt") as child:
-                    status = _follow(run, child, folder, on_progress)
-                if status == 0:
-                    return _succeed(run, folder)
-                reason = processes.reason(folder / "log.txt", status)
-                if status == REFUSED:
-                    raise runs.RunError(_with_log(reason, folder))
-                logger.warning("Run %s, attempt %s: %s", run.pk, run.attempts, reason)
-            raise runs.RunError(_with_log(f"It crashed {ATTEMPTS} times. {reason}", folder))
+            config = runs.config(run, snapshot=snapshot)
+            with run_folders.copied(run, folder, config) as copies:
+                _train(run, folder, copies, on_progress)
+                return _succeed(run, folder, copies)
     except LeaseLost:
         logger.warning("Run %s was lost to another worker.", run.pk)
     return None
 
 
+def _train(run: Run, folder: Path, copies: Copies, on_progress: OnProgress) -> None:
+    """Have the child process train to its end. Raises RunError where it cannot."""
+    log = folder / "log.txt"
+    try:
+        for _ in range(ATTEMPTS):
+            run.renew(attempts=run.attempts + 1)
+            with processes.running(processes.fitting(folder), log=log) as child:
+                status = _follow(run, child, folder, on_progress)
+            if status == 0:
+                return
+            reason = processes.reason(log, status)
+            if status == TEMPORARY:
+                raise processes.TemporaryError(reason)
+            if status == REFUSED:
+                raise runs.RunError(_with_log(reason, folder))
+            logger.warning("Run %s, attempt %s: %s", run.pk, run.attempts, reason)
+        raise runs.RunError(_with_log(f"It crashed {ATTEMPTS} times. {reason}", folder))
+    except (LeaseLost, InterfaceError, OperationalError):
+        raise
+    except BaseException:
+        _copy_the_last(run, copies)
+        raise
+
+
+def _copy_the_last(run: Run, copies: Copies) -> None:
+    """Copy the checkpoint that a stopped child has written, if the storage takes it now."""
+    try:
+        with lease.kept(run):
+            copies.copy()
+    except (StorageAway, OSError) as error:
+        logger.warning("The last checkpoint of run %s stays on this machine: %s", run.pk, error)
+
+
 @contextmanager
 def _recording_the_end(run: Run) -> Iterator[None]:
-    """End the run as cancelled or failed, or queue it again where this process has to stop.
+    """End the run as cancelled or failed, or queue it again where it has to wait, or to stop.
 
     Raises LeaseLost, DatabaseLostError, and again whatever is a fault of this program.
     """
     try:
-        yield
+        with delays.told():
+            yield
     except LeaseLost:
         raise
+    except delays.DelayedError as error:
+        logger.warning("Run %s waits: %s", run.pk, error)
+        runs.delay(run=run, error=error)
     except _CancelledError:
         runs.finish(run=run, state=Run.State.CANCELLED)
     except _YieldedError:
@@ -119,33 +156,32 @@ def _freeze(run: Run) -> Snapshot:
             include_generated=run.include_generated,
             requested_by=run.requested_by,
         )
+    if snapshot.state == Snapshot.State.FREEZING:
+        raise delays.DelayedError(f"Its snapshot waits: {snapshot.error}", delays.AWAY)
     if snapshot.state != Snapshot.State.READY:
         raise runs.RunError(f"No snapshot could be frozen: {snapshot.error}")
     return snapshot
 
 
 def _prepare(run: Run, snapshot: Snapshot) -> Path:
-    """Write config.json into the run's folder and return the folder."""
-    if not Path(stored_folders.place(snapshot.folder), "manifest.json").is_file():
-        raise runs.RunError(
-            f"The folder of snapshot {snapshot.pk} ({snapshot.folder}) has gone: "
-            "freeze another snapshot and train on that."
-        )
-    folder = Path(settings.RUN_ROOT) / str(run.pk)
-    folder.mkdir(parents=True, exist_ok=True)
+    """Fetch what the run needs, write config.json into its folder, and return the folder."""
     if goes_on(run.recipe, run.preset) and run.start is None:
         run.renew(start=_current(run))
+    run.renew(stage="fetch")
+    with lease.kept(run):
+        config = runs.local_config(run, snapshot=snapshot)
+        folder = run_folders.prepare(run)
     draft = folder / ".config.json"
-    draft.write_text(json.dumps(runs.config(run, snapshot=snapshot), indent=1))
-    draft.rename(folder / "config.json")
-    run.renew(snapshot=snapshot, folder=str(folder))
+    draft.write_text(json.dumps(config, indent=1))
+    draft.rename(folder / run_folders.CONFIG)
+    run.renew(snapshot=snapshot, folder=run_folders.name_of(run), code=code_version(), stage="")
     return folder
 
 
 def _current(run: Run) -> Model:
     """Return the model that a run goes on from: the one that is current as it starts."""
     current = promotion.current_of(run.project_id, run.recipe)
-    if current is None or not generators.has_files(current):
+    if current is None:
         raise runs.RunError(
             f"There is no current {run.recipe} model to go on from: train one by another preset."
         )
@@ -153,25 +189,58 @@ def _current(run: Run) -> Model:
 
 
 def _follow(run: Run, child: subprocess.Popen[bytes], folder: Path, on_progress: OnProgress) -> int:
-    """Renew the lease with the child's progress until it ends; return its exit status."""
+    """Renew the lease with the child's progress until it ends; return its exit status.
+
+    It goes on through a while without the database, as long as nobody else has taken the run.
+    """
+    answered = time.monotonic()
     while True:
         status: int | None = None
         with suppress(subprocess.TimeoutExpired):
             status = child.wait(POLL_INTERVAL)
-        run.renew(**progress.latest(folder))
-        on_progress(run)
-        if status is not None:
-            return status
-        if Run.objects.filter(pk=run.pk, cancel_requested=True).exists():
-            raise _CancelledError
-        if runs.holds_up_a_person(run):
-            raise _YieldedError
+        try:
+            run.renew(**progress.latest(folder))
+            on_progress(run)
+            if status is not None:
+                return status
+            _check_wanted(run)
+        except (InterfaceError, OperationalError):
+            if time.monotonic() - answered > DATABASE_PATIENCE or connection.in_atomic_block:
+                raise
+            connection.close()  # the next one is a new one
+        else:
+            answered = time.monotonic()
 
 
-def _succeed(run: Run, folder: Path) -> Model:
-    if not (folder / "model" / "config.json").is_file():
+def _check_wanted(run: Run) -> None:
+    """Raise where the run has to stop: a person cancelled it, or waits for this machine."""
+    if Run.objects.filter(pk=run.pk, cancel_requested=True).exists():
+        raise _CancelledError
+    if runs.holds_up_a_person(run):
+        raise _YieldedError
+
+
+def _succeed(run: Run, folder: Path, copies: Copies) -> Model:
+    if not (folder / run_folders.MODEL / run_folders.CONFIG).is_file():
         raise runs.RunError("Its process ended without an error and without a model: resume it.")
-    return runs.succeed(run=run, folder=str(folder / "model"), metrics=progress.metrics(folder))
+    metrics = progress.metrics(folder)
+    copies.end()
+    _store(run, copies)
+    return runs.succeed(run=run, metrics=metrics)
+
+
+def _store(run: Run, copies: Copies) -> None:
+    """Put the finished run into the storage; while that is away, wait here, where its files are."""
+    run.renew(stage="store")
+    while True:
+        try:
+            with lease.kept(run):
+                copies.finish()
+            return
+        except StorageAway as error:
+            logger.warning("Run %s is finished, and cannot be stored yet: %s", run.pk, error)
+        time.sleep(STORE_INTERVAL)
+        _check_wanted(run)
 
 
 def _with_log(sentence: str, folder: Path) -> str:
@@ -180,6 +249,4 @@ def _with_log(sentence: str, folder: Path) -> str:
 
 
 def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "The disk is full: free some space and resume the run."
     return str(error) or type(error).__name__

@@ -3,28 +3,41 @@
 Every change of state is a conditional update whose row count says who won.
 """
 
-import shutil
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
-from django.db.models import Case, QuerySet, When
+from django.db.models import Case, Q, When
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from labeling import audit, stored_folders, webhooks
+from labeling import audit, folder_deletions, webhooks
 from labeling.models import Event, HookEvent, Project, Snapshot
 from labeling.models.lease import LeasedQuerySet
-from training import generators, prompts, server_paths
+from labeling.stored_folders import FolderMissing
+from training import delays, devices, generators, prompts, run_folders, server_paths, sources
+from training.engine.presets import PRESETS, wants_gpu
+from training.engine.version import READABLE
 from training.models import Model, Run
 
 YIELD_AFTER = timedelta(seconds=20)  # in which another worker may take a person's run
 ATTEMPTS_MAX = 10  # starts of a run's process before a lost worker is no longer replaced
 
+WANTS_GPU = reduce(
+    or_,
+    (
+        Q(recipe=recipe, preset=preset)
+        for recipe, presets in PRESETS.items()
+        for preset in presets
+        if wants_gpu(recipe, preset)
+    ),
+)
 State = Run.State
 ENDED = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
 
@@ -34,10 +47,11 @@ class RunError(ValueError):
 
 
 def acquire(*, run_id: int) -> Run | None:
-    """Lease a queued run; return None if another worker was first."""
-    queued = Run.objects.filter(state=State.QUEUED)
+    """Lease a queued run; return None if another worker was first, or it is none for this one."""
     started_at = Coalesce("started_at", Now())
-    return queued.acquire(run_id, state=State.RUNNING, started_at=started_at, error="")
+    return takeable().acquire(
+        run_id, state=State.RUNNING, started_at=started_at, error="", delay_reason=""
+    )
 
 
 def release(*, run: Run) -> None:
@@ -45,7 +59,12 @@ def release(*, run: Run) -> None:
     run.release(state=State.QUEUED)
 
 
-def succeed(*, run: Run, folder: str, metrics: Mapping[str, Any]) -> Model:
+def delay(*, run: Run, error: delays.DelayedError) -> None:
+    """Put a leased run back in the queue, until what it waits for is there. Raises LeaseLost."""
+    delays.put_off(run, error, state=State.QUEUED, seconds_left=None)
+
+
+def succeed(*, run: Run, metrics: Mapping[str, Any]) -> Model:
     """Store a leased run's model, a candidate for promotion, and end the run, or neither.
 
     The lease is released last: a failure before that can still be recorded under it. Raises
@@ -59,7 +78,7 @@ def succeed(*, run: Run, folder: str, metrics: Mapping[str, Any]) -> Model:
             project=run.project,
             run=run,
             recipe=run.recipe,
-            folder=folder,
+            folder=run_folders.model_name_of(run),
             suggestions=suggestions,
         )
         finish(run=run, state=State.SUCCEEDED, metrics=metrics, stage="done")
@@ -91,7 +110,13 @@ def resume(*, run: Run, by: AbstractBaseUser | None = None) -> None:
     ended = Run.objects.filter(pk=run.pk, state__in=[State.FAILED, State.CANCELLED])
     with transaction.atomic():
         if not ended.update(
-            state=State.QUEUED, cancel_requested=False, error="", attempts=0, finished_at=None
+            state=State.QUEUED,
+            cancel_requested=False,
+            error="",
+            attempts=0,
+            finished_at=None,
+            lease_until=None,
+            delay_reason="",
         ):
             raise RunError(f"Run {run.pk} has neither failed nor been cancelled.")
         _record(run, "Resumed", by)
@@ -122,7 +147,7 @@ def delete(*, run: Run, by: AbstractBaseUser) -> None:
         raise RunError(f"A run that is under way goes on from the model of run {run.pk}: it stays.")
     if Run.objects.filter(clip__run=run).exists():
         raise RunError(f"Other runs read their texts by the model of run {run.pk}: it stays.")
-    project, name, folder = run.project, str(run), Path(run.folder)
+    project, name, folder = run.project, str(run), run.folder
     with transaction.atomic():
         run.delete()
         audit.record(
@@ -131,8 +156,14 @@ def delete(*, run: Run, by: AbstractBaseUser) -> None:
             message=f"Deleted the run {name}, with its model and its folder.",
             by=by,
         )
-    if str(folder) and Path(settings.RUN_ROOT) in folder.parents:
-        shutil.rmtree(folder, ignore_errors=True)
+        folder_deletions.schedule([folder])
+
+
+def _folders_of(project: Project) -> list[str]:
+    return list(Run.objects.filter(project=project).values_list("folder", flat=True))
+
+
+folder_deletions.register(_folders_of)
 
 
 def sweep() -> list[int]:
@@ -154,18 +185,42 @@ def _end_lost(lost: LeasedQuerySet[Run], state: Run.State, error: str = "") -> N
                 _record_end(run, state, error)
 
 
-def queue() -> QuerySet[Run]:
+def queue() -> LeasedQuerySet[Run]:
     """Return the queued runs in the order in which they start.
 
     What a person asked for goes before what the schedule did; each in the order of asking.
     """
+    return in_order(Run.objects.filter(state=State.QUEUED))
+
+
+def in_order(rows: LeasedQuerySet[Run]) -> LeasedQuerySet[Run]:
+    """Return runs in the order in which they start."""
     by_person = Case(When(trigger=Run.Trigger.SCHEDULE, then=1), default=0)
-    return Run.objects.filter(state=State.QUEUED).order_by(by_person, "pk")
+    return rows.order_by(by_person, "pk")
+
+
+def takeable() -> LeasedQuerySet[Run]:
+    """Return the queued runs that a worker of this machine may take now.
+
+    Not those that have to wait, or that another version of the program began; without a GPU, and
+    where GPU_RUNS_WAIT is set, not those that want one.
+    """
+    rows = Run.objects.filter(state=State.QUEUED, format__in=READABLE).free()
+    if settings.GPU_RUNS_WAIT and not devices.has_gpu():
+        rows = rows.exclude(WANTS_GPU)
+    return rows
 
 
 def another_is_next(*, run_id: int) -> bool:
-    """Return whether another queued run starts before this one."""
-    first = queue().values_list("pk", flat=True).first()
+    """Return whether another run that this machine may take starts before this one.
+
+    Those that want a GPU and the others are two queues: there may be workers for one of them alone.
+    """
+    alike = takeable()
+    run = Run.objects.filter(pk=run_id).first()
+    if run:
+        alike = alike.filter(WANTS_GPU if wants_gpu(run.recipe, run.preset) else ~WANTS_GPU)
+    first = in_order(alike).values_list("pk", flat=True).first()
     return first is not None and first != run_id
 
 
@@ -173,7 +228,7 @@ def holds_up_a_person(run: Run) -> bool:
     """Return whether a run of the schedule runs while a person's has waited for YIELD_AFTER."""
     if run.trigger != Run.Trigger.SCHEDULE:
         return False
-    asked = Run.objects.filter(state=State.QUEUED).exclude(trigger=Run.Trigger.SCHEDULE)
+    asked = takeable().exclude(trigger=Run.Trigger.SCHEDULE)
     return asked.filter(created_at__lt=timezone.now() - YIELD_AFTER).exists()
 
 
@@ -183,19 +238,42 @@ def busy(*, project: Project) -> bool:
 
 
 def config(run: Run, *, snapshot: Snapshot) -> dict[str, Any]:
-    """Return the contents of the run folder's config.json, which the child process reads."""
+    """Return the contents of a run's config.json, which names folders as the storage does.
+
+    What the child process reads has paths of its machine in their place: `local_config`.
+    """
     return {
         "recipe": run.recipe,
         "preset": run.preset,
-        "snapshot": stored_folders.place(snapshot.folder),
+        "snapshot": snapshot.folder,
         "seed": run.seed,
         "options": run.options,
         "init": run.clip.folder if run.clip else None,
         "start": run.start.folder if run.start else None,
         "clip_model": settings.CLIP_MODEL or None,
         "clip_pretrained": settings.CLIP_PRETRAINED or None,
-        "cache": str(settings.CACHE_ROOT / "training"),
+        "cache": None,
         "time_limit": None,
         "threads": settings.TRAINING_THREADS or None,
         "tracker": settings.TRACKER or None,
     }
+
+
+def local_config(run: Run, *, snapshot: Snapshot) -> dict[str, Any]:
+    """Fetch what a run learns from; return its config with the paths of this machine.
+
+    Raises RunError where the storage lacks a folder, and StorageAway.
+    """
+    stored = config(run, snapshot=snapshot)
+    rows = {"snapshot": snapshot, "init": run.clip, "start": run.start}
+    paths = {field: str(_fetched(row)) for field, row in rows.items() if row}
+    return {**stored, **paths, "cache": str(settings.CACHE_ROOT / "training")}
+
+
+def _fetched(row: Snapshot | Model) -> Path:
+    try:
+        return sources.fetch(row)
+    except FolderMissing as error:
+        raise RunError(
+            f"{error} Put them back there and resume the run, or start another one without them."
+        ) from error

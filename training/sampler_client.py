@@ -16,9 +16,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from training import processes
+from training import devices, processes
 
 POLL_INTERVAL = 0.25  # seconds between two calls of `on_progress` while no reply comes
 CANCEL_TIMEOUT = 1.5  # seconds to heed a cancel before the child is killed
@@ -38,6 +38,7 @@ class SamplerProcess:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._folder = Path()
+        self._lock: IO[bytes] | None = None  # of the device that it draws on
         self._unread = b""
         self._count = 0
 
@@ -46,8 +47,8 @@ class SamplerProcess:
     ) -> list[dict[str, Any]]:
         """Have one request executed and return a record for each image that was written.
 
-        Raises ChildError with a sentence, or CancelledError. The child goes on after it has
-        refused a request or heeded a cancel; after any other failure it is killed.
+        Raises ChildError with a sentence, TemporaryError, or CancelledError. The child goes on
+        after it has refused a request or heeded a cancel; after any other failure it is killed.
         """
         self._count += 1
         request_id = str(self._count)
@@ -58,6 +59,8 @@ class SamplerProcess:
         except BaseException:
             self.close()
             raise
+        if reply.get("full"):
+            raise processes.TemporaryError(str(reply.get("error")))
         if "error" in reply:
             raise processes.ChildError(str(reply["error"]))
         if "cancelled" in reply:
@@ -76,6 +79,8 @@ class SamplerProcess:
                     pipe.close()
         process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
+        if self._lock:
+            self._lock.close()
 
     def _start(self) -> None:
         if self._process and self._process.poll() is None:
@@ -83,7 +88,8 @@ class SamplerProcess:
         self.close()
         self._folder = Path(tempfile.mkdtemp(prefix="tessera-sampler-"))
         log = self._folder / "log.txt"
-        self._process = processes.start(["serve"], log=log, pipes=True, nice=0)
+        device, self._lock = devices.acquire_for_drawing()
+        self._process = processes.start(["serve"], log=log, pipes=True, nice=0, device=device)
 
     def _final_reply(
         self, request_id: str, on_progress: OnProgress, deadline: float

@@ -8,7 +8,6 @@ from typing import Any, Self
 
 from labeling import json_lines
 from training import processes
-from training.generation_requests import GenerationError
 
 TIME_LIMIT = 300.0  # seconds
 
@@ -35,7 +34,7 @@ class GeneratedImage:
 
 def sample(
     *,
-    folder: str,
+    folder: Path,
     prompts: Sequence[str],
     out: Path,
     log: Path,
@@ -46,15 +45,13 @@ def sample(
 ) -> list[GeneratedImage]:
     """Generate `count` images of each prompt in `out`, with the model in `folder`.
 
-    `options` are further arguments of `python -m training sample`. Raises GenerationError where
-    the model is missing, and ChildError where the child process fails.
+    `options` are further arguments of `python -m training sample`. Raises ChildError where the
+    child process fails.
     """
-    if not Path(folder, "config.json").is_file():
-        raise GenerationError(f"The model's folder {folder} has gone: train another model.")
     out.mkdir(parents=True, exist_ok=True)
     prompts_file = log.with_name(f"prompts-{secrets.token_hex(4)}.txt")
     prompts_file.write_text("".join(f"{prompt}\n" for prompt in prompts), encoding="utf-8")
-    arguments = ["sample", folder, "--prompts", str(prompts_file), "--out", str(out)]
+    arguments = ["sample", str(folder), "--prompts", str(prompts_file), "--out", str(out)]
     arguments += ["--count", str(count), "--seed", str(seed), *options]
     if guidance is not None:
         arguments += ["--guidance", str(guidance)]

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from django.urls import reverse
 
 from labeling.models import Project
-from training import generation_requests, generators, project_state
+from training import generation_requests, generators, project_state, sources
 from training.generation_requests import GenerationError
 from training.models import Generation, Model
 
@@ -56,7 +56,7 @@ class Drawings:
         """Return that of its generation, or "missing", or "gone" where it cannot be drawn."""
         if self.generation and self.generation.state in (*generation_requests.UNFINISHED, *_DONE):
             return str(self.generation.state)
-        if not generators.has_files(self.model):
+        if self.model.lacks_files:
             return "gone"
         return str(self.generation.state) if self.generation else "missing"
 
@@ -65,7 +65,7 @@ class Drawings:
         """Return what is shown where there is no picture."""
         generation = self.generation
         if self.state == "gone":
-            return f"The files of {self.model} have gone: it draws nothing new."
+            return f"{sources.missing(self.model)} It draws nothing new."
         if generation is None:
             return "Not drawn yet."
         if self.state == State.RUNNING:

@@ -5,15 +5,18 @@ The rows say what is due; a task only wakes a worker sooner than the next sweep 
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Unpack
 
 from celery import shared_task
 from django.contrib.auth.models import AbstractBaseUser
 
+from labeling import lease
 from labeling.enqueue import enqueue_on_commit
-from labeling.models import Project
+from labeling.models import LeaseLost, Project
 from training import (
+    delays,
+    devices,
     feedback,
     generation_drafts,
     generation_requests,
@@ -28,11 +31,13 @@ from training import (
     side_by_side,
     zero_shot,
 )
+from training.engine import presets
 from training.generation_requests import GenerationRequest
 from training.models import Generation, Model, Promotion, Run
 from training.run_requests import RunRequest
 
 RUNS_ENQUEUED = 4  # of those that are queued: more workers than that are rarely idle
+GPU_QUEUE = "train-gpu"  # for runs that want a GPU, which workers without one need not listen to
 
 logger = logging.getLogger(__name__)
 
@@ -40,14 +45,14 @@ logger = logging.getLogger(__name__)
 def start_run(**request: Unpack[RunRequest]) -> Run:
     """Queue a run and wake a worker. Raises runs.RunError."""
     run = run_requests.create(**request)
-    enqueue_on_commit(train, run.pk)
+    _enqueue_run(run)
     return run
 
 
 def resume_run(*, run: Run, by: AbstractBaseUser | None = None) -> None:
     """Queue an ended run again and wake a worker. Raises runs.RunError."""
     runs.resume(run=run, by=by)
-    enqueue_on_commit(train, run.pk)
+    _enqueue_run(run)
 
 
 def start_generation(**request: Unpack[GenerationRequest]) -> Generation:
@@ -110,18 +115,35 @@ def _follow_change(change: Promotion) -> None:
 
 
 def follow_up_now(model: Model) -> None:
-    """Review a model and give its feedback to the loop, as far as each is due."""
-    if promotion.is_due(model):
-        promotion.review(model)
-    if feedback.is_due(model):
-        feedback.give(model)
+    """Review a model and give its feedback to the loop, as far as each is due.
+
+    Where somebody else is at it, do nothing. What has to wait stays due.
+    """
+    held = Model.objects.all().acquire(model.pk)
+    if held is None:
+        return
+    try:
+        with lease.kept(held):
+            if promotion.is_due(held):
+                promotion.review(held)
+            if feedback.is_due(held):
+                feedback.give(held)
+    except delays.DelayedError as error:
+        logger.warning("What follows from %s waits: %s", held, error)
+        delays.put_off(held, error)
+    except BaseException:
+        with suppress(LeaseLost):
+            held.release()
+        raise
+    else:
+        held.release(delay_reason="")
 
 
 @shared_task
 def train(run_id: int) -> None:
-    """Execute a run, unless it is no longer queued, not the next, or this machine is busy."""
-    with machine_lock.acquire() as acquired:
-        if not acquired or runs.another_is_next(run_id=run_id):
+    """Execute a run, unless it is no longer queued, not the next, or all devices are taken."""
+    with devices.acquire() as device:
+        if device is None or runs.another_is_next(run_id=run_id):
             return
         run = runs.acquire(run_id=run_id)
         try:
@@ -137,8 +159,8 @@ def train(run_id: int) -> None:
 @shared_task
 def follow_up(model_id: int) -> None:
     """Do for a model what a lost worker left undone, or what has become due again."""
-    with machine_lock.acquire() as acquired:
-        model = Model.objects.filter(pk=model_id).first() if acquired else None
+    with devices.acquire() as device:
+        model = Model.objects.filter(pk=model_id).first() if device else None
         if model:
             follow_up_now(model)
 
@@ -146,8 +168,8 @@ def follow_up(model_id: int) -> None:
 @shared_task
 def take_back(project_id: int) -> None:
     """Take back what models gave the loop that are no longer current or accepted."""
-    with machine_lock.acquire("take-back") as acquired:
-        project = Project.objects.filter(pk=project_id).first() if acquired else None
+    with lease.named(f"take back {project_id}") as held:
+        project = Project.objects.filter(pk=project_id).first() if held else None
         if project:
             feedback.take_back(project)
 
@@ -161,8 +183,8 @@ def generate(generation_id: str) -> None:
 @shared_task
 def predict_new_concepts(project_id: int) -> None:
     """Predict the concepts that a project's CLIP does not know yet, unless somebody is at it."""
-    with machine_lock.acquire("new-concepts") as acquired:
-        project = Project.objects.filter(pk=project_id).first() if acquired else None
+    with _alone("new concepts", project_id) as held:
+        project = Project.objects.filter(pk=project_id).first() if held else None
         if project:
             new_concepts.predict(project)
 
@@ -170,8 +192,8 @@ def predict_new_concepts(project_id: int) -> None:
 @shared_task
 def predict_zero_shot(project_id: int) -> None:
     """Predict a project without a CLIP by the frozen encoders, unless somebody is at it."""
-    with machine_lock.acquire("zero-shot") as acquired:
-        project = Project.objects.filter(pk=project_id).first() if acquired else None
+    with _alone("zero-shot", project_id) as held:
+        project = Project.objects.filter(pk=project_id).first() if held else None
         if project:
             zero_shot.predict(project)
 
@@ -207,8 +229,8 @@ def sweep() -> None:
 @shared_task
 def retrain_due() -> None:
     """Start the runs of every project in which enough new labels have come in."""
-    with machine_lock.acquire("retraining") as acquired:
-        if not acquired:
+    with lease.named("retraining") as held:
+        if not held:
             return
         for project in retraining.due():
             with _isolated(f"Retraining {project}"):
@@ -218,8 +240,23 @@ def retrain_due() -> None:
 
 def enqueue_queued_runs() -> None:
     """Wake workers for the next queued runs."""
-    for run_id in runs.queue().values_list("pk", flat=True)[:RUNS_ENQUEUED]:
-        enqueue_on_commit(train, run_id)
+    due = runs.queue().free()
+    for wanting in (runs.WANTS_GPU, ~runs.WANTS_GPU):
+        for run in due.filter(wanting)[:RUNS_ENQUEUED]:
+            _enqueue_run(run)
+
+
+def _enqueue_run(run: Run) -> None:
+    """Wake a worker for a run; of one that wants a GPU, a worker that has one."""
+    wants_gpu = presets.wants_gpu(run.recipe, run.preset)
+    enqueue_on_commit(train, run.pk, queue=GPU_QUEUE if wants_gpu else "")
+
+
+@contextmanager
+def _alone(purpose: str, project_id: int) -> Iterator[bool]:
+    """Yield whether nobody else does this for a project, nor for any other on this machine."""
+    with machine_lock.acquire(purpose) as here, ExitStack() as stack:
+        yield here and stack.enter_context(lease.named(f"{purpose} {project_id}"))
 
 
 @contextmanager

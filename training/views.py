@@ -86,7 +86,7 @@ def _form(request: HttpRequest, model: Model) -> dict[str, Any]:
     """Return what the form shows before a script changes it."""
     kinds = generators.kinds(model.recipe)
     kind = request.POST.get("kind", "") or request.GET.get("kind", "")
-    sources = len(examples.paths(model)) if set(kinds) & set(FROM_IMAGE) else 0
+    sources = len(examples.names(model)) if set(kinds) & set(FROM_IMAGE) else 0
     return {
         "kinds": kinds,
         "kind": kind if kind in kinds else kinds[0],
@@ -121,7 +121,7 @@ def _for_page(model: Model) -> dict[str, Any]:
         "suggestions": [] if translates else model.suggestions,
         "drafts": generators.draws_in_one_call(model),
         "kinds": kinds,
-        "examples": len(examples.paths(model)) if set(kinds) & set(FROM_IMAGE) else 0,
+        "examples": len(examples.names(model)) if set(kinds) & set(FROM_IMAGE) else 0,
     }
 
 

@@ -61,20 +61,20 @@ def behave(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 
 @pytest.fixture
-def model(bare_snapshot: Snapshot, tmp_path: Path) -> Model:
+def model(bare_snapshot: Snapshot) -> Model:
     """A current model whose samples a stand-in generates."""
     from tests.training.studio import make_model
 
-    return make_model(bare_snapshot, tmp_path, recipe="diffusion")
+    return make_model(bare_snapshot, recipe="diffusion")
 
 
 @pytest.fixture
-def completing(model: Model, tmp_path: Path) -> Model:
+def completing(model: Model) -> Model:
     """Another one, which inpaints."""
     from tests.training.studio import make_model
 
     assert model.run.snapshot
-    return make_model(model.run.snapshot, tmp_path, recipe="autoregressive")
+    return make_model(model.run.snapshot, recipe="autoregressive")
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +10,8 @@ from django.test import Client
 from django.utils import timezone
 
 from labeling.models import Membership, Snapshot
+from tests.training.studio import store
+from training import run_folders
 from training.engine import metric_names
 from training.models import Model, Promotion, Run
 
@@ -82,12 +83,10 @@ def test_a_wrong_run_is_refused(
     assert not Run.objects.exists()
 
 
-def test_a_run_is_followed_cancelled_and_resumed(
-    ada_client: Client, run: Run, tmp_path: Path
-) -> None:
+def test_a_run_is_followed_cancelled_and_resumed(ada_client: Client, run: Run) -> None:
     lines = [{"step": n, "steps": 9, "loss": 1 / n, "stage": "train"} for n in (1, 2, 3, 2, 3, 4)]
-    (tmp_path / "progress.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    Run.objects.update(folder=str(tmp_path), step=4)
+    Run.objects.update(folder=(name := run_folders.name_of(run)), step=4)
+    store({"progress.jsonl": "".join(json.dumps(line) + "\n" for line in lines)}, name=name)
     address = f"{RUNS}{run.pk}/"
     body = ada_client.get(address).json()
     assert body["step"] == 4 and [step for step, _ in body["curve"]] == [1, 2, 3, 4]
@@ -107,13 +106,14 @@ def test_models_are_listed_with_their_metrics(ada_client: Client, run: Run) -> N
     assert listed["metrics"] == {"recall@10": 0.5} and listed["current"]
 
 
-def test_a_model_is_made_the_current_one(
-    ada_client: Client, run: Run, tmp_path: Path, bea: User
-) -> None:
-    (tmp_path / "config.json").write_text("{}")
-    model = Model.objects.create(
-        project=run.project, run=run, recipe="clip", folder=str(tmp_path), feedback={}
-    )
+def model_of(run: Run, **fields: object) -> Model:
+    """Make a run's model, whose folder is in the storage."""
+    store({"config.json": "{}"}, name=(name := run_folders.model_name_of(run)))
+    return Model.objects.create(project=run.project, run=run, recipe="clip", folder=name, **fields)
+
+
+def test_a_model_is_made_the_current_one(ada_client: Client, run: Run, bea: User) -> None:
+    model = model_of(run, feedback={})
     address = f"/api/v1/models/{model.pk}/promote/"
     status, body = post(ada_client, address)
     assert status == 400 and "reason" in body["detail"]
@@ -126,11 +126,8 @@ def test_a_model_is_made_the_current_one(
     assert post(ada_client, address, reason="It is better.")[0] == 404
 
 
-def test_a_promotion_is_undone_or_the_model_taken_back(
-    ada_client: Client, run: Run, tmp_path: Path
-) -> None:
-    (tmp_path / "config.json").write_text("{}")
-    model = Model.objects.create(project=run.project, run=run, recipe="clip", folder=str(tmp_path))
+def test_a_promotion_is_undone_or_the_model_taken_back(ada_client: Client, run: Run) -> None:
+    model = model_of(run)
     address = f"/api/v1/models/{model.pk}/"
     post(ada_client, f"{address}promote/", reason="It is better.")
     status, body = post(ada_client, f"{address}demote/", reason="It is not.")
@@ -190,9 +187,8 @@ def test_a_made_up_cursor_is_refused(ada_client: Client, address: str) -> None:
     assert ada_client.get(f"{address}?cursor={position_x}").status_code == 400
 
 
-def test_members_act_by_their_role(run: Run, carol: User, client: Client, tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text("{}")
-    model = Model.objects.create(project=run.project, run=run, recipe="clip", folder=str(tmp_path))
+def test_members_act_by_their_role(run: Run, carol: User, client: Client) -> None:
+    model = model_of(run)
     change = Promotion.objects.create(project=run.project, recipe="clip", model=model)
     of_model, of_change = f"/api/v1/models/{model.pk}/", f"/api/v1/promotions/{change.pk}/"
     membership = Membership.objects.create(project=run.project, user=carol, role="viewer")

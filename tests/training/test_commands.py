@@ -14,9 +14,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from config import servers
-from labeling import snapshot_folder
+from labeling import stored_folders
 from labeling.models import Project, Question, Snapshot
-from labeling.snapshots import local_folder
 from tests.waiting import wait_until
 from training import zero_shot
 from training.models import Model, Run
@@ -43,7 +42,8 @@ def test_a_clip_run_shows_its_progress_and_its_predictions_move_the_open_questio
     output = train("latest", "--recipe", "clip", "--preset", "smoke", "--wait")
     run = Run.objects.get()
     assert run.state == Run.State.SUCCEEDED and run.trigger == Run.Trigger.COMMAND
-    assert "step" in output and f"Run {run.pk} succeeded: {run.folder}/model" in output
+    folder = stored_folders.fetch(f"{run.folder}/model")
+    assert "step" in output and f"Run {run.pk} succeeded: {folder}" in output
     pairs = 24 * 2  # stored or not
     captions = Question.objects.filter(kind=Question.Kind.CAPTION, state=Question.State.OPEN)
     assert f"{pairs + captions.count()} predictions" in output
@@ -79,20 +79,20 @@ def test_a_snapshot_is_found_by_its_folder_even_if_it_was_frozen_elsewhere(
 ) -> None:
     train(snapshot.folder, "--recipe", "clip", "--anyway")
     assert Run.objects.get().snapshot == snapshot
-    shutil.copytree(local_folder(snapshot), tmp_path / "copy")
+    shutil.copytree(stored_folders.fetch(snapshot.folder), tmp_path / "copy")
     train(str(tmp_path / "copy"), "--recipe", "clip", "--anyway")
-    copied = Run.objects.first()
-    assert copied and copied.snapshot and copied.snapshot == snapshot, "it holds the same"
-    Snapshot.objects.filter(pk=snapshot.pk).update(sha256="another")
+    assert {run.snapshot for run in Run.objects.all()} == {snapshot}
+    Run.objects.all().delete()
+    Snapshot.objects.all().delete()
     train(str(tmp_path / "copy"), "--recipe", "clip", "--anyway")
-    copied = Run.objects.first()
-    assert copied and copied.snapshot and copied.snapshot != snapshot
-    assert copied.snapshot.sha256 == snapshot.sha256
-    snapshot_folder.verify(local_folder(copied.snapshot))
+    taken_in = Run.objects.get().snapshot
+    assert taken_in and taken_in.sha256 == snapshot.sha256
+    assert stored_folders.exists(taken_in.folder)
 
 
 def test_a_snapshot_of_an_unknown_project_is_refused(snapshot: Snapshot, tmp_path: Path) -> None:
-    shutil.copytree(local_folder(snapshot), tmp_path / "copy")
+    shutil.copytree(stored_folders.fetch(snapshot.folder), tmp_path / "copy")
+    Snapshot.objects.all().delete()
     manifest = json.loads((tmp_path / "copy" / "manifest.json").read_text())
     (tmp_path / "copy" / "manifest.json").write_text(json.dumps(manifest | {"project": "moon"}))
     with pytest.raises(CommandError, match="'moon', which is not here"):
@@ -138,7 +138,7 @@ def test_a_wrong_request_is_refused(
 
 def test_several_projects_are_told_apart(snapshot: Snapshot) -> None:
     other = Project.objects.create(state="open", slug="other", name="Other")
-    Snapshot.objects.create(project=other, folder="/x", state=Snapshot.State.READY)
+    Snapshot.objects.create(project=other, folder="snapshots/x", state=Snapshot.State.READY)
     with pytest.raises(CommandError, match="say whose with --project"):
         train("latest", "--recipe", "clip")
     train("latest", "--recipe", "clip", "--project", "shapes", "--anyway")
@@ -190,7 +190,9 @@ def test_ctrl_c_cancels_cleanly(snapshot: Snapshot) -> None:
 @pytest.fixture
 def clip_model(snapshot: Snapshot) -> Model:
     run = Run.objects.create(project=snapshot.project, snapshot=snapshot, recipe="clip")
-    return Model.objects.create(project=snapshot.project, run=run, recipe="clip", folder="/gone")
+    return Model.objects.create(
+        project=snapshot.project, run=run, recipe="clip", folder="runs/gone/model"
+    )
 
 
 @pytest.mark.parametrize(

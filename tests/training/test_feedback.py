@@ -13,23 +13,19 @@ from training import feedback, verdicts
 from training.models import Generation, Model
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from labeling.models import Project, Snapshot
 
 pytestmark = pytest.mark.usefixtures("stand_in")
 
 
 @pytest.fixture
-def reviewed(shapes: Project, snapshot: Snapshot, tmp_path: Path) -> Model:
+def reviewed(shapes: Project, snapshot: Snapshot) -> Model:
     """A reviewed model of a project that knows circles, and one caption for sure."""
     Question.objects.exclude(concept__name="circle").update(probability=0.4)
     caption = Question.objects.filter(kind=Question.Kind.CAPTION).first()
     assert caption
     Question.objects.filter(pk=caption.pk).update(probability=0.9, text="a red balloon")
-    model = make_model(snapshot, tmp_path, recipe="diffusion")
-    model.run.folder = str(tmp_path)
-    model.run.save()
+    model = make_model(snapshot, recipe="diffusion")
     Model.objects.update(reviewed_at=timezone.now())
     return model
 
@@ -56,9 +52,9 @@ def test_what_goes_wrong_is_stored_and_leaves_nothing_half_asked(
     reviewed: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(**fields: object) -> None:
-        raise OSError("The disk is full.")
+        raise OSError("It cannot be read.")
 
     monkeypatch.setattr(feedback.sample_questions, "ask", fail)
-    assert feedback.give(reviewed) == {"error": "The disk is full."}
+    assert feedback.give(reviewed) == {"error": "It cannot be read."}
     assert not Generation.objects.exists()
     assert not feedback.is_due(Model.objects.get(pk=reviewed.pk))

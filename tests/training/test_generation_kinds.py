@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -129,7 +130,7 @@ def test_examples_are_few_and_their_numbers_cannot_be_forged(
 def test_a_clip_model_generates_nothing(client: Client, model: Model, tmp_path: Path) -> None:
     snapshot = model.run.snapshot
     assert snapshot
-    clip = make_model(snapshot, tmp_path, recipe="clip")
+    clip = make_model(snapshot, recipe="clip")
     assert request(client, model=clip.pk)["status"] == 400
     with pytest.raises(generation_requests.GenerationError, match="draws no pictures"):
         generation_requests.create(model=clip)
@@ -140,7 +141,7 @@ def test_a_model_that_is_not_current_generates_too(
 ) -> None:
     snapshot = model.run.snapshot
     assert snapshot
-    old = make_model(snapshot, tmp_path, recipe="gan", current=False)
+    old = make_model(snapshot, recipe="gan", current=False)
     Model.objects.filter(pk=old.pk).update(accepted=True)  # it was current before
     assert drawn(client, model=old.pk)["state"] == "succeeded"
     assert [one.pk for one in generators.all_models()] == [model.pk, old.pk]
@@ -197,8 +198,12 @@ def lose_soon(generation: Generation) -> None:
     """Another worker takes the generation over while it runs."""
     row = Generation.objects.filter(pk=generation.pk)
     wait_until(row.filter(state=State.RUNNING, progress__gte=0).exists)
-    row.update(lease_until=timezone.now() - timedelta(seconds=1))
-    assert generations.sweep() == [generation.pk]
+
+    def taken_over() -> bool:
+        row.update(lease_until=timezone.now() - timedelta(seconds=1))
+        return generations.sweep() == [generation.pk]
+
+    wait_until(taken_over)
     connection.close()
 
 
@@ -231,15 +236,22 @@ def test_a_request_that_takes_too_long_is_stopped(
     assert late["state"] == "failed" and "too long" in str(late["error"])
 
 
-def test_samples_that_cannot_be_stored_fail_their_request_at_once(
+def test_samples_that_cannot_be_stored_wait_and_are_drawn_again(
     client: Client, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*arguments: object) -> None:
-        raise OSError("The disk is full.")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(generations.default_storage, "save", full)
-    lost = drawn(client, prompt="x")
-    assert (lost["state"], lost["error"], lost["samples"]) == ("failed", "The disk is full.", [])
+    with monkeypatch.context() as patch:
+        patch.setattr(generations.default_storage, "save", full)
+        waiting = drawn(client, prompt="x")
+    assert (waiting["state"], waiting["samples"]) == ("queued", [])
+    assert "disk of a worker is full" in str(waiting["error"])
+    assert generations.sweep() == []  # not yet
+    Generation.objects.update(lease_until=None)
+    (due,) = generations.sweep()
+    done = generations.execute(generation_id=due)
+    assert done and done.samples.count() == 4 and not done.error
 
 
 def test_one_process_executes_request_after_request(model: Model, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +11,7 @@ from django.utils import timezone
 
 from labeling.models import Image, Question
 from tests.pictures import decoded
-from tests.training.studio import ADDRESS, request
+from tests.training.studio import ADDRESS, lose, request
 from training import generation_requests, generations, tasks
 from training.api.generations import GenerationThrottle
 from training.models import Generation, Model
@@ -121,7 +120,7 @@ def test_a_failed_generation_says_why(client: Client, model: Model) -> None:
 
 
 def test_a_vanished_model_says_what_to_do(model: Model) -> None:
-    Path(model.folder, "config.json").unlink()
+    lose(model)
     generation = generation_requests.create(model=model, prompt="x")
     tasks.generate(str(generation.pk))
     generation.refresh_from_db()

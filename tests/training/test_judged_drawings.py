@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
-from labeling import images, questions, snapshot_folder, snapshots
+from labeling import images, questions, snapshot_folder, snapshots, stored_folders
 from labeling.images import tiles
 from labeling.models import Annotator, Question
-from labeling.snapshots import local_folder
 from tests.cast import answer
 from tests.pictures import striped
 from tests.training.studio import make_model
@@ -58,7 +57,7 @@ def rows_of(snapshot: Snapshot, column: str = "shows_prompt") -> dict[str, float
     rows = [
         row
         for split in snapshot_folder.SPLITS
-        for row in snapshot_folder.read_rows(local_folder(snapshot), split)
+        for row in snapshot_folder.read_rows(stored_folders.fetch(snapshot.folder), split)
     ]
     assert all(row[column] == 0 for row in rows if not row["generated"])
     return {row["source"]: row[column] for row in rows if row["generated"]}
@@ -103,21 +102,19 @@ def test_people_prefer_the_one_that_shows_its_prompt(judged: Project) -> None:
 
 @pytest.mark.usefixtures("enough")
 def test_scheduled_training_takes_verdicts_in_by_itself(
-    judged: Project, snapshot: Snapshot, tmp_path: Path
+    judged: Project, snapshot: Snapshot
 ) -> None:
     requested = [(each["recipe"], each["preset"]) for each in retraining.requests(judged)]
     assert requested == [("clip", "cpu"), ("diffusion", "cpu")], "there is no model to go on from"
-    make_model(snapshot, tmp_path, recipe="diffusion")
+    make_model(snapshot, recipe="diffusion")
     *_, last = retraining.requests(judged)
     assert (last["recipe"], last["preset"]) == ("diffusion", PREFERENCES)
     run = run_requests.create(**last, anyway=True)
     assert run.include_generated and run.start is None
 
 
-def test_too_few_pairs_start_no_run_of_their_own(
-    judged: Project, snapshot: Snapshot, tmp_path: Path
-) -> None:
-    make_model(snapshot, tmp_path, recipe="diffusion")
+def test_too_few_pairs_start_no_run_of_their_own(judged: Project, snapshot: Snapshot) -> None:
+    make_model(snapshot, recipe="diffusion")
     assert len(list(retraining.requests(judged))) == 2
 
 
@@ -131,25 +128,20 @@ def test_the_outlook_says_what_preferences_lack_and_counts_no_prompt_as_a_captio
     assert "50 are needed" in expected.warning
 
 
-def test_a_person_is_told_what_is_missing(
-    judged: Project, snapshot: Snapshot, tmp_path: Path
-) -> None:
+def test_a_person_is_told_what_is_missing(judged: Project, snapshot: Snapshot) -> None:
     request = {"project": judged, "recipe": "diffusion", "preset": PREFERENCES, "trigger": "page"}
     with pytest.raises(runs.RunError, match="no current diffusion model to go on from"):
         run_requests.create(**request, anyway=True)
-    make_model(snapshot, tmp_path, recipe="diffusion")
+    make_model(snapshot, recipe="diffusion")
     with pytest.raises(runs.RunError, match=r"in 1 case; 50 are needed"):
         run_requests.create(**request)
     assert run_requests.create(**request, anyway=True).start is None
-    (tmp_path / "clip").mkdir()
-    clip = make_model(snapshot, tmp_path / "clip", recipe="clip")
+    clip = make_model(snapshot, recipe="clip")
     with pytest.raises(runs.RunError, match="name no CLIP"):
         run_requests.create(**request, anyway=True, clip=clip)
 
 
-def test_a_run_goes_on_from_the_model_that_is_current_as_it_starts(
-    bare_snapshot: Snapshot, tmp_path: Path
-) -> None:
+def test_a_run_goes_on_from_the_model_that_is_current_as_it_starts(bare_snapshot: Snapshot) -> None:
     asked = Run.objects.create(
         project=bare_snapshot.project,
         snapshot=bare_snapshot,
@@ -161,9 +153,11 @@ def test_a_run_goes_on_from_the_model_that_is_current_as_it_starts(
     assert run
     with pytest.raises(runs.RunError, match="no current diffusion model"):
         runner._prepare(run, bare_snapshot)
-    model = make_model(bare_snapshot, tmp_path, recipe="diffusion")
+    model = make_model(bare_snapshot, recipe="diffusion")
     folder = runner._prepare(run, bare_snapshot)
-    assert f'"start": "{tmp_path}"' in (folder / "config.json").read_text()
+    start = json.loads((folder / "config.json").read_text())["start"]
+    assert start == str(stored_folders.fetch(model.folder))
+    assert runs.config(run, snapshot=bare_snapshot)["start"] == model.folder
     Run.objects.filter(pk=model.run_id).update(state=Run.State.SUCCEEDED)
     model.run.refresh_from_db()
     with pytest.raises(runs.RunError, match="goes on from the model"):
@@ -171,10 +165,10 @@ def test_a_run_goes_on_from_the_model_that_is_current_as_it_starts(
 
 
 def test_a_verdict_outlives_the_model_whose_drawing_it_was_about(
-    judged: Project, snapshot: Snapshot, tmp_path: Path
+    judged: Project, snapshot: Snapshot
 ) -> None:
     """The picture, its prompt and the answers are the project's."""
-    make_model(snapshot, tmp_path, recipe="diffusion")
+    make_model(snapshot, recipe="diffusion")
     before = rows_of(snapshots.freeze(project=judged, include_generated=True))
     Model.objects.all().delete()
     assert rows_of(snapshots.freeze(project=judged, include_generated=True)) == before

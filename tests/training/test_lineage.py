@@ -2,12 +2,11 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from labeling import removal, snapshots
+from labeling import removal, snapshots, stored_folders
 from labeling.models import Answer, Image, Snapshot
 from tests.cast import answer, member
 from tests.training.studio import make_model
@@ -16,12 +15,10 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def model(snapshot, tmp_path):
+def model(snapshot):
     """A model whose folder keeps the hash of its snapshot, as runs write it."""
-    model = make_model(snapshot, tmp_path, recipe="diffusion")
     config = {"recipe": "diffusion", "snapshot_sha256": snapshot.sha256}
-    Path(model.folder, "config.json").write_text(json.dumps(config))
-    return model
+    return make_model(snapshot, recipe="diffusion", config=config)
 
 
 def lineage(capsys, *arguments: str, **options: object) -> str:
@@ -31,27 +28,28 @@ def lineage(capsys, *arguments: str, **options: object) -> str:
 
 def test_a_model_folder_that_was_carried_away_finds_its_snapshot(model, snapshot, tmp_path, capsys):
     carried = tmp_path / "elsewhere"
-    shutil.copytree(model.folder, carried)
+    shutil.copytree(stored_folders.fetch(model.folder), carried)
     said = lineage(capsys, str(carried))
     assert f"Snapshot {snapshot.pk}" in said and snapshot.sha256 in said
     assert f"Diffusion model no. {model.pk}" in said
 
 
 @pytest.mark.parametrize("config", ["[", "[]", '{"snapshot_sha256": "../x"}', '{"recipe": "gan"}'])
-def test_a_folder_that_names_no_snapshot_is_refused(model, config):
-    Path(model.folder, "config.json").write_text(config)
+def test_a_folder_that_names_no_snapshot_is_refused(db, tmp_path, config):
+    (tmp_path / "config.json").write_text(config)
     with pytest.raises(CommandError, match=r"cannot be read|names no snapshot"):
-        call_command("lineage", model.folder)
+        call_command("lineage", str(tmp_path))
 
 
-def test_a_model_of_another_installation_is_told_so(model):
-    Path(model.folder, "config.json").write_text(json.dumps({"snapshot_sha256": "0" * 64}))
+def test_a_model_of_another_installation_is_told_so(db, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"snapshot_sha256": "0" * 64}))
     with pytest.raises(CommandError, match="No snapshot here has the hash 000"):
-        call_command("lineage", model.folder)
+        call_command("lineage", str(tmp_path))
 
 
 def test_a_snapshot_is_found_by_number_hash_and_folder(model, snapshot, capsys):
-    for name in (str(snapshot.pk), snapshot.sha256, snapshot.folder):
+    names = str(snapshot.pk), snapshot.sha256, snapshot.folder, model.folder, model.run.folder
+    for name in names:
         said = lineage(capsys, name)
         assert f"Snapshot {snapshot.pk}" in said and f"model no. {model.pk}" in said
     with pytest.raises(CommandError, match="known here"):
@@ -63,7 +61,7 @@ def test_a_picture_leads_through_its_answers_to_the_models(shapes, alice, tmp_pa
     answer(alice, {question.pk: True})
     image = question.tile.image
     frozen = snapshots.freeze(project=shapes)
-    model = make_model(frozen, tmp_path, recipe="diffusion")
+    model = make_model(frozen, recipe="diffusion")
     for name in (image.source, image.sha256):
         said = lineage(capsys, name)
         assert f"question {question.pk}, {question.concept}: 1 of 1 yes" in said
@@ -105,7 +103,7 @@ def test_the_page_of_a_picture_leads_to_its_snapshots_and_models(shapes, alice, 
     question = shapes.questions.filter(kind="concept", state="open", grid=1).first()
     answer(alice, {question.pk: True})
     frozen = snapshots.freeze(project=shapes)
-    model = make_model(frozen, tmp_path, recipe="diffusion")
+    model = make_model(frozen, recipe="diffusion")
     image = question.tile.image
     page = member(shapes, carol, "owner").get(f"/projects/shapes/pictures/{image.pk}/")
     text = page.content.decode()
@@ -128,7 +126,7 @@ def test_each_removal_says_what_is_marked_and_learned_from_it(shapes, alice, car
         ),
     ):
         frozen = snapshots.freeze(project=shapes)
-        model = make_model(frozen, tmp_path, recipe="diffusion", current=False)
+        model = make_model(frozen, recipe="diffusion", current=False)
         marked = remove().json()["marked"]
         assert marked["snapshots"][0]["id"] == frozen.pk, "and others whose successor it is"
         assert {"id": model.pk, "name": str(model)} in marked["models"]

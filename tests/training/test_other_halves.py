@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,9 +12,8 @@ from PIL import Image
 
 from labeling import marks
 from labeling.models import Question
-from labeling.snapshots import local_folder
 from tests.pictures import decoded, encoded, plain
-from tests.training.studio import ADDRESS, make_model, request
+from tests.training.studio import ADDRESS, make_model, request, store
 from training import feedback, tasks
 from training.api.generations import GenerationThrottle
 from training.models import Generation, Model
@@ -31,17 +30,17 @@ SIDE, GAP = 32, 2
 
 
 @pytest.fixture
-def pairs(bare_snapshot: Snapshot, tmp_path: Path) -> Model:
+def pairs(bare_snapshot: Snapshot) -> Model:
     """A current model of pairs, whose drawings a stand-in makes; one pair, beside a picture."""
-    place = local_folder(bare_snapshot) / "train"
     both = Image.new("RGB", (2 * SIDE + GAP, SIDE), "white")
     both.paste("red", (0, 0, SIDE, SIDE))
-    both.save(place / "pair.png", **marks.saving("PNG", None))
+    file = io.BytesIO()
+    both.save(file, "PNG", **marks.saving("PNG", None))
     rows = [{"file_name": "seen.png", "pair": 0.0}, {"file_name": "pair.png", "pair": 0.9}]
-    (place / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    folder = tmp_path / "pairs"
-    folder.mkdir()
-    return make_model(bare_snapshot, folder, recipe="pairs")
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    files: dict[str, str | bytes] = {"train/pair.png": file.getvalue()}
+    store({**files, "train/metadata.jsonl": lines}, name=bare_snapshot.folder)
+    return make_model(bare_snapshot, recipe="pairs")
 
 
 def give(client: Client, model: Model, data: bytes, **fields: object) -> dict[str, object]:

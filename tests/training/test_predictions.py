@@ -13,7 +13,7 @@ import pytest
 from django.core.cache import cache
 from django.core.files.storage import default_storage
 
-from labeling import features, images, pools, questions
+from labeling import features, images, pools, questions, stored_folders
 from labeling import predictions as stored_predictions
 from labeling.images import tiles
 from labeling.models import Concept, Project, Question, Recomputation, Tile
@@ -74,14 +74,12 @@ def squares(db: None) -> Project:
 
 
 @pytest.fixture
-def clip(squares: Project, clip_folder: Path, bare_snapshot: Snapshot, tmp_path: Path) -> Model:
+def clip(squares: Project, clip_folder: Path, bare_snapshot: Snapshot) -> Model:
     """The project's current CLIP, which has given nothing back yet."""
     bare_snapshot.project = squares
     bare_snapshot.save()
-    model = make_model(bare_snapshot, tmp_path, recipe="clip")
-    model.folder, model.run.folder = str(clip_folder), str(tmp_path)
-    model.save()
-    model.run.save()
+    model = make_model(bare_snapshot, recipe="clip")
+    stored_folders.put(clip_folder, model.folder)
     return model
 
 
@@ -198,7 +196,7 @@ def test_features_of_another_model_are_left_alone_and_it_is_tried_again_later(
             (other / path.name).write_bytes(path.read_bytes())
     weights = other / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
-    Model.objects.filter(pk=clip.pk).update(folder=str(other))
+    stored_folders.put(other, clip.folder)
     with pytest.raises(processes.ChildError, match="another model's"):
         new_concepts.predict(predicted)
     assert new_concepts.due() == []

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,9 +14,11 @@ from django.db import connection
 
 from labeling import questions, stored_folders
 from labeling.models import Concept, Event, Question, Snapshot, Tile
+from labeling.stored_folders import StorageAway
 from tests.cast import COLOURS
 from tests.pictures import draw
-from training import comparison, feedback, promotion, sample_questions, tasks
+from tests.training.studio import lose, store
+from training import comparison, feedback, promotion, run_folders, sample_questions, tasks
 from training.models import Generation, Model, Promotion, Run, Sample
 
 if TYPE_CHECKING:
@@ -28,10 +30,7 @@ WHY = "It draws better circles."
 
 @pytest.fixture
 def make(
-    bare_snapshot: Snapshot,
-    tmp_path: Path,
-    behave: Callable[[str], None],
-    monkeypatch: pytest.MonkeyPatch,
+    bare_snapshot: Snapshot, behave: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> Make:
     """Models of finished runs, which nobody has judged yet."""
     behave("succeed")
@@ -43,12 +42,8 @@ def make(
             recipe=recipe,
             state=Run.State.SUCCEEDED,
         )
-        folder = tmp_path / str(run.pk)
-        (folder / "model").mkdir(parents=True)
-        (folder / "model" / "config.json").write_text("{}")
-        Run.objects.filter(pk=run.pk).update(folder=str(folder))
-        run.refresh_from_db()
-        made = {"run": run, "folder": str(folder / "model")} | fields
+        store({"config.json": "{}"}, name=(name := run_folders.model_name_of(run)))
+        made = {"run": run, "folder": name} | fields
         return Model.objects.create(project=run.project, recipe=recipe, **made)
 
     return model
@@ -157,10 +152,10 @@ def test_only_the_last_change_is_undone_and_only_once(make: Make, ada: User) -> 
 
 def test_nothing_is_undone_to_a_model_whose_files_have_gone(make: Make, ada: User) -> None:
     first, second = reviewed(make()), reviewed(make())
-    Path(first.folder, "config.json").unlink()
+    lose(first)
     last = promotion.last_change(first.project_id, "diffusion")
     assert last
-    with pytest.raises(promotion.PromotionError, match="has gone"):
+    with pytest.raises(promotion.PromotionError, match=r"not in the storage .* Put them back"):
         promotion.undo(last, by=ada, reason=WHY)
     assert current() == second
 
@@ -213,17 +208,58 @@ def test_what_cannot_be_judged_is_no_current_model_and_is_not_asked_again(
         not model.current and "could not be judged: There is too little" in verdict_on(model)["why"]
     )
     assert list(promotion.due()) == []
-    stored_folders.delete(bare_snapshot.folder)
-    assert "folder of its snapshot has gone" in verdict_on(reviewed(make()))["why"]
 
 
-def test_a_model_whose_folder_has_gone_is_replaced(make: Make) -> None:
-    first = reviewed(make())
-    Path(first.folder, "config.json").unlink()
-    second = reviewed(make())
-    assert current() == second and verdict_on(second)["baseline"] is None
-    with pytest.raises(promotion.PromotionError, match="has gone"):
+@pytest.mark.parametrize("lost", ["snapshot", "baseline", "model"])
+def test_no_verdict_is_stored_because_files_were_not_to_be_had(
+    make: Make, bare_snapshot: Snapshot, lost: str
+) -> None:
+    first, second = reviewed(make()), make()
+    row = {"snapshot": bare_snapshot, "baseline": first, "model": second}[lost]
+    away = stored_folders.working("away")
+    shutil.copytree(stored_folders.fetch(row.folder), away, dirs_exist_ok=True)
+    lose(row)
+    tasks.follow_up_now(second)
+    second.refresh_from_db()
+    assert second.reviewed_at is None and second.verdict is None and current() == first
+    assert "not in the storage" in second.delay_reason and "back" in second.delay_reason
+    assert second not in promotion.due()  # but later
+    stored_folders.put(away, row.folder)
+    Model.objects.filter(pk=second.pk).update(lease_until=None)
+    assert second in promotion.due()
+    tasks.follow_up_now(second)
+    second.refresh_from_db()
+    assert second.current and not second.delay_reason
+
+
+def test_a_storage_that_is_away_decides_nothing(
+    make: Make, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = reviewed(make()), make()
+
+    def refuse(name: str, **options: object) -> None:
+        raise StorageAway("The storage cannot be reached.")
+
+    monkeypatch.setattr(stored_folders, "fetch", refuse)
+    monkeypatch.setattr(stored_folders, "exists", refuse)
+    tasks.follow_up_now(second)
+    second.refresh_from_db()
+    assert (second.reviewed_at, second.delay_reason) == (None, "The storage cannot be reached.")
+    assert current() == first
+    with pytest.raises(promotion.PromotionError, match="try again in a minute"):
+        promotion.promote(second, by=ada, reason=WHY)
+    assert not first.lacks_files
+
+
+def test_a_current_model_without_files_gives_way_once_a_person_takes_it_back(
+    make: Make, ada: User
+) -> None:
+    first, second = reviewed(make()), make()
+    lose(first)
+    with pytest.raises(promotion.PromotionError, match="Put them back"):
         promotion.promote(first)
+    promotion.demote(first, by=ada, reason="Its files are lost.")
+    assert reviewed(second).current and verdict_on(second)["baseline"] is None
 
 
 def test_a_person_overrules_the_comparison_in_both_directions(

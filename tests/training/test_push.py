@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from labeling import stored_folders
 from labeling.models import Snapshot
 from tests.training.studio import make_model
 
@@ -20,10 +21,11 @@ def push(*arguments: str) -> str:
 def test_any_model_is_pushed_by_its_number_or_its_folder(
     snapshot: Snapshot, tmp_path: Path
 ) -> None:
-    model = make_model(snapshot, tmp_path, recipe="clip")
-    assert push(str(model.pk), "ada/birds") == f"pushed {model.folder} ada/birds\n"
-    folder = Path(model.folder)
-    folder.mkdir(exist_ok=True)
+    model = make_model(snapshot, recipe="clip")
+    stored = stored_folders.fetch(model.folder)
+    assert push(str(model.pk), "ada/birds") == f"pushed {stored} ada/birds\n"
+    folder = tmp_path / "carried"
+    folder.mkdir()
     (folder / "config.json").write_text("{}")
     flags = ["--public", "--with-neighbours"]
     expected = f"pushed {folder.resolve()} ada/birds {' '.join(flags)}\n"

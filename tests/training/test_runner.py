@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from labeling import snapshots, stored_folders
 from labeling.models import Event, Image, Project, Snapshot
+from tests.training.studio import lose
 from tests.waiting import wait_until
-from training import machine_lock, processes, run_requests, runner, runs, tasks
+from training import devices, processes, run_requests, runner, runs, tasks
 from training.engine import progress
 from training.models import Model, Run
 
@@ -48,7 +49,7 @@ def executed(run: Run) -> Run:
 
 
 def starts(run: Run) -> int:
-    return len(list(Path(run.folder).glob("started-*")))
+    return len(list(stored_folders.working(run.folder).glob("started-*")))
 
 
 def left_over() -> list[str]:
@@ -57,7 +58,7 @@ def left_over() -> list[str]:
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
             found.append(path.read_text(errors="replace"))
-    runs_here = f"tests.training.child\0fit\0{settings.RUN_ROOT}"
+    runs_here = f"tests.training.child\0fit\0{settings.MEDIA_ROOT}"
     return [line for line in found if runs_here in line]
 
 
@@ -113,10 +114,10 @@ def test_a_model_that_cannot_be_stored_fails_its_run_at_once(
 
 def test_a_vanished_snapshot_is_named(snapshot: Snapshot, behave: Callable[[str], None]) -> None:
     behave("succeed")
-    stored_folders.delete(snapshot.folder)
+    lose(snapshot)
     run = executed(queue(snapshot))
     assert run.state == State.FAILED
-    assert f"snapshot {snapshot.pk}" in run.error and "freeze another" in run.error
+    assert f"snapshot {snapshot.pk} are not in the storage" in run.error and "resume" in run.error
 
 
 @pytest.mark.parametrize("behaviour", ["learn for ever", "be stubborn"])
@@ -211,8 +212,8 @@ def test_only_one_worker_gets_a_run(snapshot: Snapshot) -> None:
 def test_one_run_at_a_time_on_a_machine(snapshot: Snapshot, behave: Callable[[str], None]) -> None:
     behave("succeed")
     run = queue(snapshot)
-    with machine_lock.acquire() as acquired:
-        assert acquired
+    with devices.acquire() as device:
+        assert device
         tasks.train(run.pk)
     run.refresh_from_db()
     assert run.state == State.QUEUED
@@ -245,20 +246,48 @@ def test_a_lost_run_is_queued_again_and_its_old_worker_hears_of_it(
     assert not left_over()
 
 
+@pytest.fixture
+def failing_database(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Return how to have the database end the session, at so many looks at a run's progress."""
+
+    def fail(times: int) -> None:
+        looks = iter(range(times))
+
+        def end_the_session(folder: Path) -> dict[str, int]:
+            if next(looks, None) is not None:
+                with suppress(OperationalError):
+                    connection.cursor().execute("SELECT pg_terminate_backend(pg_backend_pid())")
+            return {}
+
+        monkeypatch.setattr(progress, "latest", end_the_session)
+
+    return fail
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_outlives_a_restart_of_the_database(
+    snapshot: Snapshot, behave: Callable[[str], None], failing_database: Callable[[int], None]
+) -> None:
+    behave("succeed")
+    run = queue(snapshot)
+    failing_database(2)
+    tasks.train(run.pk)
+    run.refresh_from_db()
+    assert run.state == State.SUCCEEDED and run.attempts == 1
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_run_that_loses_the_database_says_so_once_and_is_queued_again(
     snapshot: Snapshot,
     behave: Callable[[str], None],
+    failing_database: Callable[[int], None],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     behave("learn for ever")
     run = queue(snapshot)
-
-    def end_the_session(folder: Path) -> None:
-        connection.cursor().execute("SELECT pg_terminate_backend(pg_backend_pid())")
-
-    monkeypatch.setattr(progress, "latest", end_the_session)
+    monkeypatch.setattr(runner, "DATABASE_PATIENCE", 0.0)
+    failing_database(1000)
     tasks.train(run.pk)
     connection.close()
     (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
@@ -314,13 +343,19 @@ def test_two_workers_at_once_get_a_run_once(
     assert len(won) == 4 and sum(held is not None for held in won) == 1
 
 
-def test_a_full_disk_is_named(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_waits_for_room_on_a_full_disk(
+    snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*arguments: object, **named: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "config.json")
 
     monkeypatch.setattr(runs, "config", full)
     run = executed(queue(snapshot))
-    assert run.state == State.FAILED and "The disk is full" in run.error and "resume" in run.error
+    assert run.state == State.QUEUED and "disk of a worker is full" in run.delay_reason
+    assert runs.acquire(run_id=run.pk) is None  # not before there may be room
+    Run.objects.update(lease_until=None)
+    monkeypatch.undo()
+    assert runs.acquire(run_id=run.pk)
 
 
 def test_a_snapshot_that_goes_while_its_run_learns_is_named(
@@ -336,12 +371,12 @@ def test_a_snapshot_that_goes_while_its_run_learns_is_named(
 
     def lose_the_snapshot(run: Run) -> None:
         if run.stage == "train" and run.snapshot:
-            stored_folders.delete(run.snapshot.folder)
+            lose(run.snapshot)
 
     runner.execute(leased(run), on_progress=lose_the_snapshot)
     run.refresh_from_db()
     assert run.state == State.FAILED and run.snapshot
-    assert run.snapshot.folder in run.error.partition("\n\n")[0]
+    assert run.snapshot.folder.rpartition("/")[2] in run.error.partition("\n\n")[0]
 
 
 def test_a_run_on_a_project_freezes_a_snapshot_that_the_next_run_shares(

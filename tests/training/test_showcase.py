@@ -19,18 +19,18 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def models(shapes, tmp_path) -> list[Model]:
+def models(shapes) -> list[Model]:
     """Return an earlier accepted model and the present one, without drawings."""
-    return [make_model(shapes, tmp_path, current=current) for current in (False, True)]
+    return [make_model(shapes, current=current) for current in (False, True)]
 
 
-def make_model(project: Project, folder, *, current: bool) -> Model:
+def make_model(project: Project, *, current: bool) -> Model:
     snapshot = Snapshot.objects.create(
-        project=project, folder=str(folder), state="ready", newest_answer=20 if current else 10
+        project=project, folder="snapshots/none", state="ready", newest_answer=20 if current else 10
     )
     rows = {"project": project, "recipe": "diffusion"}
     run = Run.objects.create(**rows, snapshot=snapshot, preset="cpu", state="succeeded")
-    return Model.objects.create(**rows, run=run, folder=str(folder), current=current, accepted=True)
+    return Model.objects.create(**rows, run=run, folder="runs/none", current=current, accepted=True)
 
 
 def let_draw(model: Model, prompt: str, **fields) -> Generation:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Page, expect
 
+from labeling import stored_folders
 from tests.training.studio import make_model, make_quick
 from training import generation_requests, generations, sampler_client, tasks
 from training.models import Generation, Model
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pytest_django.fixtures import SettingsWrapper
     from pytest_django.live_server_helper import LiveServer
 
@@ -27,7 +26,7 @@ pytestmark = [
 @pytest.fixture
 def idle(monkeypatch: pytest.MonkeyPatch) -> None:
     """Enqueue nothing, as if no worker were there: each test generates when it chooses to."""
-    monkeypatch.setattr(tasks, "enqueue_on_commit", lambda task, *arguments: None)
+    monkeypatch.setattr(tasks, "enqueue_on_commit", lambda task, *arguments, **options: None)
 
 
 @pytest.fixture
@@ -131,13 +130,13 @@ def test_the_lower_half_of_a_given_picture_is_drawn(
 
 
 def test_the_other_half_of_ones_own_picture_is_drawn(
-    live_server: LiveServer, model: Model, page: Page, tmp_path: Path
+    live_server: LiveServer, model: Model, page: Page
 ) -> None:
     assert model.run.snapshot
-    pairs = make_model(model.run.snapshot, tmp_path, recipe="pairs")
+    pairs = make_model(model.run.snapshot, recipe="pairs")
     page.goto(f"{live_server.url}/draw/?model={pairs.pk}")
     expect(page.get_by_role("radio", name="Pictures")).to_be_hidden()
-    picture = next((tmp_path / "snapshot" / "train").iterdir())
+    picture = stored_folders.fetch(model.run.snapshot.folder) / "train" / "seen.png"
     page.locator("[name=upload]").set_input_files(picture)
     expect(page.get_by_alt_text("Your picture")).to_be_visible()
     page.get_by_role("button", name="Draw", exact=True).press("Enter")
@@ -213,10 +212,10 @@ def test_what_was_drawn_before_is_a_press_away(studio: Page) -> None:
 
 
 def test_a_model_that_is_not_current_is_marked(
-    live_server: LiveServer, model: Model, page: Page, tmp_path: Path
+    live_server: LiveServer, model: Model, page: Page
 ) -> None:
     assert model.run.snapshot
-    old = make_model(model.run.snapshot, tmp_path, recipe="gan", current=False)
+    old = make_model(model.run.snapshot, recipe="gan", current=False)
     Model.objects.filter(pk=old.pk).update(accepted=True)  # it was current before
     page.goto(f"{live_server.url}/draw/")
     page.get_by_text("Model, number, seed, guidance").click()

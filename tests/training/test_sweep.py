@@ -17,7 +17,7 @@ def enqueued(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[object]]:
     """What was enqueued, by task."""
     sent: dict[str, list[object]] = {"train": [], "generate": [], "follow_up": []}
 
-    def enqueue(task: object, *arguments: object) -> None:
+    def enqueue(task: object, *arguments: object, queue: str = "") -> None:
         sent[str(task.name).rpartition(".")[2]].extend(arguments)  # type: ignore[attr-defined]
 
     monkeypatch.setattr(tasks, "enqueue_on_commit", enqueue)

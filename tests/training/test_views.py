@@ -12,8 +12,6 @@ from training import runs
 from training.models import Model, Run
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from django.contrib.auth.models import User
     from django.test import Client
 
@@ -43,14 +41,14 @@ def test_a_wrong_choice_of_model_falls_back(client: Client, model: Model, query:
 
 
 def test_suggestions_are_what_the_project_knew_best_when_the_model_was_trained(
-    client: Client, shapes: Project, snapshot: Snapshot, tmp_path: Path
+    client: Client, shapes: Project, snapshot: Snapshot
 ) -> None:
     circle, square = shapes.concepts.order_by("name")
     square.questions.update(probability=0.5)
     queued = Run.objects.create(project=shapes, snapshot=snapshot, recipe="diffusion")
     run = runs.acquire(run_id=queued.pk)
     assert run
-    model = runs.succeed(run=run, folder=str(tmp_path), metrics={})
+    model = runs.succeed(run=run, metrics={})
     Model.objects.filter(pk=model.pk).update(current=True)
     assert model.suggestions == [circle.phrase]
     assert f'"suggestions": ["{circle.phrase}"]' in client.get("/draw/").content.decode()

@@ -16,7 +16,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.test import Client
 
-from labeling import visitors
+from labeling import stored_folders, visitors
 from labeling.models import (
     Annotator,
     Concept,
@@ -27,7 +27,6 @@ from labeling.models import (
     RemovedImage,
     Snapshot,
 )
-from labeling.snapshots import local_folder
 from tests.cast import answer
 from tests.pictures import draw, plain
 from tests.training.studio import make_model, request
@@ -66,7 +65,7 @@ HIDDEN = pytest.mark.parametrize("hide", [refuse, only_try, make_private, make_d
 
 @pytest.fixture(autouse=True)
 def asleep(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "enqueue_on_commit", lambda task, *arguments: None)
+    monkeypatch.setattr(tasks, "enqueue_on_commit", lambda task, *arguments, **options: None)
 
 
 @pytest.fixture
@@ -128,7 +127,9 @@ def test_nobody_sees_a_removed_picture_of_the_snapshot_any_more(
     own, examples = f"/api/v1/generations/{drawn.pk}/", f"/api/v1/models/{drawn.model_id}/examples/"
     sha256 = "0123456789abcdef".ljust(64, "0")
     name = f"{sha256[:16]}.png"
-    (local_folder(snapshot) / "train" / "seen.png").rename(local_folder(snapshot) / "train" / name)
+    folder = stored_folders.working(snapshot.folder)
+    (folder / "train" / "seen.png").rename(folder / "train" / name)
+    stored_folders.put(folder, snapshot.folder)
     Sample.objects.update(nearest=[{"file_name": name, "distance": 0.5}])
     assert statuses(client, drawn) == [200] * 5
     assert client.get(own).json()["samples"][0]["nearest_url"]
@@ -191,7 +192,7 @@ def test_a_model_that_was_only_surpassed_is_still_offered(
     client: Client, model: Model, bare_snapshot: Snapshot, tmp_path: Path
 ) -> None:
     Model.objects.filter(pk=model.pk).update(current=False, accepted=True)
-    newer = make_model(bare_snapshot, tmp_path, recipe="gan")
+    newer = make_model(bare_snapshot, recipe="gan")
     page = client.get("/draw/").content.decode()
     assert f"no. {model.pk}" in page and f"no. {newer.pk}" in page
 
@@ -248,7 +249,7 @@ def test_questions_about_a_model_that_is_taken_back_are_asked_no_more(
 def test_a_clip_that_is_taken_back_predicts_no_more(
     shapes: Project, snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clip = make_model(snapshot, tmp_path, recipe="clip")
+    clip = make_model(snapshot, recipe="clip")
     Model.objects.filter(pk=clip.pk).update(feedback={"predictions": 3})
     Project.objects.filter(pk=shapes.pk).update(features="features/gone.safetensors")
     caption = Question.objects.filter(kind=Question.Kind.CAPTION)[0]

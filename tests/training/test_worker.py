@@ -12,8 +12,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from labeling import stored_folders
 from labeling.models import Snapshot
-from labeling.snapshots import local_folder
 from tests.waiting import wait_until
 from tests.worker import Worker
 from training import tasks, zero_shot
@@ -46,14 +46,19 @@ def start(snapshot: Snapshot, recipe: str, **options: int | str) -> Run:
     )
 
 
+def folder_of(run: Run) -> Path:
+    """Return where the run's process works."""
+    return stored_folders.working(run.folder)
+
+
 def checkpoints(run: Run) -> list[int]:
     """Return the steps of a run's checkpoints."""
-    return sorted(int(path.stem) for path in Path(run.folder).glob("checkpoints/*.safetensors"))
+    return sorted(int(path.stem) for path in folder_of(run).glob("checkpoints/*.safetensors"))
 
 
 def trained(run: Run) -> list[int]:
     """Return the training steps in the run's progress.jsonl, in their order."""
-    lines = map(json.loads, (Path(run.folder) / "progress.jsonl").read_text().splitlines())
+    lines = map(json.loads, (folder_of(run) / "progress.jsonl").read_text().splitlines())
     return [line["step"] for line in lines if line["stage"] == "train"]
 
 
@@ -69,7 +74,7 @@ def processes() -> dict[int, tuple[int, str]]:
 
 
 def fitting(run: Run) -> list[int]:
-    ending = f"-m training fit {run.folder}"
+    ending = f"-m training fit {folder_of(run)}"
     return [pid for pid, (_, words) in processes().items() if words.strip().endswith(ending)]
 
 
@@ -132,4 +137,5 @@ def test_a_run_survives_its_worker_and_its_pictures_become_questions(
     assert generation.state == Generation.State.SUCCEEDED, generation.error
     assert [sample.seed for sample in generation.samples.all()] == [3, 4]
     nearest = [sample.nearest[0]["file_name"] for sample in generation.samples.all()]
-    assert all((local_folder(snapshot) / "train" / name).is_file() for name in nearest)
+    files = stored_folders.index(snapshot.folder)
+    assert all(f"train/{name}" in files for name in nearest)

@@ -1,7 +1,6 @@
 """The files of generations over HTTP: samples, their nearest training images, source images."""
 
 import mimetypes
-from pathlib import Path
 from typing import IO, Any
 
 from django.http import FileResponse, Http404, HttpResponse
@@ -11,13 +10,15 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 
+from labeling import stored_folders
 from labeling.access import Capability
 from labeling.api.exceptions import NotFound
 from labeling.api.negotiation import PictureNegotiation
 from labeling.api.permissions import may
 from labeling.api.schema import errors
 from labeling.api.views import APIView
-from training import examples, generation_requests, generators, viewers
+from labeling.stored_folders import FolderMissing
+from training import examples, generation_requests, generators, run_folders, viewers
 from training.models import Run, Sample
 
 CACHE_CONTROL = "private, max-age=86400, immutable"
@@ -42,11 +43,11 @@ class RunFile(APIView):
     def send(self, pk: int) -> HttpResponse:
         """Send the file, which a browser never shows here. Raises NotFound."""
         run = get_object_or_404(Run, pk=pk)
-        file = Path(run.folder) / self.name
-        if not run.folder or not file.is_file():
+        content = run_folders.read(run, self.name)
+        if content is None:
             raise NotFound("There is no such file yet.")
         kind = f"{KINDS[self.name]}; charset=utf-8"
-        response = HttpResponse(file.read_bytes(), content_type=kind)
+        response = HttpResponse(content, content_type=kind)
         response["Content-Disposition"] = f'attachment; filename="run-{pk}-{self.name}"'
         return response
 
@@ -96,13 +97,18 @@ class NearestImage(ImageView):
     @extend_schema(operation_id="generations_nearest", responses=_PICTURE)
     def get(self, request: Request, pk: object, number: int, rank: int) -> FileResponse:
         """Return one of the training images that a sample is nearest to."""
-        nearest = generators.nearest(get_sample(request, pk, number))
+        sample = get_sample(request, pk, number)
+        nearest = generators.nearest(sample)
         if not 1 <= rank <= len(nearest):
             raise NotFound(NOT_FOUND)
-        path = nearest[rank - 1]
-        if path is None:
+        name = nearest[rank - 1]
+        snapshot = sample.generation.model.run.snapshot
+        if name is None or snapshot is None:
             raise NotFound(GONE)
-        return _local_file(path)
+        try:
+            return _response(stored_folders.open(snapshot.folder, name), name)
+        except FolderMissing:
+            raise NotFound(SNAPSHOT_GONE) from None
 
 
 class SourceImage(ImageView):
@@ -128,7 +134,7 @@ class ExampleImage(ImageView):
         model = get_object_or_404(viewers.models(request._request, request.user), pk=pk)
         try:
             example = examples.read(model, number)
-        except OSError:
+        except (FolderMissing, OSError):
             raise NotFound(SNAPSHOT_GONE) from None
         if example is None:
             raise NotFound(NOT_FOUND)
@@ -146,13 +152,6 @@ def get_sample(request: Request, pk: object, number: int) -> Sample:
     if not 1 <= number <= generation_requests.COUNT_LIMIT or number > samples.count():
         raise Http404(NOT_FOUND)
     return samples[number - 1]
-
-
-def _local_file(path: Path) -> FileResponse:
-    try:
-        return _response(path.open("rb"), path.name)
-    except OSError:
-        raise NotFound(SNAPSHOT_GONE) from None
 
 
 def _response(file: IO[Any], name: str) -> FileResponse:

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 
 from labeling.api.bodies import Body
 from labeling.api.exceptions import TooLarge
+from labeling.stored_folders import FolderMissing
 from training import examples, generation_requests, generators, viewers
 from training.api import files
 from training.generation_requests import FROM_IMAGE, Kind
@@ -160,6 +161,6 @@ def _source_image(
             return None
         if found := examples.read(model, example):
             return found.data
-    except (Http404, OSError):
+    except (Http404, OSError, FolderMissing):
         pass
     raise serializers.ValidationError("There is no such picture to draw on.")

@@ -1,7 +1,6 @@
 """Training over HTTP, for members and staff: start, follow, cancel, resume."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from django.contrib.auth.models import User
@@ -24,7 +23,16 @@ from labeling.api.responses import made
 from labeling.api.schema import errors
 from labeling.api.views import APIView
 from labeling.models import Project, Snapshot
-from training import outlook, readiness, run_requests, run_summary, runs, server_paths, tasks
+from training import (
+    outlook,
+    readiness,
+    run_folders,
+    run_requests,
+    run_summary,
+    runs,
+    server_paths,
+    tasks,
+)
 from training.api.errors import ConflictError, InvalidError
 from training.engine import progress
 from training.models import SEED_LIMIT, Model, Run
@@ -91,7 +99,8 @@ class RunDetailSerializer(RunSerializer):
         return run_summary.headline(run)
 
     def get_curve(self, run: Run) -> list[list[float]]:
-        return [list(point) for point in progress.curve(Path(run.folder))] if run.folder else []
+        folder = run_folders.local(run, "progress.jsonl")
+        return [list(point) for point in progress.curve(folder)] if folder else []
 
 
 class _RowOfProject(serializers.PrimaryKeyRelatedField[Any]):

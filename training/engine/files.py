@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor
 
-import labeling
-
 DRAFT = ".draft"  # ends the names of files and folders that are not finished
 
 
@@ -34,9 +32,14 @@ class PeerError(TrainingError):
         super().__init__(f"{told} ({reason})" if reason else told)
 
 
+class BusyError(TrainingError):
+    """Another process is at the same work."""
+
+
 def in_words(error: Exception) -> str:
     """Describe an error of the machine, and what to do about it."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if is_full_disk(error):
+        assert isinstance(error, OSError)
         return (
             f"The disk is full ({error.filename or error.strerror}): free some space and start "
             "again; a run goes on from its last checkpoint."
@@ -44,6 +47,12 @@ def in_words(error: Exception) -> str:
     if isinstance(error, MemoryError | RuntimeError):
         return "There is not enough memory for this: choose a smaller preset, or smaller options."
     return str(error)
+
+
+def is_full_disk(error: Exception) -> bool:
+    """Return whether there was no room for a file."""
+    full = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
+    return isinstance(error, OSError) and error.errno in full
 
 
 def is_memory(error: RuntimeError) -> bool:
@@ -137,18 +146,6 @@ def append_line(path: Path, value: Mapping[str, Any]) -> None:
         os.write(handle, b"\n" * cut + (json.dumps(value) + "\n").encode())
     finally:
         os.close(handle)
-
-
-def code_version() -> str:
-    """Return the package's version and a hash of the code that decides a model's numbers.
-
-    That is the engine, and the truth inference that its probe is part of.
-    """
-    root = Path(__file__).parents[2]
-    folders = root / "training" / "engine", root / "labeling" / "aggregation"
-    sources = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
-    content = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-    return f"{labeling.__version__}+{content[:12]}"
 
 
 def _remove(path: Path) -> None:

@@ -16,12 +16,14 @@ class Preset:
     """A named choice of options.
 
     ``minutes`` is about how long a run takes on the machine that ``about`` names, from and to:
-    what is said before this installation has runs of its own (docs/training.md).
+    what is said before this installation has runs of its own (docs/training.md). ``gpu``: whether
+    it is meant for a machine with one.
     """
 
     about: str
     options: dict[str, Any] = field(default_factory=dict)
     minutes: tuple[float, float] = (1, 60)
+    gpu: bool = False
 
 
 RECIPES = {
@@ -88,6 +90,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
             "an hour or so, on a GPU: all of a pretrained open_clip model (CLIP_MODEL) learns",
             {"tune": "all", "steps": 3000, "batch": 256, "learning_rate": 1e-5, "warmup": 200},
             minutes=(40, 120),
+            gpu=True,
         ),
     },
     "diffusion": {
@@ -131,16 +134,19 @@ PRESETS: dict[str, dict[str, Preset]] = {
             "ten minutes, on a GPU: 32 pixels",
             {**PIXELS, "steps": 14_000, "size": 32, "patch": 2, "width": 384},
             minutes=(8, 20),
+            gpu=True,
         ),
         "gpu-m": Preset(
             "an hour, on a GPU: 64 pixels",
             {**PIXELS, "steps": 60_000, "width": 512},
             minutes=(45, 120),
+            gpu=True,
         ),
         "gpu-l": Preset(
             "hours, on a GPU: 64 pixels, a larger network",
             {**PIXELS, "steps": 120_000, "width": 768, "learning_rate": 3e-4},
             minutes=(120, 360),
+            gpu=True,
         ),
     },
     "gan": {
@@ -180,6 +186,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "grid_steps": 5000,
             },
             minutes=(120, 480),
+            gpu=True,
         ),
         "gpu-64": Preset(
             "many hours, on a GPU: 64 pixels",
@@ -196,6 +203,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "grid_steps": 5000,
             },
             minutes=(240, 900),
+            gpu=True,
         ),
     },
     "autoregressive": {
@@ -235,6 +243,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "grid_steps": 4000,
             },
             minutes=(120, 480),
+            gpu=True,
         ),
         "gpu-pixels": Preset(
             "hours, on a GPU: 32 pixels, one by one from a palette of 512 colours",
@@ -252,6 +261,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "grid_steps": 4000,
             },
             minutes=(120, 480),
+            gpu=True,
         ),
     },
     "lora": {
@@ -289,7 +299,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
             },
             minutes=(60, 300),
         ),
-        "gpu": Preset("minutes, on a GPU: 512 pixels", {"steps": 1500}, minutes=(5, 30)),
+        "gpu": Preset("minutes, on a GPU: 512 pixels", {"steps": 1500}, minutes=(5, 30), gpu=True),
     },
     "pairs": {
         "smoke": Preset(
@@ -340,9 +350,16 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "grid_steps": 4000,
             },
             minutes=(5, 30),
+            gpu=True,
         ),
     },
 }
+
+
+def wants_gpu(recipe: str, preset: str) -> bool:
+    """Return whether a run is meant for a machine with a GPU."""
+    known = PRESETS.get(recipe, {}).get(preset)
+    return known is not None and known.gpu
 
 
 def goes_on(recipe: str, preset: str) -> bool:

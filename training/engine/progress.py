@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,11 @@ def samples(folder: Path) -> list[str]:
         names = [path.name for path in (folder / "samples").iterdir()]
     except OSError:
         return []
+    return in_order(names)
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return those names that are of sample grids, oldest first."""
     return sorted((name for name in names if SAMPLE.fullmatch(name)), key=_step)
 
 

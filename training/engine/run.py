@@ -17,11 +17,12 @@ from training.engine.data.prompts import fixed_prompts
 from training.engine.data.rows import Drawings, Snapshot, digest
 from training.engine.data.snapshot import read_snapshot
 from training.engine.encoders.clip_models import load_clip
+from training.engine.encoders.specs import FOLDER
 from training.engine.evaluation.calibration import calibrate
 from training.engine.evaluation.evaluate import evaluate
 from training.engine.files import (
+    BusyError,
     TrainingError,
-    code_version,
     draft,
     remove_drafts,
     sha256_of,
@@ -41,6 +42,7 @@ from training.engine.recipes import RECIPES, data_of, load_generator
 from training.engine.recipes.base import OnStage, Source, Training
 from training.engine.recipes.stored import WEIGHTS
 from training.engine.report.report import machine, write_report
+from training.engine.version import code_version
 
 NEIGHBOUR_SIZE = 128  # pixels, at most, at which the model folder keeps training pictures
 RESULTS = ("metrics.json", "model/config.json", "report.html")  # of a finished run
@@ -128,7 +130,7 @@ def prepare(config: RunConfig, snapshot: Snapshot, on_step: OnStage) -> Training
     recipe = RECIPES[config.recipe]
     encoder, init = config.encoder, config.init
     if init and (recipe.generative or recipe.translates):
-        encoder, init = {"kind": "folder", "path": str(init.resolve())}, None
+        encoder, init = {"kind": FOLDER, "path": str(init.resolve())}, None
     source = Source(
         snapshot, config.cache, config.seed, encoder, init, start=config.start, on_step=on_step
     )
@@ -297,5 +299,5 @@ def _locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise TrainingError(f"Another process is at work on the run {folder}.") from None
+            raise BusyError(f"Another process is at work on the run {folder}.") from None
         yield

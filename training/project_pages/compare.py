@@ -1,6 +1,5 @@
 """The page that shows two models' pictures side by side, of the same prompts and seeds."""
 
-from pathlib import Path
 from typing import Any, cast
 
 from django.contrib.auth.models import User
@@ -15,7 +14,7 @@ from labeling.access import Capability
 from labeling.models import Project
 from labeling.numbers import parse_id
 from labeling.project_pages import base
-from training import generators, side_by_side, tasks, verdicts
+from training import generators, run_folders, side_by_side, tasks, verdicts
 from training.engine import progress
 from training.generation_requests import GenerationError
 from training.models import Model
@@ -101,7 +100,7 @@ def _side_by_side(model: Model, other: Model, asked: QueryDict) -> dict[str, Any
         "metrics": metric_rows.rows(model.run.metrics, other.run.metrics),
         "sentence": _sentence(model, other),
         "grids": _grids(model, other),
-        "gone": [each for each in (model, other) if not generators.has_files(each)],
+        "gone": [each for each in (model, other) if each.lacks_files],
     }
     if not draw:
         return context
@@ -120,11 +119,17 @@ def _side_by_side(model: Model, other: Model, asked: QueryDict) -> dict[str, Any
 
 def _grids(model: Model, other: Model) -> list[tuple[Model, str]]:
     """Return the last grid of either run, where both were watched by the same prompts."""
-    prompts = [progress.prompts(Path(each.run.folder)) for each in (model, other)]
+    prompts = [_watched(each) for each in (model, other)]
     urls = [sample_urls(each.run) for each in (model, other)]
     if prompts[0] != prompts[1] or not all([*prompts, *urls]):
         return []
     return [(each, of_run[0]["url"]) for each, of_run in zip((model, other), urls, strict=True)]
+
+
+def _watched(model: Model) -> list[str]:
+    """Return the prompts of the grids of a model's run."""
+    folder = run_folders.local(model.run, "prompts.json")
+    return progress.prompts(folder) if folder else []
 
 
 def _sentence(model: Model, other: Model) -> str:

@@ -116,7 +116,8 @@ def _context(row: Model) -> dict[str, Any]:
         "translates": generators.translates(row.recipe),
         "public": generators.is_accepted(row),
         "trial": row.run.preset == SMOKE,
-        "has_files": generators.has_files(row),
+        "has_files": not row.lacks_files,
+        "delay": row.delay_reason,
         "samples": models.samples(row, DRAWN),
         "reason_max": promotion.REASON_MAX,
     }

@@ -1,7 +1,6 @@
 """The page of a run: how it goes, its curve, its pictures over time, its log, its end."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, cast
 
 from django.contrib import messages
@@ -11,11 +10,20 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import path, reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import access, stored_folders
+from labeling import access
 from labeling.access import Capability
 from labeling.models import Project
 from labeling.project_pages import base
-from training import generators, processes, run_summary, runs, server_paths, tasks, verdicts
+from training import (
+    generators,
+    processes,
+    run_folders,
+    run_summary,
+    runs,
+    server_paths,
+    tasks,
+    verdicts,
+)
 from training.engine import progress
 from training.models import Run
 from training.project_pages.models import SECTION
@@ -46,9 +54,9 @@ def live(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 def sample(request: HttpRequest, project: Project, pk: int, name: str) -> HttpResponse:
     """Return a sample grid of the run's folder."""
     row = _get_run(project, pk)
-    if not (row.folder and progress.SAMPLE.fullmatch(name)):
+    if not progress.SAMPLE.fullmatch(name):
         raise Http404("There is no such picture.")
-    return _file(Path(row.folder) / "samples" / name, "image/png")
+    return _file(row, f"{run_folders.SAMPLES}/{name}", "image/png")
 
 
 @require_GET
@@ -56,9 +64,7 @@ def sample(request: HttpRequest, project: Project, pk: int, name: str) -> HttpRe
 def log(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Return the whole log."""
     row = _get_run(project, pk)
-    if not row.folder:
-        raise Http404("There is no log yet.")
-    response = _file(Path(row.folder) / "log.txt", "text/plain; charset=utf-8")
+    response = _file(row, "log.txt", "text/plain; charset=utf-8")
     text = response.content.decode("utf-8", "replace")
     response.content = server_paths.as_shown_to(request.user, text).encode()
     return response
@@ -69,9 +75,7 @@ def log(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 def report(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Return the run's report, sandboxed: anyone may have written into the run's folder."""
     row = _get_run(project, pk)
-    if not row.folder:
-        raise Http404("There is no report yet.")
-    response = _file(Path(row.folder) / REPORT, "text/html; charset=utf-8")
+    response = _file(row, REPORT, "text/html; charset=utf-8")
     response["Content-Security-Policy"] = SANDBOX
     return response
 
@@ -108,14 +112,13 @@ def delete(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 
 def sample_urls(run: Run) -> list[dict[str, Any]]:
     """Return step and address of each sample grid, newest first."""
-    names = progress.samples(Path(run.folder)) if run.folder else []
     slug = run.project.slug
     return [
         {
             "step": int(name.removesuffix(".png")),
             "url": reverse("project-run-sample", args=[slug, run.pk, name]),
         }
-        for name in reversed(names)
+        for name in reversed(run_folders.grids(run))
     ]
 
 
@@ -139,7 +142,7 @@ def _change_state(
 
 def _live(run: Run, user: access.User) -> dict[str, Any]:
     """Return what changes while a run goes on."""
-    folder = Path(run.folder) if run.folder else None
+    folder = run_folders.local(run, "log.txt", "progress.jsonl")
     log = processes.tail(folder / "log.txt", lines=LOG_LINES) if folder else ""
     return {
         "state": run.state,
@@ -157,7 +160,8 @@ def _live(run: Run, user: access.User) -> dict[str, Any]:
 
 def _context(run: Run, user: access.User) -> dict[str, Any]:
     """Return what the page shows of the run and, in a sentence, of its model."""
-    model, folder = getattr(run, "model", None), Path(run.folder)
+    model = getattr(run, "model", None)
+    folder = run_folders.local(run, "prompts.json", REPORT)
     return {
         "run": run,
         "live": _live(run, user),
@@ -165,23 +169,22 @@ def _context(run: Run, user: access.User) -> dict[str, Any]:
         "translates": generators.translates(run.recipe),
         "options": run_summary.options(run),
         "drawings": run_summary.verdicts_on_drawings(run),
-        "certainty": run_summary.certainty(stored_folders.place(run.snapshot.folder))
-        if run.snapshot
-        else "",
+        "certainty": run_summary.certainty(run.snapshot) if run.snapshot else "",
         "model": model,
         "standing": verdicts.standing(model) if model else "",
         "sentence": verdicts.sentence(model) if model else "",
-        "has_report": bool(run.folder) and (folder / REPORT).is_file(),
-        "prompts": progress.prompts(folder) if run.folder else [],
+        "has_report": folder is not None and (folder / REPORT).is_file(),
+        "prompts": progress.prompts(folder) if folder else [],
+        "delay": server_paths.as_shown_to(user, run.delay_reason),
         "error": server_paths.as_shown_to(user, run.error.partition("\n\n")[0]),
     }
 
 
-def _file(file: Path, kind: str) -> HttpResponse:
-    try:
-        return HttpResponse(file.read_bytes(), content_type=kind)
-    except OSError:
-        raise Http404("The file has gone.") from None
+def _file(run: Run, name: str, kind: str) -> HttpResponse:
+    content = run_folders.read(run, name)
+    if content is None:
+        raise Http404("The run has no such file.")
+    return HttpResponse(content, content_type=kind)
 
 
 urlpatterns = [

@@ -17,6 +17,7 @@ from training.__main__ import main
 from training.engine.data.pictures import load
 from training.engine.data.snapshot import read_snapshot
 from training.engine.files import TrainingError
+from training.engine.loop.stop import TEMPORARY
 
 
 @pytest.fixture
@@ -195,7 +196,7 @@ def test_a_full_disk_ends_a_run_in_a_sentence_and_it_goes_on_later(
     """The smaller limit stops the packed pictures, the larger one a checkpoint."""
     folder = write_run(tmp_path / "run", own_snapshot, tmp_path / "cache")
     errors = tmp_path / "errors.txt"
-    assert wait(fork(fit_limited, folder, size, errors)) == 1
+    assert wait(fork(fit_limited, folder, size, errors)) == TEMPORARY
     assert "The disk is full" in errors.read_text().splitlines()[-1]
     assert not list(tmp_path.rglob(".*.draft"))
     assert main(["fit", str(folder)]) == 0

@@ -14,7 +14,6 @@ from training.engine.ema import PowerEMA
 from training.engine.files import (
     TrainingError,
     append_line,
-    code_version,
     draft,
     read_json,
     remove_drafts,
@@ -22,6 +21,7 @@ from training.engine.files import (
 )
 from training.engine.latents.neighbours import Neighbours
 from training.engine.latents.pca import fit, flat
+from training.engine.version import code_version
 
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(
@@ -88,12 +88,12 @@ def test_a_line_that_was_cut_costs_no_line_after_it(tmp_path: Path) -> None:
 def test_the_code_version_follows_the_probe_and_not_the_pages(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    read, before = Path.read_bytes, code_version()
+    read, before = Path.read_bytes, code_version.__wrapped__()
 
     def changed(name: str) -> str:
         with monkeypatch.context() as patch:
             patch.setattr(Path, "read_bytes", lambda path: read(path) + b"#" * path.match(name))
-            return code_version()
+            return code_version.__wrapped__()
 
     assert changed("labeling/aggregation/probe.py") != before
     assert changed("training/engine/networks/dit.py") != before

@@ -15,6 +15,7 @@ from tests.training.engine.runs import LONG
 from tests.waiting import wait_until
 from training.__main__ import main
 from training.engine import progress
+from training.engine.loop.stop import TEMPORARY
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
@@ -119,7 +120,7 @@ def test_a_run_that_is_being_fitted_is_not_fitted_twice(
     folder = make_run()
     with (folder / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert main(["fit", str(folder)]) == 1
+        assert main(["fit", str(folder)]) == TEMPORARY
     assert "Another process" in capsys.readouterr().err
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,26 +18,28 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def run(bare_snapshot: Snapshot, tmp_path: Path) -> Run:
+def run(bare_snapshot: Snapshot) -> Run:
     """Return a run that has learnt for three steps."""
     from PIL import Image
 
+    from tests.pictures import encoded
+    from tests.training.studio import store
+    from training import run_folders
     from training.models import Run
 
-    folder = tmp_path / "run"
-    (folder / "samples").mkdir(parents=True)
-    Image.new("RGB", (64, 32), "red").save(folder / "samples" / "000500.png")
-    (folder / "prompts.json").write_text('["a red apple"]')
-    (folder / "log.txt").write_text("line one\nline <two>\n")
     lines = [{"step": n, "steps": 9, "loss": 1 / n, "stage": "train"} for n in (1, 2, 3)]
-    (folder / "progress.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return Run.objects.create(
+    files: dict[str, str | bytes] = {
+        "samples/000500.png": encoded(Image.new("RGB", (64, 32), "red"), "PNG"),
+        "prompts.json": '["a red apple"]',
+        "log.txt": "line one\nline <two>\n",
+        "progress.jsonl": "".join(json.dumps(line) + "\n" for line in lines),
+    }
+    run = Run.objects.create(
         project=bare_snapshot.project,
         snapshot=bare_snapshot,
         recipe="diffusion",
         preset="cpu",
         state=Run.State.RUNNING,
-        folder=str(folder),
         stage="train",
         step=3,
         steps=9,
@@ -46,6 +47,10 @@ def run(bare_snapshot: Snapshot, tmp_path: Path) -> Run:
         images_per_second=1234.5,
         seconds_left=70.0,
     )
+    run.folder = run_folders.name_of(run)
+    run.save()
+    store(files, name=run.folder)
+    return run
 
 
 @pytest.fixture
@@ -53,6 +58,8 @@ def judged(run: Run) -> Model:
     """Return the run's model, which stayed a candidate, beside a current one."""
     from django.utils import timezone
 
+    from tests.training.studio import store
+    from training import run_folders
     from training.models import Model, Promotion, Run
 
     metrics = {"r_precision@judge": 0.9, "near_copies": 0.25, "nearest_train_apart": 1.5}
@@ -66,17 +73,15 @@ def judged(run: Run) -> Model:
         state=Run.State.SUCCEEDED,
         metrics={"r_precision@judge": 0.7},
     )
-    folder = Path(run.folder).with_name("old")
-    folder.mkdir()
-    (folder / "config.json").write_text("{}")
-    (Path(run.folder) / "config.json").write_text("{}")
+    for each in (old, run):
+        store({"config.json": "{}"}, name=run_folders.model_name_of(each))
     first = Model.objects.create(
         project=run.project,
         run=old,
         recipe="diffusion",
         current=True,
         accepted=True,
-        folder=str(folder),
+        folder=run_folders.model_name_of(old),
         suggestions=["a circle"],
     )
     Promotion.objects.create(
@@ -93,7 +98,7 @@ def judged(run: Run) -> Model:
         project=run.project,
         run=run,
         recipe="diffusion",
-        folder=run.folder,
+        folder=run_folders.model_name_of(run),
         verdict=verdict | {"baseline": first.pk, "answers": 21},
         reviewed_at=timezone.now(),
         suggestions=["a circle", "a square"],

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,8 +11,10 @@ from django.core.files.storage import default_storage
 from django.test import Client
 from django.urls import reverse
 
+from labeling import stored_folders
 from labeling.models import Project
 from tests.pictures import plain
+from tests.training.studio import lose, store
 from training import side_by_side, tasks
 from training.models import Generation, Model, Run, Sample
 
@@ -105,7 +105,7 @@ def test_pairs_are_shown_as_they_come(ada_client: Client, judged: Model) -> None
 def test_a_model_without_files_shows_what_it_drew_and_draws_no_more(
     ada_client: Client, judged: Model
 ) -> None:
-    (Path(judged.folder) / "config.json").unlink()
+    lose(judged)
     current = Model.objects.get(current=True)
     draw(judged, "a circle")
     wish = {"model": judged.pk, "other": current.pk, "prompts": "a circle\na frog"}
@@ -113,7 +113,7 @@ def test_a_model_without_files_shows_what_it_drew_and_draws_no_more(
     assert not Generation.objects.filter(model=judged, state="queued").exists()
     assert Generation.objects.filter(model=current, state="queued").count() == 2
     page = text(ada_client, **wish)
-    assert "have gone: it draws nothing new" in page and "1 of 4 drawn" in page
+    assert "it draws nothing new" in page and "1 of 4 drawn" in page
 
 
 def test_a_failed_drawing_says_why_and_is_drawn_again(ada_client: Client, judged: Model) -> None:
@@ -138,12 +138,12 @@ def test_the_last_pictures_of_both_runs_are_shown_where_their_prompts_are_the_sa
     ada_client: Client, judged: Model
 ) -> None:
     old = Model.objects.get(current=True).run
-    shutil.copytree(judged.run.folder, f"{judged.run.folder}-old")
-    Run.objects.filter(pk=old.pk).update(folder=f"{judged.run.folder}-old")
+    Run.objects.filter(pk=old.pk).update(folder=(copy := f"{judged.run.folder}-old"))
+    stored_folders.put(stored_folders.fetch(judged.run.folder), copy)
     page = text(ada_client)
     for run in (judged.run, old):
         assert reverse("project-run-sample", args=["shapes", run.pk, "000500.png"]) in page
-    Path(f"{judged.run.folder}-old", "prompts.json").write_text('["something else"]')
+    store({"prompts.json": '["something else"]'}, name=copy)
     assert "000500.png" not in text(ada_client)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +13,7 @@ from django.urls import reverse
 
 from labeling.models import Project
 from tests.pictures import plain
+from tests.training.studio import lose
 from training.models import Generation, Model, Promotion, Run, Sample
 
 if TYPE_CHECKING:
@@ -123,11 +123,11 @@ def test_the_second_of_two_who_decide_is_told(ada_client: Client, judged: Model)
 
 
 def test_a_model_whose_files_have_gone_says_so(ada_client: Client, judged: Model) -> None:
-    (Path(judged.folder) / "config.json").unlink()
-    assert "Its files have gone" in text(ada_client, page_of(judged))
+    lose(judged)
+    assert "Its files are not in the storage" in text(ada_client, page_of(judged))
     wish = {"instead_of": Model.objects.get(current=True).pk, "reason": "It is good."}
     page = ada_client.post(page_of(judged, "promote"), wish).content.decode()
-    assert "has gone: choose another model" in page
+    assert "Put them back, or choose another model" in page
 
 
 def test_pictures_of_its_snapshot_that_were_removed_are_mentioned(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
+from labeling import folder_deletions, stored_folders
 from labeling.models import Event, Project
 from tests.cast import allow
+from tests.training.studio import store
 from training import tasks
 from training.models import Model, Run
 
@@ -79,7 +80,7 @@ def test_only_staff_read_where_files_lie(
 ) -> None:
     error = "The folder of snapshot 7 (/srv/tessera/snapshots/demo-7) has gone."
     Run.objects.update(state=State.FAILED, error=error)
-    (Path(run.folder) / "log.txt").write_text("error: /srv/tessera/snapshots/demo-7 is missing.")
+    store({"log.txt": "error: /srv/tessera/snapshots/demo-7 is missing."}, name=run.folder)
     trainer = member("trainer")
     for address in (
         page_of(run),
@@ -102,7 +103,7 @@ def test_a_finished_run_leads_to_its_model_and_its_verdict(
 
 def test_a_report_may_do_nothing(ada_client: Client, run: Run) -> None:
     assert ada_client.get(page_of(run, "report")).status_code == 404
-    (Path(run.folder) / "report.html").write_text("<script>alert(1)</script>")
+    store({"report.html": "<script>alert(1)</script>"}, name=run.folder)
     response = ada_client.get(page_of(run, "report"))
     assert response.content.startswith(b"<script>")
     policy = response["Content-Security-Policy"]
@@ -111,7 +112,7 @@ def test_a_report_may_do_nothing(ada_client: Client, run: Run) -> None:
 
 
 def test_a_report_is_announced_with_what_it_holds(ada_client: Client, run: Run) -> None:
-    (Path(run.folder) / "report.html").write_text("<title>a report</title>")
+    store({"report.html": "<title>a report</title>"}, name=run.folder)
     assert "pictures over time" in text(ada_client, page_of(run))
     Run.objects.filter(pk=run.pk).update(recipe="clip")
     assert "Its report: curves and figures</a>" in text(ada_client, page_of(run))
@@ -141,15 +142,13 @@ def test_a_run_is_cancelled_and_resumed_by_post_alone(ada_client: Client, run: R
     assert set(done) == {(f"Cancelled the run {run}.", "ada"), (f"Resumed the run {run}.", "ada")}
 
 
-def test_a_deleted_run_takes_its_folder_along(
-    ada_client: Client, run: Run, settings: SettingsWrapper
-) -> None:
-    settings.RUN_ROOT = Path(run.folder).parent
+def test_a_deleted_run_takes_its_folder_along(ada_client: Client, run: Run) -> None:
     page = ada_client.post(page_of(run, "delete"), follow=True).content.decode()
     assert "cancel it first" in page and Run.objects.exists()
     Run.objects.update(state=State.CANCELLED)
     ada_client.post(page_of(run, "delete"))
-    assert not Run.objects.exists() and not Path(run.folder).exists()
+    folder_deletions.delete_folders()
+    assert not Run.objects.exists() and not stored_folders.exists(run.folder)
 
 
 def test_a_run_whose_model_reads_the_texts_of_another_stays(
@@ -224,7 +223,7 @@ def test_the_page_follows_the_run(
     client: Client,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(tasks, "enqueue_on_commit", lambda task, *arguments: None)
+    monkeypatch.setattr(tasks, "enqueue_on_commit", lambda task, *arguments, **options: None)
     client.force_login(ada)
     cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}
     page.context.add_cookies([cookie | {"url": live_server.url}])

@@ -42,10 +42,10 @@ def frozen(project) -> Snapshot:
 
 
 @pytest.fixture
-def trained(frozen, tmp_path) -> Model:
+def trained(frozen) -> Model:
     from tests.training.studio import make_model
 
-    return make_model(frozen, tmp_path, recipe="diffusion")
+    return make_model(frozen, recipe="diffusion")
 
 
 @pytest.fixture

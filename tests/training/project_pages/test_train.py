@@ -44,7 +44,7 @@ def test_freeze_and_train_queues_both_recipes(ada_client: Client, bare_snapshot:
 def test_every_preset_of_every_recipe_can_be_chosen(
     ada_client: Client, bare_snapshot: Snapshot, recipe: str, tmp_path: Path
 ) -> None:
-    make_model(bare_snapshot, tmp_path, recipe=recipe)  # to go on from
+    make_model(bare_snapshot, recipe=recipe)  # to go on from
     for preset in PRESETS[recipe]:
         send(
             ada_client,
@@ -60,9 +60,9 @@ def test_options_and_the_projects_own_clip_are_asked_for(
     ada_client: Client, bare_snapshot: Snapshot
 ) -> None:
     project = bare_snapshot.project
-    learnt = Run.objects.create(project=project, recipe="clip", folder="/runs/1")
+    learnt = Run.objects.create(project=project, recipe="clip", folder="runs/1")
     clip = Model.objects.create(
-        project=project, run=learnt, recipe="clip", folder="/runs/1/model", current=True
+        project=project, run=learnt, recipe="clip", folder="runs/1/model", current=True
     )
     assert f"{clip}, the current one" in text(ada_client, TRAIN)
     fields = {"source": bare_snapshot.pk, "seed": 0, "clip": clip.pk, "anyway": "on"}
@@ -71,7 +71,7 @@ def test_options_and_the_projects_own_clip_are_asked_for(
     run = Run.objects.latest("pk")
     assert run.options == {"steps": 5000, "prompts": ["a red apple"], "sampler": "euler"}
     config = runs.config(run, snapshot=bare_snapshot)
-    assert config["init"] == "/runs/1/model" and config["options"] == run.options
+    assert config["init"] == "runs/1/model" and config["options"] == run.options
     page = text(ada_client, reverse("project-run", args=["shapes", run.pk]))
     assert "steps = 5000" in page and str(clip) in page
     page = send(ada_client, **fields, recipe_and_preset="lora/smoke")

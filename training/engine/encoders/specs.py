@@ -6,9 +6,12 @@ A *spec* is one of
     {"kind": "words"}                                    hashed words, where the wheel is missing
     {"kind": "open_clip", "model": …, "pretrained": …}   anything that open_clip loads
     {"kind": "folder", "path": …}                        the model folder of a `clip` run
+
+The path in a model's ``config.json`` begins at the model's own folder, which holds a copy.
 """
 
 from pathlib import Path
+from typing import Any
 
 from training.engine.encoders.clip_models import load_clip
 from training.engine.encoders.open_clip_models import load_open_clip
@@ -20,6 +23,15 @@ from training.engine.encoders.text import (
     word_encoder,
 )
 from training.engine.files import TrainingError
+
+FOLDER = "folder"
+
+
+def within(folder: Path, spec: Any) -> Any:
+    """Return the spec in a model's ``config.json``, its path made one that begins anywhere."""
+    if isinstance(spec, dict) and spec.get("kind") == FOLDER:
+        return {**spec, "path": str(folder / str(spec.get("path")))}
+    return spec
 
 
 def default_spec() -> Spec:

@@ -27,6 +27,7 @@ from training.engine.encoders.clip import Clip
 from training.engine.encoders.clip_models import SmallClip, load_weights
 from training.engine.encoders.embeddings import embed_pictures
 from training.engine.encoders.open_clip_models import load_open_clip
+from training.engine.encoders.specs import FOLDER
 from training.engine.encoders.text import Spec
 from training.engine.files import TrainingError, read_json, write_tensors
 from training.engine.loop.loop import Loop
@@ -86,7 +87,7 @@ def choose(
 def _weights(conditioner: dict[str, Any]) -> set[str]:
     """Return the identities of the text towers that a model was conditioned on."""
     names = {str(conditioner.get("identity"))}
-    if conditioner.get("kind") == "folder":
+    if conditioner.get("kind") == FOLDER:
         try:
             config = read_json(Path(conditioner["path"]) / "config.json")
             names.add(str(config["network"].get("weights")))

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from training.engine.encoders.specs import within
 from training.engine.files import TrainingError, read_json
 from training.engine.recipes import RECIPES
 
@@ -26,7 +27,7 @@ def read_model_config(folder: Path) -> dict[str, Any]:
     config = read_json(folder / "config.json")
     if not isinstance(config, dict) or config.get("recipe") not in RECIPES:
         raise TrainingError(f"{folder} is not a model folder.")
-    return config
+    return {**config, "clip": within(folder, config.get("clip"))}
 
 
 def evaluation_settings(folder: Path, config: dict[str, Any]) -> EvaluationSettings:

@@ -3,8 +3,8 @@
 In:  ``{"id", "model", "out", "prompts", "seeds", …}`` (the fields of ``SamplingRequest``), or
      ``{"cancel": id}``, at any time.
 Out: ``{"id", "progress"}`` now and then, from 0 to 1; at the end
-     ``{"id", "pictures": [{"file", …}]}``, ``{"id", "error": "a sentence"}`` or
-     ``{"id", "cancelled": true}``.
+     ``{"id", "pictures": [{"file", …}]}``, ``{"id", "cancelled": true}`` or
+     ``{"id", "error": "a sentence", "full": whether the disk is}``.
 
 The models used last stay loaded. The server ends with its input, or when no request has come for
 ``IDLE`` seconds.
@@ -21,7 +21,13 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO, Any
 
-from training.engine.files import TrainingError, in_words, is_memory, write_bytes
+from training.engine.files import (
+    TrainingError,
+    in_words,
+    is_full_disk,
+    is_memory,
+    write_bytes,
+)
 from training.engine.generation.sample import Sampler, SamplingRequest
 from training.engine.generation.translate import TranslatingSampler
 from training.engine.recipes import RECIPES, recipe_of
@@ -110,7 +116,7 @@ class SamplerServer:
         except BrokenPipeError:
             raise  # nobody listens
         except (TrainingError, OSError) as error:
-            self._reply(request_id, error=in_words(error))
+            self._reply(request_id, error=in_words(error), full=is_full_disk(error))
         except Exception as error:
             traceback.print_exc()
             self._reply(request_id, error=self._describe(error))

@@ -3,13 +3,14 @@
 import json
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from training.engine.files import TrainingError, write_tensors
+from training.engine.version import READABLE, RUN_FORMAT, code_version
 
 KEEP = 2
 NAME = re.compile(r"\d{1,12}\.safetensors")
@@ -23,13 +24,20 @@ class BrokenCheckpointError(Exception):
 class Checkpoint:
     """The state of a training after ``step`` steps.
 
-    ``tensors`` holds the network's weights, their average and the optimisers' moments.
+    ``tensors`` holds the network's weights, their average and the optimisers' moments; ``code`` is
+    the version of the code that wrote it.
     """
 
     tensors: dict[str, Tensor]
     step: int
     elapsed: float  # seconds of training
     parts: int  # that a batch is cut into, for want of a GPU's memory
+    code: str = field(default_factory=code_version)
+
+    @property
+    def unreadable(self) -> TrainingError:
+        """Return what to say where this code cannot go on from it."""
+        return unreadable(self.step, self.code)
 
     def check_finite(self) -> None:
         """Raise ``TrainingError`` where a tensor holds NaN or infinity."""
@@ -38,6 +46,20 @@ class Checkpoint:
                 f"The weights are no longer numbers at step {self.step} ({name}) and are not "
                 "saved: lower the option learning_rate. The checkpoints before are kept."
             )
+
+
+def unreadable(step: object, code: str) -> TrainingError:
+    """Return what to say of a checkpoint that does not fit this code, or this run's config."""
+    if code == code_version():
+        return TrainingError(
+            f"The checkpoint of step {step} does not fit this run's config: "
+            "delete the folder checkpoints to start afresh."
+        )
+    return TrainingError(
+        f"The checkpoint of step {step} was written by version {code} of the program, and version "
+        f"{code_version()} cannot read it: have a worker with that version go on with the run, or "
+        "start another run. The checkpoint is kept."
+    )
 
 
 def first_non_finite(tensors: dict[str, Tensor]) -> str | None:
@@ -51,22 +73,33 @@ def first_non_finite(tensors: dict[str, Tensor]) -> str | None:
 def write(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint; raise ``TrainingError`` where it holds NaN or infinity."""
     checkpoint.check_finite()
-    state = {"step": checkpoint.step, "elapsed": checkpoint.elapsed, "parts": checkpoint.parts}
+    state: dict[str, object] = {
+        "step": checkpoint.step,
+        "elapsed": checkpoint.elapsed,
+        "parts": checkpoint.parts,
+    }
+    state |= {"format": RUN_FORMAT, "code": checkpoint.code}
     write_tensors(path, checkpoint.tensors, {"state": json.dumps(state)})
 
 
 def read(path: Path) -> Checkpoint:
-    """Read a checkpoint; raise ``BrokenCheckpointError`` where it is not whole and finite."""
+    """Read a checkpoint; raise ``BrokenCheckpointError`` where it is not whole and finite.
+
+    Raises ``TrainingError`` where other code has written it in a format that this does not know.
+    """
     try:
         with safe_open(path, "pt") as file:
             state = json.loads(file.metadata()["state"])
+            if state["format"] not in READABLE:
+                raise unreadable(state["step"], str(state["code"]))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         step, elapsed, parts = int(state["step"]), float(state["elapsed"]), int(state["parts"])
+        code = str(state["code"])
     except (SafetensorError, KeyError, TypeError, ValueError, OverflowError, OSError):
         raise BrokenCheckpointError(f"The checkpoint {path} is broken.") from None
     if first_non_finite(tensors):
         raise BrokenCheckpointError(f"The checkpoint {path} holds what is no number.")
-    return Checkpoint(tensors, max(0, step), max(0.0, elapsed), max(1, parts))
+    return Checkpoint(tensors, max(0, step), max(0.0, elapsed), max(1, parts), code)
 
 
 def paths(run: Path) -> list[Path]:

@@ -276,14 +276,11 @@ class Loop:
         return whole
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Continue from a checkpoint; raise ``TrainingError`` where it is of another network."""
+        """Continue from a checkpoint; raise ``TrainingError`` where it does not fit."""
         try:
             self._load(checkpoint.tensors)
         except (RuntimeError, KeyError, ValueError):
-            raise TrainingError(
-                f"The checkpoint of step {checkpoint.step} does not fit this run's config: "
-                "delete the folder checkpoints to start afresh."
-            ) from None
+            raise checkpoint.unreadable from None
         self.step, self.elapsed = checkpoint.step, checkpoint.elapsed
         self.parts = checkpoint.parts
 

@@ -1,9 +1,10 @@
-"""Ending a run on SIGTERM."""
+"""Ending a process: on SIGTERM, or where it may go well later."""
 
 import signal
 from types import FrameType
 
 STOPPED = 143  # exit status after SIGTERM
+TEMPORARY = 75  # … where the disk is full, or somebody else is at it: it may go well later
 PEER_FAILED = 76  # exit status of one of several processes that another one has failed
 
 

@@ -1,5 +1,6 @@
 """Shared by three recipes: encode prompts, and write and read model folders."""
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -14,12 +15,13 @@ from torch import Tensor, nn
 
 from training.engine.device import device
 from training.engine.encoders.conditions import Condition, Conditions, prompt_condition
-from training.engine.encoders.specs import load_text_encoder
-from training.engine.encoders.text import TextEncoder
+from training.engine.encoders.specs import FOLDER, load_text_encoder, within
+from training.engine.encoders.text import Spec, TextEncoder
 from training.engine.files import TrainingError, read_json, write_json, write_tensors
 from training.engine.recipes.base import Config, OneCall, replace_options
 
 WEIGHTS = "model.safetensors"
+CLIP = "clip"  # the folder, in a model's own, of the clip run's model that encodes its texts
 
 C = TypeVar("C", bound=Config)
 T = TypeVar("T")
@@ -97,7 +99,10 @@ def write_model(
     tensors: Mapping[str, Tensor],
     **sizes: int,
 ) -> None:
-    """Write the model folder; ``sizes`` replace options that the data limited."""
+    """Write the model folder; ``sizes`` replace options that the data limited.
+
+    It holds all that the model needs: a copy of the clip run's model that encodes its texts, too.
+    """
     write_tensors(folder / WEIGHTS, tensors)
     encoder = prompt_encoder.encoder
     condition = {
@@ -105,9 +110,19 @@ def write_model(
         "sampling_confidence": prompt_encoder.sampling_confidence,
         "ratings": prompt_encoder.ratings,
     }
-    clip = {**encoder.spec, "identity": encoder.identity}
+    clip = {**_copied(encoder.spec, folder), "identity": encoder.identity}
     network = {**asdict(config), **sizes, **condition}
     write_json(folder / "config.json", {**about, "network": network, "clip": clip})
+
+
+def _copied(spec: Spec, folder: Path) -> Spec:
+    """Return the spec of an encoder within the folder, after copying there what it names."""
+    if spec["kind"] != FOLDER:
+        return spec
+    (folder / CLIP).mkdir()
+    for name in ("config.json", WEIGHTS):
+        shutil.copyfile(Path(spec["path"]) / name, folder / CLIP / name)
+    return {"kind": FOLDER, "path": CLIP}
 
 
 def read_model(folder: Path, kind: type[C]) -> tuple[C, PromptEncoder]:
@@ -125,7 +140,7 @@ def read_model(folder: Path, kind: type[C]) -> tuple[C, PromptEncoder]:
         raise TrainingError(f"{folder / 'config.json'} does not describe a model.") from None
     except TrainingError as error:
         raise TrainingError(f"{folder / 'config.json'}: {error}") from None
-    encoder = load_text_encoder(spec)
+    encoder = load_text_encoder(within(folder, spec))
     if encoder.identity != identity or encoder.width != width:
         raise TrainingError(f"{folder} was trained with the texts of {identity}, now changed.")
     return config, PromptEncoder(encoder, sampling_confidence, ratings)

@@ -71,7 +71,7 @@ def _check(prompts: list[str], options: dict[str, Any]) -> None:
         )
 
 
-def _generate(folder: str, prompts: list[str], out: Path, options: dict[str, Any]) -> int:
+def _generate(folder: Path, prompts: list[str], out: Path, options: dict[str, Any]) -> int:
     """Generate beside `out`, move it there once it is whole, and return the number of samples."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as name:

@@ -58,6 +58,9 @@ def _find(name: str, projects: Any, *, picture: bool) -> Iterator[OfSnapshots | 
     if path.is_dir() and not (path / MANIFEST).is_file():
         yield lineage.of_model_folder(path, projects)
         return
+    if stored := lineage.of_stored_folder(name, projects):
+        yield stored
+        return
     if not picture and (snapshots := _snapshots(name, path, projects)):
         yield snapshots
         return

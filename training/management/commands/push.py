@@ -30,7 +30,7 @@ class Command(BaseCommand):
         """Find the folder, and push it."""
         try:
             folder = lookup.find_model_folder(model)
-            arguments = ["push", folder, repository]
+            arguments = ["push", str(folder), repository]
             arguments += ["--public"] * options["public"]
             arguments += ["--with-neighbours"] * options["with_neighbours"]
             with tempfile.TemporaryDirectory() as temporary:

@@ -7,9 +7,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from labeling import stored_folders
 from training import (
+    devices,
     lookup,
-    machine_lock,
     processes,
     readiness,
     run_requests,
@@ -91,8 +92,8 @@ class Command(BaseCommand):
     def _wait(self, run: Run) -> None:
         """Execute the run here, or follow it where a worker was quicker."""
         while (state := Run.objects.get(pk=run.pk).state) not in runs.ENDED:
-            with machine_lock.acquire() as acquired:
-                leased = runs.acquire(run_id=run.pk) if acquired else None
+            with devices.acquire() as device:
+                leased = runs.acquire(run_id=run.pk) if device else None
                 if leased:
                     model = runner.execute(leased, on_progress=self._show_progress)
                     if model:
@@ -101,12 +102,13 @@ class Command(BaseCommand):
             if state == Run.State.RUNNING:
                 self._show_progress(Run.objects.get(pk=run.pk))
             else:
-                self._show("waiting: this machine has another run under way")
+                run.refresh_from_db()
+                self._show(f"waiting: {run.delay_reason or 'this machine has another run'}")
             time.sleep(POLL_INTERVAL)
         run.refresh_from_db()
         if run.state != Run.State.SUCCEEDED:
             raise CommandError(f"Run {run.pk} {run.state}. {run.error}".strip())
-        self.stdout.write(f"Run {run.pk} succeeded: {run.model.folder}")
+        self.stdout.write(f"Run {run.pk} succeeded: {stored_folders.place(run.model.folder)}")
         for name, value in sorted(run.metrics.items()):
             beside = metric_names.is_beside(name, run.metrics) or name in metric_names.NOT_MERIT
             if isinstance(value, int | float) and not beside:
@@ -129,7 +131,7 @@ class Command(BaseCommand):
     def _cancel(self, run: Run) -> None:
         if Run.objects.get(pk=run.pk).state not in runs.ENDED:
             runs.cancel(run=run)
-        raise CommandError(f"Run {run.pk} was cancelled; what it learnt is in {run.folder}.")
+        raise CommandError(f"Run {run.pk} was cancelled; what it learnt is kept.")
 
     def _show_progress(self, run: Run) -> None:
         parts = [run.stage or "starting"]

@@ -1,5 +1,6 @@
 """The loop around every recipe: memory that is full, losses that are no numbers, checkpoints."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from training.engine.loop import checkpoints
 from training.engine.loop.checkpoints import BrokenCheckpointError
 from training.engine.loop.loop import Loop
 from training.engine.recipes.base import Config, Phase
+from training.engine.version import RUN_FORMAT, code_version
 
 
 class Line:
@@ -120,7 +122,7 @@ def test_weights_that_are_no_numbers_are_not_saved_and_the_last_checkpoint_stays
 
 def test_a_checkpoint_with_weights_that_are_no_numbers_is_known_as_broken(tmp_path: Path) -> None:
     path = _checkpoint(tmp_path)
-    state = {"state": '{"step": 1, "elapsed": 1, "parts": 1}'}
+    state = _state()
     save_file({**load_file(path), "network.bias": torch.tensor([torch.inf])}, path, state)
     with pytest.raises(BrokenCheckpointError, match="no number"):
         Loop(Line(), CONFIG, seed=0).load(path)
@@ -183,6 +185,17 @@ def test_each_phase_moves_its_own_part_and_resumes_with_its_own_moments(tmp_path
     assert set(whole.losses) == {"first", "second"}
 
 
+def _state(**changes: object) -> dict[str, str]:
+    state: dict[str, object] = {
+        "step": 1,
+        "elapsed": 1,
+        "parts": 1,
+        "format": RUN_FORMAT,
+        "code": code_version(),
+    }
+    return {"state": json.dumps(state | changes)}
+
+
 def _checkpoint(folder: Path) -> Path:
     loop = Loop(Line(), CONFIG, seed=0)
     loop.advance()
@@ -200,10 +213,26 @@ def test_a_cut_checkpoint_is_known_as_broken(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["optimizer.0.0.exp_avg", "network.weight", "ema.bias"])
 def test_a_checkpoint_with_a_tensor_of_another_shape_is_refused(tmp_path: Path, name: str) -> None:
     path = _checkpoint(tmp_path)
-    state = {"state": '{"step": 1, "elapsed": 1, "parts": 1}'}
+    state = _state()
     save_file({**load_file(path), name: torch.zeros(7)}, path, state)
     with pytest.raises(TrainingError, match="does not fit"):
         Loop(Line(), CONFIG, seed=0).load(path)
+
+
+def test_a_checkpoint_of_other_code_that_does_not_fit_names_both_versions(tmp_path: Path) -> None:
+    path = _checkpoint(tmp_path)
+    save_file({**load_file(path), "ema.bias": torch.zeros(7)}, path, _state(code="1.0+abc"))
+    with pytest.raises(TrainingError, match=r"version 1\.0\+abc of .* is kept"):
+        Loop(Line(), CONFIG, seed=0).load(path)
+
+
+def test_a_checkpoint_in_another_format_is_not_passed_over(tmp_path: Path) -> None:
+    path = _checkpoint(tmp_path / "checkpoints")
+    other = path.with_name("000002.safetensors")
+    save_file(load_file(path), other, _state(step=2, format=RUN_FORMAT + 1, code="9.0"))
+    with pytest.raises(TrainingError, match=r"step 2 was written by version 9\.0"):
+        checkpoints.latest(tmp_path)
+    assert other.is_file()
 
 
 @pytest.mark.parametrize("state", ["", "[]", '{"step": "x"}', '{"step": 1e400, "elapsed": 0}'])

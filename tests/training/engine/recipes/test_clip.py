@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from training.engine.encoders import efficientnet, text
 from training.engine.encoders.clip_models import load_clip
 from training.engine.encoders.open_clip_models import load_open_clip
 from training.engine.encoders.text import WIDTH
-from training.engine.recipes import diffusion_model
+from training.engine.evaluation.model_config import read_model_config
+from training.engine.recipes import diffusion_model, load_generator
 
 WHITE = np.full((1, 32, 32, 3), 255, np.uint8)
 
@@ -99,13 +101,18 @@ def test_tuning_wants_a_model_to_tune(
     assert "name one as clip_model" in capsys.readouterr().err
 
 
-def test_a_diffusion_run_takes_its_text_tower_from_a_clip_run(
-    contrasted: Path, make_run: RunMaker
+def test_a_diffusion_run_takes_its_text_tower_from_a_clip_run_along(
+    contrasted: Path, make_run: RunMaker, tmp_path: Path
 ) -> None:
-    folder = make_run(init=str(contrasted / "model"))
+    """The model's folder can be carried to another machine, where that run is not."""
+    shutil.copytree(contrasted / "model", tmp_path / "clip")
+    folder = make_run(init=str(tmp_path / "clip"))
     assert main(["fit", str(folder)]) == 0
-    about = json.loads((folder / "model" / "config.json").read_text())
-    assert about["clip"]["path"] == str(contrasted / "model")
+    shutil.rmtree(tmp_path / "clip")
+    carried = (folder / "model").rename(tmp_path / "carried")
+    assert read_model_config(carried)["clip"]["path"] == str(carried / "clip")
+    assert str(tmp_path) not in (carried / "config.json").read_text()
+    assert load_generator(carried).sample(["a red square"], [1]).shape[-1] == 3
 
 
 def test_a_clip_run_starts_from_the_weights_of_another(

@@ -1,0 +1,50 @@
+"""Work that has to wait through no fault of its own: it stays due, says why, and is tried again."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from labeling.stored_folders import FolderMissing, StorageAway
+from training import server_paths
+from training.models import Delayed
+from training.processes import TemporaryError
+
+AWAY = timedelta(seconds=5)  # after which a storage is asked again
+MISSING = timedelta(minutes=1)  # … and it is looked whether files or room are there again
+NO_ROOM = errno.ENOSPC, errno.EDQUOT
+DISK_FULL = "The disk of a worker is full: free some space there, and it goes on by itself."
+
+
+class DelayedError(Exception):
+    """It cannot be done now; the message says what is waited for, in a sentence."""
+
+    def __init__(self, reason: str, after: timedelta) -> None:
+        super().__init__(server_paths.hidden(reason))
+        self.after = after
+
+
+def put_off(row: Delayed, why: DelayedError, /, **fields: Any) -> None:
+    """Give a lease back, have the row wait, and set fields with it. Raises LeaseLost."""
+    row.postpone(why.after, delay_reason=str(why), **fields)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn what says nothing of the work itself into a DelayedError.
+
+    A storage that is away, a folder that it lacks, and a full disk.
+    """
+    try:
+        yield
+    except StorageAway as error:
+        raise DelayedError(str(error), AWAY) from error
+    except FolderMissing as error:
+        raise DelayedError(f"{error} Put its files back.", MISSING) from error
+    except TemporaryError as error:
+        raise DelayedError(str(error), MISSING) from error
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise DelayedError(DISK_FULL, MISSING) from error
