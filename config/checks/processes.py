@@ -1,5 +1,6 @@
 """Other processes on the same database, with other code or another secret key."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.checks import CheckMessage, Error, Warning
@@ -31,11 +32,14 @@ def check_processes(role: str = WEB, **kwargs: Any) -> list[CheckMessage]:
     except DatabaseError:  # away, or without its tables: others say so
         return []
     own = identity.of_this_process()
-    sentences = [_difference(own, *other) for other in others]
+    found: dict[str, tuple[str, bool]] = {}
+    for name, other in others:  # one sentence of each kind of difference, by the first that has it
+        for field, sentence, harmless in _differences(own, name, other):
+            found.setdefault(field, (sentence, harmless))
     kind = Warning if role == WEB else Error
     return [
         (Warning if harmless else kind)(sentence, id="config.E040")
-        for sentence, harmless in dict(each for each in sentences if each).items()
+        for sentence, harmless in found.values()
     ]
 
 
@@ -44,10 +48,11 @@ def _living(cursor: CursorWrapper, *, with_workers: bool) -> list[tuple[str, Ide
     return [(name, Identity(*rest)) for name, *rest in cursor.fetchall()]
 
 
-def _difference(own: Identity, name: str, other: Identity) -> tuple[str, bool] | None:
-    """Return a sentence on what is different, and whether that is in order for a worker."""
+def _differences(own: Identity, name: str, other: Identity) -> Iterator[tuple[str, str, bool]]:
+    """Yield what is different, a sentence on it, and whether that is in order for a worker."""
     if own.key != other.key:
-        return (
+        yield (
+            "key",
             f"SECRET_KEY is another one here than at {name}: set the same on all machines, or what"
             " one signs the others refuse.",
             False,
@@ -55,18 +60,19 @@ def _difference(own: Identity, name: str, other: Identity) -> tuple[str, bool] |
     if own.version != other.version:
         newer = _order(own.version) > _order(other.version)
         first, second = ("there", own.version) if newer else ("here", other.version)
-        return (
+        yield (
+            f"version {other.version}",
             f"This process is of version {own.version}, and {name} of {other.version}: install"
             f" {second} {first}, too.",
             newer,
         )
-    if own.migrations != other.migrations:
-        return (
+    elif own.migrations != other.migrations:
+        yield (
+            "migrations",
             f"This process knows other migrations than {name}, which has the same version:"
             " install the same code on all machines.",
             False,
         )
-    return None
 
 
 def _order(version: str) -> tuple[int, ...]:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def another(kind: str = "web", **differences: str) -> Heartbeat:
     """Let a process live elsewhere, which differs in this from one of here."""
     values: dict[str, Any] = {**identity.own(), **differences}
-    return Heartbeat.objects.create(name=f"{kind}-7@other", kind=kind, at=Now(), **values)
+    return Heartbeat.objects.create(**{"name": f"{kind}-7@other"} | values, kind=kind, at=Now())
 
 
 def said(role: str) -> list[tuple[str, bool]]:
@@ -54,6 +54,13 @@ def test_a_worker_that_is_newer_begins_before_the_last_web_process_is_replaced()
     ((sentence, may_work),) = said("worker")
     assert "install 0.1.0 there, too" in sentence.replace(identity.own()["version"], "0.1.0")
     assert may_work
+
+
+def test_many_that_differ_alike_are_one_sentence() -> None:
+    for number in range(3):
+        another(name=f"web-{number}@other", key="another")
+    ((sentence, _),) = said("worker")
+    assert "web-0@other" in sentence
 
 
 def test_workers_do_not_wait_for_each_other() -> None:
