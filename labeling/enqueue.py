@@ -15,21 +15,27 @@ logger = logging.getLogger(__name__)
 _away_until = 0.0  # of the monotonic clock
 
 
-def enqueue_on_commit(task: "Task[..., Any]", *arguments: object, queue: str = "") -> None:
+def enqueue_on_commit(
+    task: "Task[..., Any]", *arguments: object, queue: str = "", expires: float = 0
+) -> None:
     """Send a task once the current transaction commits; outside a transaction, at once.
 
     A broker that is away is logged and passed over, for a while without another try, so that nobody
     waits for it again and again: a periodic sweep finds the row later. queue: another one than that
-    of the task.
+    of the task. expires: seconds after which nobody needs it any more, for what a sweep sends again
+    and again: so that messages do not pile up while all workers are busy.
     """
-    transaction.on_commit(lambda: _send(task, arguments, queue))
+    transaction.on_commit(lambda: _send(task, arguments, queue, expires))
 
 
-def _send(task: "Task[..., Any]", arguments: tuple[object, ...], queue: str) -> None:
+def _send(
+    task: "Task[..., Any]", arguments: tuple[object, ...], queue: str, expires: float = 0
+) -> None:
     global _away_until
     if time.monotonic() < _away_until:
         return
-    options = {"queue": queue} if queue else {}
+    options: dict[str, Any] = {"queue": queue} if queue else {}
+    options |= {"expires": expires} if expires else {}
     connection = task.app.connection_for_write()  # not opened; it knows the broker's errors
     errors = connection.connection_errors + connection.channel_errors
     try:  # again if a connection that lay idle turns out to be gone

@@ -37,27 +37,26 @@ INTAKE_SECONDS = 20.0  # of one run over the answers of sites' visitors; the nex
 FILLING_SECONDS = 15.0  # of one run over the pools; the next one goes on
 WOKEN = 8  # workers that are called to an import; more find it by themselves
 MACHINE_LOCKS = 64  # files of locks, of which imports share some
+AGGREGATE_SECONDS = 60.0  # after which a sweep sends again what no worker has begun
 KEPT = timedelta(days=1)  # how long a challenge that nobody answered is kept once it expired
 
 
 @shared_task
 def aggregate_due() -> None:
-    """Recompute the projects that were answered since the last time, or left in the middle.
+    """Wake a worker for each project that was answered since the last time, or left in the middle.
 
-    One that fails keeps no other waiting: its row says why, and it is tried again.
+    Projects are recomputed side by side: a large one keeps no other waiting, and neither does one
+    that fails, whose row says why; it is tried again.
     """
     for project in schedule.due():
-        try:
-            aggregate(project.pk)
-        except Exception:
-            logger.exception("%s could not be recomputed.", project)
+        enqueue_on_commit(aggregate, project.pk, expires=AGGREGATE_SECONDS)
 
 
 @shared_task
 def aggregate(project_id: int) -> None:
-    """Recompute one project, unless somebody is at it."""
+    """Recompute one project, unless somebody is at it, or did so since it was due."""
     project = Project.objects.filter(pk=project_id).first()
-    if project is not None:
+    if project is not None and schedule.is_due(project):
         recompute.run(project=project)
 
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -42,20 +43,17 @@ def request_all() -> None:
 
 
 def due() -> list[Project]:
-    """Return the projects to recompute.
+    """Return the projects to recompute that nobody is at, the longest ago recomputed first.
 
     Those are projects with new answers, with other settling rules than the last time, with a
     request, with stale priors, or whose recomputation died.
     """
-    called = Recomputation.objects.filter(requested=True) | Recomputation.objects.expired()
-    called_for = set(called.values_list("project", flat=True))
-    stale = Concept.objects.filter(priors_stale=True)
-    called_for |= set(stale.order_by().values_list("project", flat=True).distinct())
-    return [
-        project
-        for project in Project.objects.select_related("recomputation")
-        if project.pk in called_for or _has_new_answers(project) or _has_new_rules(project)
-    ]
+    return _due(Project.objects.all())
+
+
+def is_due(project: Project) -> bool:
+    """Return whether a project is among `due`."""
+    return bool(_due(Project.objects.filter(pk=project.pk)))
 
 
 def settling_rules(project: Project) -> list[object]:
@@ -89,6 +87,20 @@ def newest_answer() -> tuple[int, bool]:
         )
         newest, complete = cursor.fetchone()
     return int(newest), bool(complete)
+
+
+def _due(projects: QuerySet[Project]) -> list[Project]:
+    called = Recomputation.objects.filter(requested=True) | Recomputation.objects.expired()
+    called_for = set(called.filter(project__in=projects).values_list("project", flat=True))
+    stale = Concept.objects.filter(priors_stale=True, project__in=projects)
+    called_for |= set(stale.order_by().values_list("project", flat=True).distinct())
+    taken = Recomputation.objects.filter(lease_until__gte=Now())
+    free = projects.exclude(pk__in=taken.values("project")).select_related("recomputation")
+    return [
+        project
+        for project in free.order_by(F("recomputation__finished_at").asc(nulls_first=True), "pk")
+        if project.pk in called_for or _has_new_answers(project) or _has_new_rules(project)
+    ]
 
 
 def _has_new_answers(project: Project) -> bool:

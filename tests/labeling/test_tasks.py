@@ -32,17 +32,23 @@ def answer_one(annotator) -> None:
     answers.record(annotator=annotator, values={question.pk: True}, reasons={question.pk: "wanted"})
 
 
+def aggregate_due() -> None:
+    """Do what the sweep has workers do."""
+    for project in schedule.due():
+        tasks.aggregate(project.pk)
+
+
 def test_it_recomputes_what_was_answered_since(shapes, alice, monkeypatch):
     Project.objects.create(state="open", slug="quiet", name="Quiet")
     done = count(monkeypatch)
-    tasks.aggregate_due()
+    aggregate_due()
     assert done == []
     answer_one(alice)
-    tasks.aggregate_due()
-    tasks.aggregate_due()
+    aggregate_due()
+    aggregate_due()
     assert done == [shapes]
     answer_one(alice)
-    tasks.aggregate_due()
+    aggregate_due()
     assert done == [shapes, shapes]
 
 
@@ -50,7 +56,7 @@ def test_it_does_nothing_while_somebody_is_at_it(shapes, alice):
     answer_one(alice)
     with schedule.claim(shapes) as recomputation:
         assert recomputation is not None
-        tasks.aggregate_due()
+        aggregate_due()
         assert Recomputation.objects.get().lease_token == recomputation.lease_token
         assert recompute.run(project=shapes) is None
     assert Recomputation.objects.get().state == Recomputation.State.IDLE
@@ -61,17 +67,17 @@ def test_what_was_left_in_the_middle_is_taken_up_again(shapes, alice, monkeypatc
     done = count(monkeypatch)
     with pytest.raises(LeaseLost), schedule.claim(shapes) as recomputation:
         assert recomputation is not None
-        tasks.aggregate_due()
+        aggregate_due()
         assert done == []
         long_ago = timezone.now() - timedelta(seconds=1)
         Recomputation.objects.update(lease_until=long_ago)
-        tasks.aggregate_due()
+        aggregate_due()
         assert done == [shapes]
         recomputation.renew()
     assert Recomputation.objects.get().state == Recomputation.State.IDLE
 
 
-def test_a_recomputation_that_fails_says_why_and_is_tried_again(shapes, alice, monkeypatch, caplog):
+def test_a_recomputation_that_fails_says_why_and_is_tried_again(shapes, alice, monkeypatch):
     answer_one(alice)
     another = Project.objects.create(state="open", slug="another", name="Another")
     with schedule.claim(another):
@@ -79,14 +85,43 @@ def test_a_recomputation_that_fails_says_why_and_is_tried_again(shapes, alice, m
     schedule.request_all()
     with monkeypatch.context() as patch:
         patch.setattr(binary, "aggregate", run_out)
-        tasks.aggregate_due()
-    assert "Shapes could not be recomputed." in caplog.text
+        with pytest.raises(MemoryError):
+            tasks.aggregate(shapes.pk)
     row = Recomputation.objects.get(project=shapes)
     assert (row.state, row.error) == (Recomputation.State.FAILED, "MemoryError: too much")
-    assert schedule.due() == [shapes], "the other did not have to wait"
-    tasks.aggregate_due()
+    assert set(schedule.due()) == {shapes, another}, "it is tried again"
+    aggregate_due()
     row.refresh_from_db()
     assert (row.state, row.error) == (Recomputation.State.IDLE, "")
+
+
+def test_each_due_project_is_a_task_of_its_own(
+    shapes, alice, monkeypatch, django_capture_on_commit_callbacks
+):
+    """So that several workers recompute several projects, the one that waited longest first."""
+    others = [Project.objects.create(slug=f"p{n}", name=f"P{n}") for n in range(2)]
+    for project in [shapes, *others]:
+        with schedule.claim(project):
+            pass
+    schedule.request_all()
+    sent: list[tuple[int, ...]] = []
+
+    def send(arguments: tuple[int, ...], **options: object) -> None:
+        assert options["expires"] == tasks.AGGREGATE_SECONDS, "they do not pile up"
+        sent.append(arguments)
+
+    monkeypatch.setattr(tasks.aggregate, "apply_async", send)
+    with schedule.claim(others[0]), django_capture_on_commit_callbacks(execute=True):
+        tasks.aggregate_due()
+    assert sent == [(shapes.pk,), (others[1].pk,)], "somebody is at the other"
+
+
+def test_a_message_that_comes_twice_recomputes_once(shapes, alice, monkeypatch):
+    answer_one(alice)
+    done = count(monkeypatch)
+    tasks.aggregate(shapes.pk)
+    tasks.aggregate(shapes.pk)
+    assert done == [shapes]
 
 
 def run_out(*_columns: object, **_known: object) -> None:

@@ -106,12 +106,12 @@ def test_an_answer_that_is_stored_late_is_not_missed(shapes, truths, alice, bob)
                 [first, bob.pk],
             )
             answer(alice, {second: True})
-            tasks.aggregate_due()
+            tasks.aggregate(shapes.pk)
             cursor.execute("COMMIT")
     finally:
         late.close()
     assert schedule.due() == [shapes]
-    tasks.aggregate_due()
+    tasks.aggregate(shapes.pk)
     assert Question.objects.get(pk=first).answers_count == 1
     assert schedule.due() == []
 
