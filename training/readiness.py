@@ -14,7 +14,7 @@ from training.engine.data.preferences import ENOUGH
 from training.labels import settled
 from training.runs import RunError
 
-NO_PAIRS = "There are no pairs to learn from: import some with manage.py import_images --pairs."
+NO_PAIRS = "There are no pairs to learn from: import some with tessera import_images --pairs."
 
 
 class NothingToLearnError(RunError):

@@ -41,7 +41,7 @@ def set_up() -> None:
         return
     if "postgresql" not in servers.unconfigured():
         raise CommandError(
-            "The database of DATABASE_URL is not up to date: run `python manage.py migrate` first."
+            "The database of DATABASE_URL is not up to date: run `tessera migrate` first."
         )
     migrate()
 

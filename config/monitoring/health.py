@@ -142,7 +142,7 @@ def _note_migrations(applied: set[tuple[str, str]]) -> None:
     """Remember once all migrations are applied. Raises NotReady."""
     if missing := _last_migrations() - applied:
         names = ", ".join(f"{app}.{name}" for app, name in sorted(missing)[:3])
-        raise NotReady(f"It lacks migrations ({names}): run manage.py migrate.")
+        raise NotReady(f"It lacks migrations ({names}): run tessera migrate.")
     _migrated.set()
 
 

@@ -214,7 +214,7 @@ class SetUpForm(SignUpForm):
         max_length=40,
         help_text=_(
             "The server printed it when it started, in its terminal or log; "
-            "<code>python manage.py set_up_code</code> prints it again."
+            "<code>tessera set_up_code</code> prints it again."
         ),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )

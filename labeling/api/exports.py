@@ -79,7 +79,7 @@ class ExportIn(Body):
     options = serializers.DictField(
         child=serializers.JSONField(),
         default=dict,
-        help_text="By name, as `manage.py export --options` lists them.",
+        help_text="By name, as `tessera export --options` lists them.",
     )
     address = serializers.CharField(
         default="",

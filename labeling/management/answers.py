@@ -131,6 +131,6 @@ def _say(command: BaseCommand, record: Import, report: AnswersReport, *, name: s
     command.stdout.write(
         f"{in_words(record.counts)};{who} about {count(report.pictures, 'picture')}.{changed}"
     )
-    command.stdout.write(f"To take the import back: manage.py undo_import {record.pk}")
+    command.stdout.write(f"To take the import back: tessera undo_import {record.pk}")
     if report.refused and not report.new.total() + report.known.total():
         raise CommandError("Nothing could be taken: all was refused.")

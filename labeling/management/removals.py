@@ -12,4 +12,4 @@ def say_consequences(out: OutputWrapper, projects: Iterable[Project]) -> None:
     """Print what is marked in each of the projects, and the command that issues it again."""
     for project in projects:
         if marked := str(reissues.consequences(project)):
-            out.write(f"{marked}. To issue again: manage.py reissue --project {project.slug}")
+            out.write(f"{marked}. To issue again: tessera reissue --project {project.slug}")

@@ -73,7 +73,7 @@ def test_with_a_database_of_ones_own_a_command_names_the_one_to_run_first(tmp_pa
     code, _, errors = _run(tmp_path, "shell", "-c", COUNT, DATABASE_URL=url)
     assert code == 1
     assert errors.startswith("Error: ")
-    assert "run `python manage.py migrate` first" in errors
+    assert "run `tessera migrate` first" in errors
     assert "Traceback" not in errors
     code, output, errors = _run(tmp_path, "showmigrations", "--plan", DATABASE_URL=url)
     assert (code, "[ ]  labeling.0001_initial" in output) == (0, True), errors

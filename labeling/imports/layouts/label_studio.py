@@ -26,7 +26,7 @@ from labeling.numbers import count
 
 SEVERAL = (
     "several people answered about it: import the file once more, as answers, on the page of"
-    " pictures or by manage.py import_answers"
+    " pictures or by tessera import_answers"
 )
 NO_PICTURE = "its task names no picture"
 NO_OBJECT = "no object, as Label Studio writes annotations and results"

@@ -55,7 +55,7 @@ NO_CONCEPTS = (
 )
 DRAFT = (
     "The project {slug} is a draft, which asks nobody: publish it on its page, "
-    "or with manage.py project {slug} --publish"
+    "or with tessera project {slug} --publish"
 )
 PARTLY = 3  # the exit status of an import that is done, but not of all
 CUT = "Not all was there to read: {names}. Get what is missing, and import it too."
@@ -63,7 +63,7 @@ GO_ON = "Import the same source again to go on."
 CHANGED = (
     "The source, or how it is read, has changed since the import no. {number}, which was not "
     "finished: it is imported afresh. Pictures of no. {number} that are not in it any more stay "
-    "unseen; to remove them: manage.py undo_import {number}"
+    "unseen; to remove them: tessera undo_import {number}"
 )
 NAME_LENGTH, SOURCE_LENGTH = 200, 400
 DECLARED = {  # of the whole import
@@ -328,7 +328,7 @@ class Command(BaseCommand):
             self.stdout.write(NO_CONCEPTS)
         if project.state == Project.State.DRAFT:
             self.stdout.write(DRAFT.format(slug=project.slug))
-        self.stdout.write(f"To take the import back: manage.py undo_import {record.pk}")
+        self.stdout.write(f"To take the import back: tessera undo_import {record.pk}")
 
     def _add_concepts(self, slug: str, wanted: str | None) -> None:
         """Add concepts to a project that has its pictures already."""

@@ -13,6 +13,6 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not set_up.is_needed():
             raise CommandError(
-                "There is a user already. `python manage.py createsuperuser` makes another one."
+                "There is a user already. `tessera createsuperuser` makes another one."
             )
         self.stdout.write(f"Make the first administrator at {set_up.path()}")

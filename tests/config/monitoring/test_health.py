@@ -64,7 +64,7 @@ def test_a_database_that_lacks_migrations_is_not_ready(client, transactional_db,
     monkeypatch.setattr(health, "_last_migrations", lambda: last)
     status, answer = _ready(client)
     assert status == 503
-    sentence = "It lacks migrations (labeling.0999_of_tomorrow): run manage.py migrate."
+    sentence = "It lacks migrations (labeling.0999_of_tomorrow): run tessera migrate."
     assert answer["checks"]["database"]["error"] == sentence
 
 

@@ -56,7 +56,7 @@ def test_answers_of_several_people_are_for_another_command(photos):
     index = index_of(photos)
     assert index.by_path == {}
     assert len(index.refusals) == 10
-    assert all("manage.py import_answers" in reason for reason in reasons(index))
+    assert all("tessera import_answers" in reason for reason in reasons(index))
 
 
 def test_a_prediction_is_nobodys_answer(photos):

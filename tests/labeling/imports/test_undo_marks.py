@@ -49,7 +49,7 @@ def test_texts_that_are_taken_back_mark_those_that_held_them(owls):
     assert held.warning == "It holds what imports said of 1 picture, which was taken back since."
     assert (
         f"Snapshot {held.pk} holds something that was removed since; no model learned from it. "
-        "To issue again: manage.py reissue --project photos\n"
+        "To issue again: tessera reissue --project photos\n"
     ) in said.getvalue()
     (successor,) = map(snapshots.fill, reissues.reissue_all(held.project))
     assert successor.sha256 == before.sha256 and not reissues.marked(held.project)
