@@ -60,6 +60,12 @@ class Change:
     annotator_after: Sequence[float]
     settled: int  # questions that became certain, whatever their author is told
 
+    @property
+    def labels(self) -> int:
+        """How many labels became certain, as their author is told."""
+        at = FIGURES.index("labels_count")
+        return int(self.annotator_after[at] - self.annotator_before[at])
+
 
 @dataclass(frozen=True)
 class Outcome:

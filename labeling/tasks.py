@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from labeling import (
+    challenges,
     concepts,
     kept_answers,
     merging,
@@ -205,9 +206,10 @@ def delete_removed_files() -> None:
 
 @shared_task
 def forget_challenges() -> None:
-    """Delete the challenges that nobody answered."""
+    """Delete the challenges that nobody answered, and what others are no longer undone by."""
     old = timezone.now() - KEPT
     Challenge.objects.filter(answered_at=None, expires_at__lt=old).delete()
+    challenges.forget_changes()
 
 
 @shared_task

@@ -8,7 +8,7 @@ takes answers back.
 
 from labeling.challenges.admission import admit
 from labeling.challenges.answering import answer
-from labeling.challenges.closing import UNDO_GRACE, UNDO_SECONDS
+from labeling.challenges.closing import UNDO_GRACE, UNDO_SECONDS, forget_changes
 from labeling.challenges.errors import (
     REMOVED,
     AlreadyAnswered,
@@ -52,6 +52,7 @@ __all__ = [
     "answer",
     "fetched_ahead",
     "find",
+    "forget_changes",
     "has_question",
     "issue",
     "kinds",

@@ -1,5 +1,7 @@
 """Close a challenge: claim the right to answer it once, and note what its answer changed."""
 
+from datetime import timedelta
+
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -10,6 +12,9 @@ from labeling.models import Challenge
 
 UNDO_SECONDS = 10  # for which the last answer can be taken back
 UNDO_GRACE = 3  # seconds more, for a slow network
+FORGET_AFTER = timedelta(hours=1)  # since it was answered
+LOOK_BACK = timedelta(days=1)  # how old the challenges are at most that are looked at
+BATCH = 1_000  # challenges
 
 _CLAIM = """
 UPDATE labeling_challenge SET answered_at = %(now)s, seconds = %(seconds)s, skipped = %(skipped)s,
@@ -20,8 +25,18 @@ _CLOSE = """
 UPDATE labeling_challenge SET passed = %(passed)s, states_before = %(states)s::varchar[],
     posteriors_after = %(posteriors)s::double precision[],
     annotator_before = %(before)s::double precision[],
-    annotator_after = %(after)s::double precision[]
+    annotator_after = %(after)s::double precision[], labels = %(labels)s
 WHERE id = %(challenge)s
+"""
+
+_FORGET = f"""
+UPDATE labeling_challenge SET states_before = '{{}}', posteriors_after = '{{}}',
+    annotator_before = '{{}}', annotator_after = '{{}}'
+WHERE id IN (
+    SELECT id FROM labeling_challenge
+    WHERE created_at > %(since)s AND answered_at < %(until)s AND annotator_after <> '{{}}'
+    LIMIT {BATCH} FOR NO KEY UPDATE SKIP LOCKED
+)
 """
 
 
@@ -57,5 +72,19 @@ def close(challenge: Challenge, outcome: Outcome) -> None:
         "posteriors": [change.posteriors_after.get(pk, -1.0) for pk in challenge.questions],
         "before": change.annotator_before,
         "after": change.annotator_after,
+        "labels": change.labels,
     }
     prepared.execute(_CLOSE, values)
+
+
+def forget_changes() -> int:
+    """Empty what old answers were taken back by, half of a challenge; return of how many.
+
+    That of challenges issued more than a day ago stays, if no worker ran in time.
+    """
+    now = timezone.now()
+    values = {"since": now - LOOK_BACK, "until": now - FORGET_AFTER}
+    forgotten = 0
+    while count := prepared.execute(_FORGET, values):
+        forgotten += count
+    return forgotten

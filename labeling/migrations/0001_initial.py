@@ -923,6 +923,7 @@ class Migration(migrations.Migration):
                 ('skip_reason', models.CharField(blank=True, choices=[('cut_off', 'cut off'), ('offensive', 'offensive'), ('language', 'not my language'), ('broken', 'broken')], max_length=9)),
                 ('passed', models.BooleanField(blank=True, help_text='Right on the gold tiles.', null=True)),
                 ('seconds', models.FloatField(blank=True, help_text='From shown to answered.', null=True)),
+                ('labels', models.PositiveSmallIntegerField(db_default=0, default=0, help_text='How many labels became certain with its answer.')),
                 ('undos', models.PositiveSmallIntegerField(default=0, help_text='How often its answer was taken back and it was asked again.')),
                 ('states_before', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(blank=True, max_length=9), default=list, editable=False, help_text='The state of each question just before; empty where nothing was recorded.', size=None)),
                 ('posteriors_after', django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(), default=list, editable=False, help_text='The probability of each question just after; -1 where nothing was recorded.', size=None)),

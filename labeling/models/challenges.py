@@ -67,10 +67,14 @@ class Challenge(models.Model):
     skip_reason = models.CharField(max_length=9, choices=SkipReason.choices, blank=True)
     passed = models.BooleanField(null=True, blank=True, help_text="Right on the gold tiles.")
     seconds = models.FloatField(null=True, blank=True, help_text="From shown to answered.")
+    labels = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="How many labels became certain with its answer."
+    )
     undos = models.PositiveSmallIntegerField(
         default=0, help_text="How often its answer was taken back and it was asked again."
     )
-    # What its answer changed, by which it is taken back: `labeling.withdrawals.undo`.
+    # What its answer changed, by which it is taken back (`labeling.withdrawals.undo`); emptied once
+    # that is too late.
     states_before = ArrayField(
         models.CharField(max_length=9, blank=True),
         default=list,

@@ -51,7 +51,7 @@ def subtract(
     annotator.gold_count = max(0, annotator.gold_count - len(known))
     annotator.gold_right = max(0, annotator.gold_right - right)
     emptied = list(challenges)
-    labels = sum(map(_labels_of, emptied))
+    labels = sum(challenge.labels for challenge in emptied)
     annotator.labels_count = max(0, annotator.labels_count - labels)
     debt = min(annotator.skip_debt + len(emptied), skip_debts.FREE)
     annotator.skip_debt = max(annotator.skip_debt, debt)
@@ -60,15 +60,6 @@ def subtract(
         annotator.labels_count = 0
         annotator.confusion_counts = ConfusionCounts()
     bulk_update.update([annotator], _SUBTRACTED)
-
-
-def _labels_of(challenge: Challenge) -> int:
-    """Return how many labels became certain with a challenge's answers."""
-    before, after = challenge.annotator_before, challenge.annotator_after
-    if not len(before) == len(after) == len(FIGURES):
-        return 0
-    at = FIGURES.index("labels_count")
-    return int(after[at] - before[at])
 
 
 def request_recomputation(project_id: int) -> None:

@@ -24,7 +24,7 @@ MAX_UNDOS = 3  # of one challenge: nobody tries what each of its answers would b
 _REOPEN = """
 UPDATE labeling_challenge
 SET answered_at = NULL, seconds = NULL, skipped = false, skip_reason = '', passed = NULL,
-    undos = undos + 1,
+    labels = 0, undos = undos + 1,
     expires_at = greatest(expires_at, %(expires)s::timestamptz), reserved_until = %(until)s,
     states_before = '{}', posteriors_after = '{}', annotator_before = '{}', annotator_after = '{}'
 WHERE id = %(challenge)s

@@ -1,6 +1,7 @@
 """Undo: the last answer is taken back exactly, and its challenge is asked again."""
 
 from datetime import timedelta
+from operator import attrgetter
 
 import pytest
 from django.utils import timezone
@@ -12,6 +13,7 @@ from labeling.models import (
     Answer,
     Challenge,
     Image,
+    Project,
     Question,
     Recomputation,
     RemovedAnswer,
@@ -277,3 +279,22 @@ def test_a_blocked_annotator_can_undo_and_changes_nothing(shapes, mallory, ada):
     before = state_of(challenge)
     withdrawals.undo(challenge=respond(challenge))
     assert state_of(challenge) == before and not Answer.objects.exists()
+
+
+def test_what_an_answer_changed_is_forgotten_once_it_cannot_be_taken_back(shapes, alice):
+    Project.objects.update(answers_min=1, settle_at=0.8)
+    old, fresh = respond(ask(alice, shapes)), respond(ask(alice, shapes))
+    Challenge.objects.filter(pk=old.pk).update(answered_at=timezone.now() - timedelta(hours=2))
+    assert challenges.forget_changes() == 1
+    emptied = stored(old)
+    assert emptied.states_before == emptied.posteriors_after == []
+    assert emptied.annotator_before == emptied.annotator_after == []
+    kept = attrgetter("questions", "tiles", "reasons", "passed", "labels")
+    assert kept(emptied) == kept(old)
+    assert stored(fresh).annotator_after == fresh.annotator_after != []
+    with pytest.raises(withdrawals.TooLate):
+        withdrawals.undo(challenge=emptied)
+    assert withdrawals.withdraw_challenge(challenge=emptied).answers == 9 and old.labels
+    alice.refresh_from_db()
+    assert alice.labels_count == fresh.labels
+    assert challenges.forget_changes() == 0
