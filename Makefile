@@ -22,7 +22,7 @@ demo: environment
 
 test: environment
 	@$(PYTHON) -m tests.chromium
-	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(PYTHON) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 fuzz: environment
 	@FUZZ_EXAMPLES=100 $(PYTHON) -m pytest tests/labeling/api/test_fuzz.py
