@@ -4,8 +4,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +19,7 @@ from torch.nn.functional import cross_entropy
 from tests.training.engine.conftest import RunMaker
 from tests.training.engine.forks import fork, run_command, wait
 from tests.training.engine.loop.test_loop import CONFIG, Line
-from tests.training.engine.runs import LONG, ROOT, write_run
+from tests.training.engine.runs import LONG, write_run
 from training.engine import progress
 from training.engine.files import PeerError, TrainingError
 from training.engine.loop import checkpoints, distributed
@@ -112,9 +110,9 @@ def test_two_processes_make_the_steps_of_one_from_halves_of_its_batches(
 
 def test_two_processes_make_one_model(make_run: RunMaker) -> None:
     folder = make_run()
-    command = [sys.executable, "-m", "training", "fit", str(folder), "--processes", "2"]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert ended.returncode == 0, ended.stderr
+    errors = folder / "errors.txt"
+    starter = fork(run_command, ["fit", str(folder), "--processes", "2"], {}, errors)
+    assert wait(starter, limit=300) == 0, errors.read_text()
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["steps"] == 60
     assert (folder / "model" / "config.json").exists()
