@@ -658,14 +658,15 @@ CELERY_TASK_ROUTES = {
     "training.tasks.train": {"queue": "train"},
 }
 CELERY_BEAT_SCHEDULER = "config.beat:LeasedScheduler"
+# What a worker left as it died goes on within its lease and a sweep: ten and four seconds.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "recompute-due-projects": {"task": "labeling.tasks.aggregate_due", "schedule": 60.0},
     "fill-due-pools": {"task": "labeling.tasks.fill_due_pools", "schedule": 15.0},
     "finish-concepts": {"task": "labeling.tasks.finish_concepts", "schedule": 15.0},
     "cut-due-pictures": {"task": "labeling.tasks.cut_due_pictures", "schedule": 15.0},
-    "freeze-pending-snapshots": {"task": "labeling.tasks.freeze_due", "schedule": 15.0},
-    "make-due-exports": {"task": "labeling.tasks.make_due_exports", "schedule": 15.0},
-    "advance-imports": {"task": "labeling.tasks.advance_imports", "schedule": 15.0},
+    "freeze-pending-snapshots": {"task": "labeling.tasks.freeze_due", "schedule": 4.0},
+    "make-due-exports": {"task": "labeling.tasks.make_due_exports", "schedule": 4.0},
+    "advance-imports": {"task": "labeling.tasks.advance_imports", "schedule": 4.0},
     "forget-uploads": {"task": "labeling.tasks.forget_uploads", "schedule": 3600.0},
     "delete-folders": {
         "task": "labeling.folder_deletions.delete_folders",
@@ -678,7 +679,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "send-webhooks": {"task": "labeling.tasks.send_webhooks", "schedule": 15.0},
     "forget-kept-answers": {"task": "labeling.tasks.forget_kept_answers", "schedule": 3600.0},
     "forget-visitors": {"task": "labeling.tasks.forget_visitors", "schedule": 3600.0},
-    "recover-runs-and-generations": {"task": "training.tasks.sweep", "schedule": 20.0},
+    "recover-runs-and-generations": {"task": "training.tasks.recover", "schedule": 4.0},
+    "follow-up-models": {"task": "training.tasks.sweep", "schedule": 20.0},
     "retrain-due-projects": {"task": "training.tasks.retrain_due", "schedule": 60.0},
 }
 for _entry in CELERY_BEAT_SCHEDULE.values():  # while no worker runs, they must not pile up

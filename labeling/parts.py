@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from labeling import audit, question_state
+from labeling import audit, lease, question_state
 from labeling.images import tiles, visible
 from labeling.models import (
     Answer,
@@ -163,10 +163,11 @@ def run(project: Project) -> int | None:
     if job.state == State.IDLE:
         job.renew(state=State.CUTTING, total=_to_cut(project).count(), done=0, kept=0)
     try:
-        while batch := _next(job):
-            done, kept = batch
-            count += done
-            job.renew(done=F("done") + done, kept=F("kept") + kept)
+        with lease.kept(job):
+            while batch := _next(job):
+                done, kept = batch
+                count += done
+                job.renew(done=F("done") + done, kept=F("kept") + kept)
     except LeaseLost:
         return count
     job.release(state=State.IDLE, finished_at=timezone.now())

@@ -1,7 +1,6 @@
 """Training runs, the models that they produce, and the samples that the models generate."""
 
 import uuid
-from datetime import timedelta
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -36,8 +35,6 @@ class Run(Delayed):
     The worker that holds the lease copies the folder's progress into the row. A sweep queues a
     run again once its lease has expired.
     """
-
-    lease_duration = timedelta(minutes=1)
 
     class State(models.TextChoices):
         QUEUED = "queued"
@@ -237,8 +234,6 @@ class Generation(Delayed):
 
     Requests come from people in the studio and over the API, and from `training.feedback`.
     """
-
-    lease_duration = timedelta(seconds=30)
 
     class State(models.TextChoices):
         QUEUED = "queued"

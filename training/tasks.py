@@ -199,16 +199,21 @@ def predict_zero_shot(project_id: int) -> None:
 
 
 @shared_task
-def sweep() -> None:
-    """Enqueue what lost its worker, and what no worker was woken for."""
+def recover() -> None:
+    """Enqueue the runs and the requests for samples that lost their worker, or were given none."""
     with _isolated("Sweeping up runs"):
         runs.sweep()
         enqueue_queued_runs()
-    with _isolated("Sweeping up drafts"):
-        generation_drafts.sweep()
     with _isolated("Sweeping up generations"):
         for generation_id in generations.sweep():
             enqueue_on_commit(generate, str(generation_id))
+
+
+@shared_task
+def sweep() -> None:
+    """Enqueue what follows from models and was left undone, and what has become due."""
+    with _isolated("Sweeping up drafts"):
+        generation_drafts.sweep()
     due: set[int] = set()
     for models_due in (promotion.due, feedback.due):
         with _isolated("Sweeping up models"):

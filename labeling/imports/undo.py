@@ -16,7 +16,16 @@ from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
-from labeling import audit, concepts, images, provenance, removal, restating, snapshot_marks
+from labeling import (
+    audit,
+    concepts,
+    images,
+    lease,
+    provenance,
+    removal,
+    restating,
+    snapshot_marks,
+)
 from labeling.concepts import Conflict
 from labeling.concepts.statements import naming
 from labeling.gold import marking
@@ -116,15 +125,8 @@ class _Undoing:
     def run(self) -> None:
         """Take back batch by batch, then what no picture holds any more."""
         try:
-            for images_of in (self._brought, self._mentioned):
-                while batch := images_of():
-                    self._take_back(batch)
-            self._take_back_answers()
-            self._mark_gold()
-            self._add(gold=marking.take_back(self.record))
-            self._add(concepts=_delete_concepts(self.record))
-            _delete_class_sets(self.project)
-            provenance.forget(list(self.record.text_sources.values_list("pk", flat=True)))
+            with lease.kept(self.record):
+                self._take_all_back()
         except Exception as error:
             if not connection.needs_rollback:
                 self.record.release(error=str(error) or type(error).__name__)
@@ -134,6 +136,17 @@ class _Undoing:
                 state=State.UNDONE, finished_at=timezone.now(), counts=self._all_counts()
             )
             _audit(self.record, f"Took back the import {self.record}: {summary(self.counts)}.")
+
+    def _take_all_back(self) -> None:
+        for images_of in (self._brought, self._mentioned):
+            while batch := images_of():
+                self._take_back(batch)
+        self._take_back_answers()
+        self._mark_gold()
+        self._add(gold=marking.take_back(self.record))
+        self._add(concepts=_delete_concepts(self.record))
+        _delete_class_sets(self.project)
+        provenance.forget(list(self.record.text_sources.values_list("pk", flat=True)))
 
     def _mark_gold(self) -> None:
         """Mark the snapshots that hold what a gold list says; of pictures it is done with them."""

@@ -1,6 +1,6 @@
 """Recompute every posterior and accuracy of a project from all its answers."""
 
-from labeling import quality
+from labeling import lease, quality
 from labeling.inference import model_prior, posteriors, prevalence, priors, schedule
 from labeling.models import Project
 
@@ -15,12 +15,13 @@ def run(*, project: Project) -> int | None:
         if recomputation is None:
             return None
         newest, complete = schedule.newest_answer()
-        prevalence.update(recomputation)
-        model_prior.refresh(recomputation)
-        priors.update_stale(project, recomputation.renew)
-        changed, leave_one_out = posteriors.update(recomputation, newest=newest)
-        recomputation.renew(changed=changed)
-        quality.measure(project=project, leave_one_out=leave_one_out)
+        with lease.kept(recomputation):
+            prevalence.update(recomputation)
+            model_prior.refresh(recomputation)
+            priors.update_stale(project, recomputation.renew)
+            changed, leave_one_out = posteriors.update(recomputation, newest=newest)
+            recomputation.renew(changed=changed)
+            quality.measure(project=project, leave_one_out=leave_one_out)
         if complete:
             Project.objects.filter(pk=project.pk).update(aggregated_to=newest)
     return changed

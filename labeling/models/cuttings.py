@@ -1,7 +1,5 @@
 """The job that cuts a project's pictures into parts, or puts them back: one row a project."""
 
-from datetime import timedelta
-
 from django.conf import settings
 from django.db import models
 
@@ -15,8 +13,6 @@ class Cutting(Leased):
     Its counts are of the pictures of this time; those that are left are found in the pictures
     themselves, so that it goes on where it stopped.
     """
-
-    lease_duration = timedelta(minutes=1)
 
     class State(models.TextChoices):
         IDLE = "idle"

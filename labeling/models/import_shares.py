@@ -1,7 +1,5 @@
 """Shares of imports: stretches of a source's pictures that workers take in side by side."""
 
-from datetime import timedelta
-
 from django.db import models
 
 from labeling.models.imports import Import
@@ -14,8 +12,6 @@ class ImportShare(Leased):
     Waiting → stored (its pictures are there) → done (what the source says of them is asked). The
     rows go once the import has ended.
     """
-
-    lease_duration = timedelta(seconds=15)
 
     class State(models.TextChoices):
         WAITING = "waiting"

@@ -1,7 +1,5 @@
 """Imports: pictures, answers or gold that come in together, and what became of them."""
 
-from datetime import timedelta
-
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -24,8 +22,6 @@ class Import(Leased):
     choosing (the owner ticks the concepts) → importing → done; undone, where somebody took it back.
     A command goes the same way without uploading.
     """
-
-    lease_duration = timedelta(minutes=1)
 
     class State(models.TextChoices):
         UPLOADING = "uploading"

@@ -1,6 +1,5 @@
 """What a worker makes: how far it is, who asked for it, and why it failed."""
 
-from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -12,7 +11,6 @@ from labeling.models.lease import Leased
 class Job(Leased):
     """Something that is asked for once and made by whichever worker holds the row's lease."""
 
-    lease_duration = timedelta(minutes=1)
     UNDER_WAY: ClassVar[str]  # the state of one that is not yet made
     FAILED: ClassVar[str] = "failed"
     BEING_MADE: ClassVar[str]  # its status meanwhile, with a place for the share that is done

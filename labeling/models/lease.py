@@ -57,10 +57,11 @@ class Leased(models.Model):
     """A row that one process at a time works on.
 
     The holder keeps the instance that `acquire` returned: its token proves the lease. It renews
-    the lease well within `lease_duration`, and releases it once.
+    the lease well within `lease_duration` (`labeling.lease.kept`), and releases it once. The
+    duration is how long work stands still after its machine has died.
     """
 
-    lease_duration: ClassVar[timedelta] = timedelta(minutes=1)
+    lease_duration: ClassVar[timedelta] = timedelta(seconds=10)
 
     lease_token = models.CharField(max_length=32, blank=True, editable=False)
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)

@@ -1,8 +1,5 @@
 """The right to do something that belongs to no row, on one of all machines at a time."""
 
-from datetime import timedelta
-from typing import ClassVar
-
 from django.db import models
 
 from labeling.models.lease import Leased
@@ -10,8 +7,6 @@ from labeling.models.lease import Leased
 
 class NamedLease(Leased):
     """A lease that anybody may take under a name, and what its holder leaves to the next one."""
-
-    lease_duration: ClassVar[timedelta] = timedelta(seconds=30)
 
     name = models.CharField(max_length=100, primary_key=True)
     state = models.JSONField(default=dict, editable=False)

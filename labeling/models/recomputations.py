@@ -1,8 +1,5 @@
 """When a project's posteriors were last recomputed from all answers, and by whom they are now."""
 
-from datetime import timedelta
-from typing import ClassVar
-
 from django.db import models
 
 from labeling.models.lease import Leased
@@ -20,8 +17,6 @@ class Recomputation(Leased):
         IDLE = "idle"
         RUNNING = "running"
         FAILED = "failed"
-
-    lease_duration: ClassVar[timedelta] = timedelta(minutes=10)
 
     project = models.OneToOneField(
         Project, models.CASCADE, primary_key=True, related_name="recomputation"

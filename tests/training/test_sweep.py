@@ -47,6 +47,7 @@ def test_one_failure_stops_nothing_else(
 ) -> None:
     generation = generation_requests.create(model=model, prompt="x")
     monkeypatch.setattr(module, function, fail)
+    tasks.recover()
     tasks.sweep()
     every = {"train": [model.run_id], "generate": [str(generation.pk)], "follow_up": [model.pk]}
     assert enqueued == {name: [] if name == lost else found for name, found in every.items()}

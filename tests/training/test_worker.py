@@ -106,7 +106,7 @@ def test_a_run_survives_its_worker_and_its_pictures_become_questions(
     run.refresh_from_db()
     assert run.state == State.RUNNING and run.step < run.steps  # nobody knows yet
     Run.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    tasks.sweep()
+    tasks.recover()
     run.refresh_from_db()
     assert run.state == State.QUEUED
     start_worker()

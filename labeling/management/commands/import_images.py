@@ -217,7 +217,7 @@ class Command(BaseCommand):
             record = self._begun(
                 slug, Begun(address, changes.of_options(options), address), options, declared
             )
-            with _failing(record):
+            with _failing(record), lease.kept(record):
                 members = self._fetched(record)
                 index = jobs.read(members, name=address, options=options)
                 report = self._execute(record, members, index, wanted, may_ask=may_ask)
@@ -238,7 +238,7 @@ class Command(BaseCommand):
                 options,
                 declared,
             )
-            with _failing(record):
+            with _failing(record), lease.kept(record):
                 report = self._execute(record, members, index, wanted, may_ask=may_ask)
         publishing.finish(record)
         with transaction.atomic():
@@ -271,7 +271,7 @@ class Command(BaseCommand):
 
     def _fetched(self, record: Import) -> Members:
         """Return the members of what a bucket holds, once all has come."""
-        with lease.kept(record), meter("percent fetched", 100) as show:
+        with meter("percent fetched", 100) as show:
             bucket_files.fetch(record, lambda came, size: show(int(100 * came / max(1, size))))
         self.stdout.write(
             f"Fetched {count(record.files, 'file')}, {record.received:,} bytes, from "
@@ -302,7 +302,7 @@ class Command(BaseCommand):
         if wanted is None and unchosen:
             self.stdout.write(choices.advice(unchosen))
         record.renew(state=State.IMPORTING, concepts=list(chosen), error="")
-        with lease.kept(record), meter("pictures", index.images) as show:
+        with meter("pictures", index.images) as show:
 
             def renew(done: int) -> None:
                 show(done)
