@@ -4,6 +4,7 @@
 # make bench (PICTURES=… to import, SNAPSHOT=… to train on, PEOPLE=… with crowd/ and cifar10/)
 # make services: tests that need rabbitmq-server and pgbouncer, from the system's packages
 # make deployment: the files of deploy/ before schemas that are fetched, and the tools that are here
+# make chaos (SCENARIOS=… for some; as root): many machines' worth of parts, each killed once
 # make wheel builds the wheel, installs it, and uses it from an empty folder
 # make captcha-clients (CLIENTS=… for some): unmodified clients of other CAPTCHAs against this one
 # Each makes its own environment in .venv first.
@@ -14,8 +15,9 @@ SNAPSHOT := $(lastword $(sort $(wildcard .data/media/snapshots/*)))
 PEOPLE :=
 EMPTY :=
 CLIENTS :=
+SCENARIOS :=
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
-.PHONY: demo test services deployment lint fuzz bench wheel captcha-clients environment
+.PHONY: demo test services deployment lint fuzz bench chaos wheel captcha-clients environment
 
 demo: environment
 	@exec $(PYTHON) labeling/processes.py $$PPID 15 $(PYTHON) manage.py demo $(if $(EMPTY),--empty)
@@ -80,6 +82,9 @@ deployment: environment
 
 wheel: environment
 	@$(PYTHON) scripts/try_wheel.py
+
+chaos: environment
+	@$(PYTHON) -m tests.chaos $(SCENARIOS)
 
 captcha-clients: environment
 	@$(PYTHON) -m tests.captcha_clients $(CLIENTS)

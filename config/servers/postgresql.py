@@ -94,20 +94,21 @@ class PostgreSQL(Server):
         draft.mkdir(mode=0o700)
         identity.give(draft, self.identity.owner)
         with open_log(self.data_dir, self.name) as log:
-            initdb = subprocess.run(
-                [*self.identity.prefix, *bound(_initdb(draft))],
+            made = subprocess.run(
+                [*self.identity.prefix, *bound(initdb(draft))],
                 env=environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 check=False,
             )
-        if initdb.returncode:
+        if made.returncode:
             raise self.failed()
         draft.rename(self.folder)
 
 
-def _initdb(folder: Path) -> list[str]:
+def initdb(folder: Path) -> list[str]:
+    """Return the command that makes a cluster in a folder."""
     command = [str(programs.find_postgresql() / "initdb"), "-D", str(folder), "-U", USER]
     command += ["--auth=trust", "--encoding=UTF8"]
     if programs.postgresql_version() < 17:  # which has no locale of its own that knows letters

@@ -1,0 +1,44 @@
+"""What was acknowledged against what is there: nothing lost, nothing doubled."""
+
+from collections import Counter
+
+from labeling.models import Answer, Challenge
+from tests.chaos import work as work_module
+from tests.chaos.scenarios import Watch
+from tests.chaos.work import Work
+
+
+def settle(watch: Watch, work: Work) -> list[str]:
+    """Return what is wrong, a sentence each; print what there was."""
+    entries = list(watch.entries())
+    print(f"\nBook: {dict(Counter(str(entry['event']) for entry in entries))}")
+    refused = Counter(str(entry["body"]) for entry in entries if entry["event"] == "refused")
+    if refused:
+        print(f"Refused: {dict(refused)}")
+    problems = _answers([entry for entry in entries if entry["event"] == "acknowledged"])
+    for kind, counts in work_module.states(work).items():
+        print(f"{kind}: {dict(counts)}")
+        bad = {state: count for state, count in counts.items() if state not in GOOD}
+        problems += [f"{count} × {kind} {state}" for state, count in bad.items()]
+    return problems + work_module.broken(work)
+
+
+GOOD = {"succeeded", "ready"}
+
+
+def _answers(acknowledged: list[dict[str, object]]) -> list[str]:
+    """Compare the acknowledged challenges with their answers in the database."""
+    ids = [str(entry["challenge"]) for entry in acknowledged]
+    tiles = {str(entry["challenge"]): entry["tiles"] for entry in acknowledged}
+    problems = [f"Challenge {id} was acknowledged twice" for id, n in Counter(ids).items() if n > 1]
+    kept = {str(row.pk): row for row in Challenge.objects.filter(pk__in=ids)}
+    problems += [f"Challenge {id} is not there" for id in tiles if id not in kept]
+    answers = Counter(
+        map(str, Answer.objects.filter(challenge__in=ids).values_list("challenge", flat=True))
+    )
+    for id, row in kept.items():
+        asked = sum(reason != Challenge.SHOWN for reason in row.reasons)
+        if answers[id] != asked:
+            problems.append(f"Challenge {id}: {answers[id]} answers of {asked} are kept")
+    print(f"Acknowledged: {len(ids)} challenges; answers kept: {sum(answers.values())}")
+    return problems
