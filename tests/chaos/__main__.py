@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.chaos import installing
 
-FOLDER = Path(".data/chaos")
+FOLDER = Path(".data-chaos")
 INSIDE = "--inside"
 MOUNTS = 'mount -t tmpfs none /run && mkdir /run/netns && exec "$@"'
 
