@@ -30,13 +30,15 @@ WHERE id = %(challenge)s
 """
 
 _FORGET = f"""
-UPDATE labeling_challenge SET states_before = '{{}}', posteriors_after = '{{}}',
+UPDATE labeling_challenge AS challenge SET states_before = '{{}}', posteriors_after = '{{}}',
     annotator_before = '{{}}', annotator_after = '{{}}'
-WHERE id IN (
+FROM (
     SELECT id FROM labeling_challenge
-    WHERE created_at > %(since)s AND answered_at < %(until)s AND annotator_after <> '{{}}'
-    LIMIT {BATCH} FOR NO KEY UPDATE SKIP LOCKED
-)
+    WHERE created_at >= %(since)s AND answered_at < %(until)s AND annotator_after <> '{{}}'
+    ORDER BY created_at LIMIT {BATCH} FOR NO KEY UPDATE SKIP LOCKED
+) AS old
+WHERE challenge.id = old.id
+RETURNING challenge.created_at
 """
 
 
@@ -85,6 +87,7 @@ def forget_changes() -> int:
     now = timezone.now()
     values = {"since": now - LOOK_BACK, "until": now - FORGET_AFTER}
     forgotten = 0
-    while count := prepared.execute(_FORGET, values):
-        forgotten += count
+    while rows := prepared.fetch(_FORGET, values):
+        forgotten += len(rows)
+        values["since"] = max(created_at for (created_at,) in rows)  # nothing is read twice
     return forgotten

@@ -180,7 +180,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--peak", type=float, default=4.0)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER")
     wanted = parser.parse_args(arguments)
-    if min(wanted.tiles, wanted.answers, wanted.months, wanted.projects, wanted.peak) <= 0:
+    numbers = wanted.tiles, wanted.answers, wanted.months, wanted.projects, wanted.peak
+    if not all(0 < number < math.inf for number in numbers):
         parser.error("Tiles, answers, months, projects and peak are numbers above 0.")
     measured, assumed, prices = Measured(), Assumed(), dict(PRICES)
     for each in wanted.set:
@@ -188,6 +189,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         place, _, price = name.partition(".")
         try:
             value = float(number)
+            if not (price or value > 0):
+                raise ValueError("Nothing is divided by 0.")
             if price:
                 prices[place] = replace(prices[place], **{price: value})
             elif name in {field.name for field in fields(Measured)}:
