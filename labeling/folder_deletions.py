@@ -9,7 +9,7 @@ from django.db import transaction
 
 from labeling import local_files, stored_folders
 from labeling.enqueue import enqueue_on_commit
-from labeling.models import FolderDeletion, Project
+from labeling.models import FolderDeletion, Project, RecomputationShare
 from labeling.stored_folders import StorageAway
 
 logger = logging.getLogger(__name__)
@@ -28,6 +28,8 @@ def of_project(project: Project) -> set[str]:
     """Return the names of all folders that rows of a project name."""
     names = {*project.snapshots.values_list("folder", flat=True)}
     names |= {*project.exports.values_list("folder", flat=True)}
+    shares = RecomputationShare.objects.filter(recomputation__project=project)
+    names |= {*shares.order_by().values_list("folder", flat=True)}
     hashes = {*project.snapshots.values_list("sha256", flat=True)}
     with suppress(StorageAway):
         found = local_files.listed(DIFFERENCES)[0]

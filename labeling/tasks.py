@@ -3,6 +3,7 @@
 import logging
 import time
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from celery import shared_task
@@ -27,16 +28,16 @@ from labeling.captcha import intake
 from labeling.enqueue import enqueue_on_commit
 from labeling.exports import jobs as export_jobs
 from labeling.imports import jobs, runner, undo
-from labeling.inference import recompute, schedule
+from labeling.inference import recompute, schedule, shares
 from labeling.models import Challenge, Concept, Export, Import, LeaseLost, Project, Snapshot
 from labeling.pools.tasks import fill_pool
-from labeling.stored_folders import locks
+from labeling.stored_folders import FolderMissing, StorageAway, locks
 from labeling.webhooks import sending, watching
 
 logger = logging.getLogger(__name__)
 INTAKE_SECONDS = 20.0  # of one run over the answers of sites' visitors; the next one goes on
 FILLING_SECONDS = 15.0  # of one run over the pools; the next one goes on
-WOKEN = 8  # workers that are called to an import; more find it by themselves
+WOKEN = 8  # workers that are called to an import or a recomputation
 MACHINE_LOCKS = 64  # files of locks, of which imports share some
 AGGREGATE_SECONDS = 60.0  # after which a sweep sends again what no worker has begun
 KEPT = timedelta(days=1)  # how long a challenge that nobody answered is kept once it expired
@@ -58,7 +59,22 @@ def aggregate(project_id: int) -> None:
     """Recompute one project, unless somebody is at it, or did so since it was due."""
     project = Project.objects.filter(pk=project_id).first()
     if project is not None and schedule.is_due(project):
-        recompute.run(project=project)
+        recompute.run(project=project, on_shared=partial(_wake_writers, project.pk))
+
+
+@shared_task
+def write_posteriors(project_id: int) -> None:
+    """Take part in writing what another worker's recomputation of a project found."""
+    try:
+        shares.take_part(project_id)
+    except (FolderMissing, StorageAway) as error:  # whoever recomputes writes what is left
+        logger.warning("%s", error)
+
+
+def _wake_writers(project_id: int, count: int) -> None:
+    """Have workers take part in writing so many shares."""
+    for _ in range(min(WOKEN, count - 1)):
+        enqueue_on_commit(write_posteriors, project_id, expires=AGGREGATE_SECONDS)
 
 
 @shared_task

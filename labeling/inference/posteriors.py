@@ -1,21 +1,25 @@
-"""Recompute all posteriors of a project: read arrays, infer, write in batches.
-
-Questions and annotators are locked a hundred at a time, so nobody waits longer than a batch. A
-question that was answered or decided since it was read is recomputed from its stored answers.
-"""
+"""Recompute all posteriors of a project: read arrays, infer, write in batches (`shares`)."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from django.db import transaction
 
-from labeling import lease, question_posteriors, question_state
+from labeling import lease
 from labeling.aggregation import binary, online, online_tempering
 from labeling.aggregation.binary import BinaryAggregate
-from labeling.batches import batched
-from labeling.inference import annotators, schedule, weights
-from labeling.inference.arrays import AnswerArrays, Bools, Floats, Ids, QuestionArrays, read
-from labeling.models import Question, Recomputation, SuspectSpell
+from labeling.inference import annotators, schedule, shares, weights
+from labeling.inference.arrays import (
+    AnswerArrays,
+    Bools,
+    Floats,
+    Ids,
+    Index,
+    QuestionArrays,
+    read,
+)
+from labeling.inference.shares import OnShared
+from labeling.inference.writing import FOUND, Found
+from labeling.models import Recomputation, SuspectSpell
 
 NOTICEABLE = 1e-3  # smaller changes of a probability are not written
 FITTED_BY = 5_000  # questions by which the tempering is fitted
@@ -32,8 +36,12 @@ class _Posteriors:
     answers_weight: Floats  # (Q,) as of `online.answers_weight`
 
 
-def update(recomputation: Recomputation, *, newest: int) -> tuple[int, dict[int, float]]:
+def update(
+    recomputation: Recomputation, *, newest: int, on_shared: OnShared | None = None
+) -> tuple[int, dict[int, float]]:
     """Update posteriors and accuracies by all answers up to the id `newest`.
+
+    on_shared: as of `shares.write`.
 
     Return how many questions changed, and by gold question the posterior as if it were unknown.
     """
@@ -47,7 +55,7 @@ def update(recomputation: Recomputation, *, newest: int) -> tuple[int, dict[int,
         posteriors = _infer(questions, answers, answer_weights)
     weights.write(answer_weights, answers, recomputation)
     _fit_tempering(questions, answers, posteriors, recomputation)
-    changed = _write(questions, posteriors, recomputation)
+    changed = _write(questions, posteriors, recomputation, on_shared)
     annotators.update_accuracies(
         questions, answers, posteriors.aggregate, newest=newest, recomputation=recomputation
     )
@@ -123,7 +131,12 @@ def _fit_tempering(
     recomputation.renew(strength=tempering.strength, ambiguity=tempering.ambiguity)
 
 
-def _write(questions: QuestionArrays, posteriors: _Posteriors, recomputation: Recomputation) -> int:
+def _write(
+    questions: QuestionArrays,
+    posteriors: _Posteriors,
+    recomputation: Recomputation,
+    on_shared: OnShared | None,
+) -> int:
     """Write the questions that changed, or whose state other rules may change; return how many."""
     rules = schedule.settling_rules(recomputation.project)
     differs = np.abs(posteriors.aggregate.probability - questions.probability) > NOTICEABLE
@@ -132,47 +145,18 @@ def _write(questions: QuestionArrays, posteriors: _Posteriors, recomputation: Re
     differs |= np.abs(posteriors.answers_weight - questions.answers_weight) > NOTICEABLE
     if schedule.have_changed(recomputation.settling_rules, rules):
         differs[:] = True
-    changed = 0
-    for batch in batched(np.flatnonzero(differs).tolist(), question_state.BATCH):
-        with transaction.atomic():  # whoever lost the lease writes nothing
-            changed += _write_batch(batch, questions, posteriors)
-            recomputation.renew()
+    found = _found(np.flatnonzero(differs), questions, posteriors)
+    changed = shares.write(found, recomputation, on_shared)
     recomputation.renew(settling_rules=rules)
     return changed
 
 
-def _write_batch(rows: list[int], arrays: QuestionArrays, posteriors: _Posteriors) -> int:
-    """Write the questions in these rows of the arrays; return how many of them changed."""
-    row_of = dict(zip(arrays.id[rows].tolist(), rows, strict=True))
-    with transaction.atomic():
-        questions = question_state.lock(row_of)
-        counts = question_posteriors.count_answers(list(row_of))
-        before = [_written(question) for question in questions]
-        changed_since = []
-        for question in questions:
-            row = row_of[question.pk]
-            answers, yes = counts.get(question.pk, (0, 0))
-            verdict = -1 if question.verdict is None else int(question.verdict)
-            when_read = (
-                int(posteriors.answers_count[row]),
-                int(posteriors.yes_count[row]),
-                int(arrays.verdict[row]),
-            )
-            if (answers, yes, verdict) != when_read:
-                changed_since.append(question)
-                continue
-            question.probability = float(posteriors.aggregate.probability[row])
-            question.answers_count, question.yes_count = answers, yes
-            question.answers_weight = float(posteriors.answers_weight[row])
-            question_state.update_state(question)
-        question_posteriors.recompute_locked(changed_since)
-        changed = [q for q, was in zip(questions, before, strict=True) if _written(q) != was]
-        question_state.save(changed)
-    return len(changed)
-
-
-def _written(question: Question) -> tuple[object, ...]:
-    """Return what makes a question worth writing where it changes."""
-    values = question.probability, question.priority, question.answers_weight
-    rounded = (round(value, 4) for value in values)
-    return *rounded, question.state, question.answers_count, question.yes_count
+def _found(rows: Index, questions: QuestionArrays, posteriors: _Posteriors) -> Found:
+    """Return what was found of the questions in these rows."""
+    found = np.zeros(len(rows), FOUND)
+    found["id"], found["verdict"] = questions.id[rows], questions.verdict[rows]
+    found["probability"] = posteriors.aggregate.probability[rows]
+    found["answers_weight"] = posteriors.answers_weight[rows]
+    found["answers_count"] = posteriors.answers_count[rows]
+    found["yes_count"] = posteriors.yes_count[rows]
+    return found

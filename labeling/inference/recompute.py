@@ -2,13 +2,15 @@
 
 from labeling import lease, quality
 from labeling.inference import model_prior, posteriors, prevalence, priors, schedule
+from labeling.inference.shares import OnShared
 from labeling.models import Project
 
 
-def run(*, project: Project) -> int | None:
+def run(*, project: Project, on_shared: OnShared | None = None) -> int | None:
     """Recompute a project from all its answers; return how many questions changed.
 
-    Return None where another process is recomputing it. Answers and decisions that arrive in the
+    on_shared: wakes other workers where many questions are to be written (`shares.write`). Return
+    None where another process is recomputing it. Answers and decisions that arrive in the
     meantime wait for one batch at most, and none is lost.
     """
     with schedule.claim(project) as recomputation:
@@ -19,7 +21,9 @@ def run(*, project: Project) -> int | None:
             prevalence.update(recomputation)
             model_prior.refresh(recomputation)
             priors.update_stale(project, recomputation.renew)
-            changed, leave_one_out = posteriors.update(recomputation, newest=newest)
+            changed, leave_one_out = posteriors.update(
+                recomputation, newest=newest, on_shared=on_shared
+            )
             recomputation.renew(changed=changed)
             quality.measure(project=project, leave_one_out=leave_one_out)
         if complete:

@@ -498,6 +498,26 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='RecomputationShare',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('lease_token', models.CharField(blank=True, editable=False, max_length=32)),
+                ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('heartbeat_at', models.DateTimeField(blank=True, editable=False, help_text='When its holder last reported.', null=True)),
+                ('number', models.PositiveIntegerField(help_text="From 0, in the order of the questions' ids.")),
+                ('folder', models.CharField(help_text='What was found, in the storage.', max_length=100)),
+                ('first', models.PositiveIntegerField(help_text='The place of its first question in there.')),
+                ('stop', models.PositiveIntegerField(help_text='The place behind its last one.')),
+                ('done', models.BooleanField(default=False)),
+                ('changed', models.PositiveIntegerField(default=0, help_text='Questions that were changed.')),
+                ('recomputation', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='shares', to='labeling.recomputation')),
+            ],
+            options={
+                'ordering': ['recomputation_id', 'number'],
+                'constraints': [models.UniqueConstraint(fields=('recomputation', 'number'), name='share_once_a_recomputation')],
+            },
+        ),
+        migrations.CreateModel(
             name='ImportShare',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

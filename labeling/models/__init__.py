@@ -26,6 +26,7 @@ from labeling.models.practice import Practice, PracticeQuestion
 from labeling.models.projects import ClassSet, Concept, ConceptPhrase, Project
 from labeling.models.quality_reports import QualityReport
 from labeling.models.questions import Question
+from labeling.models.recomputation_shares import RecomputationShare
 from labeling.models.recomputations import Recomputation
 from labeling.models.removals import RemovedAnswer, RemovedImage
 from labeling.models.showings import AddressDay, Showing
@@ -81,6 +82,7 @@ __all__ = [
     "QualityReport",
     "Question",
     "Recomputation",
+    "RecomputationShare",
     "RemovedAnswer",
     "RemovedImage",
     "Role",

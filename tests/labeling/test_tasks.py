@@ -19,9 +19,9 @@ def count(monkeypatch) -> list[Project]:
     done: list[Project] = []
     run = recompute.run
 
-    def counted(*, project: Project) -> int:
+    def counted(*, project: Project, **options: object) -> int:
         done.append(project)
-        return run(project=project)
+        return run(project=project, **options)
 
     monkeypatch.setattr(recompute, "run", counted)
     return done

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from labeling import evidence, lease, question_state, review, tasks
 from labeling.aggregation import binary, drift
-from labeling.inference import posteriors, recompute, schedule
+from labeling.inference import recompute, schedule, writing
 from labeling.models import Annotator, Answer, LeaseLost, Project, Question, Recomputation
 from tests.cast import answer, distrust, truth
 from tests.concurrency import meanwhile
@@ -276,9 +276,9 @@ def test_whoever_lost_the_lease_writes_no_question(shapes, truths, alice, bob, m
     def lose_the_lease() -> None:
         Recomputation.objects.filter(project=shapes).update(lease_token="of somebody else")
 
-    write_batch = posteriors._write_batch
+    write_batch = writing._write_batch
     monkeypatch.setattr(
-        posteriors, "_write_batch", lambda *batch: (lose_the_lease(), write_batch(*batch))[1]
+        writing, "_write_batch", lambda *batch: (lose_the_lease(), write_batch(*batch))[1]
     )
     with pytest.raises(LeaseLost):
         recompute.run(project=shapes)
