@@ -109,7 +109,8 @@ def recompute_all(folder: Path, wanted: argparse.Namespace) -> None:
     print("|---:|---|---:|---:|---:|", flush=True)
     results = []
     for count in wanted.workers:
-        forget(project)
+        if results:
+            forget(project)
         processes = [worker(project, number, count, folder) for number in range(count)]
         reports = [report_of(process) for process in processes]
         for step, *cells in reports[0]["steps"]:
