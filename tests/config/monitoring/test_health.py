@@ -132,15 +132,15 @@ def test_the_command_for_probes_exits_by_what_it_finds(monkeypatch, tmp_path, ca
 
 def test_workers_of_one_machine_are_found_by_their_kind(tmp_path: Path) -> None:
     for name in ("worker-7@here", "worker-8@here"):
-        alive.touch(tmp_path, name)
+        alive.touch(tmp_path, "worker", name)
     assert alive.silent(tmp_path, "worker", 60) == []
     assert alive.silent(tmp_path, "work", 60)[0].startswith("There is no sign of work ")
 
 
 def test_the_file_of_a_killed_worker_alarms_nobody_who_has_another(tmp_path: Path) -> None:
-    alive.touch(tmp_path, "worker-7@here")
-    killed = tmp_path / "heartbeats" / "worker-8@here"
+    alive.touch(tmp_path, "worker", "worker-7@here")
+    killed = tmp_path / "heartbeats" / "worker" / "worker-8@here"
     killed.write_text("999999999\n")
     assert alive.silent(tmp_path, "worker", 60) == []
-    (tmp_path / "heartbeats" / "worker-7@here").unlink()
+    (tmp_path / "heartbeats" / "worker" / "worker-7@here").unlink()
     assert alive.silent(tmp_path, "worker", 60)[0].startswith("There is no sign of worker in ")
