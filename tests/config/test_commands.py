@@ -86,9 +86,18 @@ def test_a_database_that_cannot_be_reached_gives_a_sentence(tmp_path: Path) -> N
     assert errors.startswith("Error: The database cannot be reached")
 
 
-def test_a_setting_that_cannot_be_read_gives_a_sentence(tmp_path: Path) -> None:
-    code, _, errors = _run(tmp_path, "migrate", HTTPS="perhaps")
-    assert (code, errors) == (78, "Error: HTTPS must be 1 or 0, not 'perhaps'.\n")
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("HTTPS", "perhaps", "HTTPS must be 1 or 0, not 'perhaps'."),
+        ("PORT", "none", "PORT must be a whole number from 1 to 65535, not 'none'."),
+    ],
+)
+def test_a_setting_that_cannot_be_read_gives_a_sentence(
+    tmp_path: Path, variable: str, value: str, sentence: str
+) -> None:
+    code, _, errors = _run(tmp_path, "demo", **{variable: value})
+    assert (code, errors) == (78, f"Error: {sentence}\n")
 
 
 def test_a_data_folder_is_private_with_servers_of_ones_own_too(tmp_path: Path) -> None:

@@ -144,7 +144,3 @@ def test_copies_side_by_side_work_or_say_in_a_sentence_why_not(
     assert "is in use by another running copy" in Demo(tmp_path / "one", free).sentence()
     demos.append(Demo(tmp_path / "two", free))
     demos[1].wait_until_ready()
-
-
-def test_a_port_that_is_none_gives_a_sentence(tmp_path: Path) -> None:
-    assert "PORT must be a whole number from 1 to 65535" in Demo(tmp_path, "none").sentence()

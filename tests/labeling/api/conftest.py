@@ -7,7 +7,7 @@ import pytest
 
 
 @pytest.fixture
-def ids(shapes, mallory, ada, client, tmp_path) -> dict[str, object]:
+def ids(shapes, mallory, ada, client) -> dict[str, object]:
     """What stands in the braces of the endpoints."""
     from django.contrib.auth.models import User
     from django.core.files.base import ContentFile
@@ -38,14 +38,17 @@ def ids(shapes, mallory, ada, client, tmp_path) -> dict[str, object]:
     export = Export.objects.create(
         project=shapes, snapshot=snapshot, format="labels", state="ready", folder=folder
     )
+    run_folder = f"runs/{secrets.token_hex(4)}"
+    place = stored_folders.working(run_folder)
     for name in ("log.txt", "report.html"):
-        (tmp_path / name).write_text("It ran.")
+        (place / name).write_text("It ran.")
+    stored_folders.put(place, run_folder)
     run = Run.objects.create(
         project=shapes,
         snapshot=snapshot,
         recipe="diffusion",
         trigger=Run.Trigger.PAGE,
-        folder=str(tmp_path),
+        folder=run_folder,
     )
     model = Model.objects.create(project=shapes, run=run, recipe="diffusion")
     earlier = Run.objects.create(

@@ -34,11 +34,11 @@ def test_a_snapshot_that_is_ready(shapes):
     }
 
 
-def test_a_run_that_ended_and_a_model_that_was_promoted(shapes, tmp_path, monkeypatch, ada):
+def test_a_run_that_ended_and_a_model_that_was_promoted(shapes, monkeypatch, ada):
     queued = Run.objects.create(
         project=shapes, snapshot=snapshots.freeze(project=shapes), recipe="clip", trigger="page"
     )
-    model = runs.succeed(run=runs.acquire(run_id=queued.pk), folder=str(tmp_path), metrics={})
+    model = runs.succeed(run=runs.acquire(run_id=queued.pk), metrics={})
     assert told("run.finished") == {"run": queued.pk, "state": "succeeded", "recipe": "clip"}
     monkeypatch.setattr(promotion, "_check_files", lambda model: None)
     promoted = promotion.promote(model, by=ada, reason="It is the first one.")
