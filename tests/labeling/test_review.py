@@ -121,10 +121,10 @@ def test_blocking_somebody_busy_changes_the_newest_at_once_and_the_rest_soon(
     mine = Question.objects.filter(kind="concept")
     assert mine.filter(answers_count=2).count() == 5
     assert schedule.due() == [shapes]
-    tasks.aggregate_due()
+    tasks.aggregate(shapes.pk)
     assert mine.filter(answers_count=2).count() == len(truths)
     review.unblock(annotator=mallory, by=ada)
-    tasks.aggregate_due()
+    tasks.aggregate(shapes.pk)
     assert mine.filter(answers_count=3).count() == len(truths)
     assert schedule.due() == []
 
@@ -137,7 +137,7 @@ def test_blocking_is_finished_later_if_it_dies_in_the_middle(
         patch.setattr(question_posteriors, "recompute", die)
         review.block(annotator=mallory, by=ada)
     assert schedule.due() == [shapes]
-    tasks.aggregate_due()
+    tasks.aggregate(shapes.pk)
     concept_questions = Question.objects.filter(kind="concept")
     assert concept_questions.filter(answers_count=2).count() == len(truths)
 
