@@ -368,7 +368,7 @@ def without_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("without_extra")
 def test_without_the_extra_it_says_how_to_install_it(base: Path, source: Source) -> None:
-    with pytest.raises(TrainingError, match=r'needs diffusers and peft: run .* "\.\[lora\]"'):
+    with pytest.raises(TrainingError, match=r"needs diffusers and peft: run .*\[lora\]"):
         LoraTraining(configured(base), source)
 
 
