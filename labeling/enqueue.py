@@ -6,7 +6,6 @@ from typing import Any
 
 from celery import Task
 from django.db import transaction
-from kombu.exceptions import OperationalError
 
 AWAY_SECONDS = 5.0  # for which a broker that failed is not asked again
 RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
@@ -36,10 +35,8 @@ def _send(
         return
     options: dict[str, Any] = {"queue": queue} if queue else {}
     options |= {"expires": expires} if expires else {}
-    connection = task.app.connection_for_write()  # not opened; it knows the broker's errors
-    errors = connection.connection_errors + connection.channel_errors
     try:  # again if a connection that lay idle turns out to be gone
         task.apply_async(arguments, retry=True, retry_policy=RETRY, **options)
-    except (OperationalError, *errors) as error:
+    except Exception as error:  # kombu's own faults too, as of a channel that was closed meanwhile
         _away_until = time.monotonic() + AWAY_SECONDS
         logger.warning("No worker was woken for %s%s: %s", task.name, arguments, error)
