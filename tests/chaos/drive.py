@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.chaos.work import Work
 
 PROJECT = "chaos"
-PICTURES = 240
+PICTURES = 600
 HEADER = (
     "| what happens | answers after it | longest wait for one (s) | runs go on after (s) |\n"
     "|---|---|---|---|"
@@ -57,19 +57,21 @@ def _drive(
         wait_for(lambda: len(watch.acknowledged()) > people, "people answer")
         work.start()
         wait_for(lambda: _someone_trains(work), "a run trains")
-        outcomes = [_happen(each, installation, network, watch, work) for each in chosen]
+        print(HEADER)
+        for each in chosen:
+            _happen(each, installation, network, watch, work)
     finally:
         crowd.send_signal(signal.SIGTERM)
-        crowd.wait(60)
+        crowd.wait(120)
     _say("Waiting for what is under way.")
     work.stop()
-    return _report(outcomes, installation, watch, work)
+    return _report(watch, work)
 
 
 def _happen(
     scenario: Scenario, installation: Installation, network: Network, watch: Watch, work: "Work"
-) -> Outcome:
-    """Let it happen while all is under way, and watch what follows."""
+) -> None:
+    """Let it happen while all is under way, watch what follows, and print it."""
     wait_for(lambda: _someone_trains(work), "a run trains")
     time.sleep(CALM)
     from tests.chaos import work as at_work
@@ -86,7 +88,7 @@ def _happen(
         time.sleep(0.25)
     times = [at, *(t for t in watch.acknowledged() if at < t <= at + WATCHED), at + WATCHED]
     gap = max(later - earlier for earlier, later in pairwise(times))
-    return Outcome(scenario.name, len(times) - 2, gap, back)
+    print(Outcome(scenario.name, len(times) - 2, gap, back), flush=True)
 
 
 def _set_up_work(installation: Installation) -> "Work":
@@ -131,10 +133,6 @@ def _start_people(installation: Installation, count: int, book: Path) -> "subpro
 def _report(outcomes: list[Outcome], installation: Installation, watch: Watch, work: "Work") -> int:
     from tests.chaos import accounts
 
-    print(HEADER)
-    for each in outcomes:
-        back = "–" if each.back is None else f"{each.back:.1f}"
-        print(f"| {each.name} | {each.answers} | {each.answers_gap:.1f} | {back} |")
     problems = accounts.settle(watch, work)
     for problem in problems:
         print(f"LOST: {problem}")

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos.installation import MACHINES, WEB, WORKERS, Installation
+from tests.chaos.installation import MACHINES, WEB, WORKERS, Installation, wait_for
 from tests.chaos.network import Network
 
-CALM = 8.0  # seconds before something is done, so that all is under way
-WATCHED = 30.0  # seconds after it, in which all must be back
+CALM = 4.0  # seconds before something is done, so that all is under way
+WATCHED = 20.0  # seconds after it, in which all must be back
 CUT = 10.0  # seconds for which the network is cut
 
 
@@ -30,7 +30,11 @@ class Outcome:
     name: str
     answers: int  # acknowledged from the event on
     answers_gap: float  # the longest time without one
-    back: float | None  # until a worker renewed the lease of a run again; None without a run
+    back: float | None  # until a worker renewed the lease of a run again; None: not in time
+
+    def __str__(self) -> str:
+        back = "–" if self.back is None else f"{self.back:.1f}"
+        return f"| {self.name} | {self.answers} | {self.answers_gap:.1f} | {back} |"
 
 
 def _kill(machine: str) -> Scenario:
@@ -48,7 +52,14 @@ def _kill_other_worker(where: Installation, network: Network) -> None:
 
 def _trainer(where: Installation) -> str:
     """Return the machine on which the process of a run is."""
-    return next(name for name in WORKERS if where.parts.runs(name, b"fit"))
+    found: list[str] = []
+
+    def find() -> bool:
+        found[:] = [name for name in WORKERS if where.parts.runs(name, b"fit")]
+        return bool(found)
+
+    wait_for(find, "the process of a run is found")
+    return found[0]
 
 
 def _cut(where: Installation, network: Network) -> None:

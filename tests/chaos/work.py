@@ -20,7 +20,7 @@ from training.models import Model, Run
 
 logger = logging.getLogger(__name__)
 RUNS_ENDED = (Run.State.SUCCEEDED, Run.State.FAILED, Run.State.CANCELLED)
-STEPS = 250  # of a run: half a minute or so, with a checkpoint each ten steps
+STEPS = 600  # of a run: half a minute or more, with a checkpoint each ten steps
 
 
 class Work:
@@ -93,9 +93,10 @@ def _follow(ended: Callable[[], bool]) -> None:
 
 
 def lease(run_id: int) -> str:
-    """Return the token of whoever trains a run and has done steps of it; empty without one."""
+    """Return the token of whoever trains a run and is in its first half; empty without one."""
     run = _asked(lambda: Run.objects.get(pk=run_id))
-    return run.lease_token if run and run.state == Run.State.RUNNING and run.step else ""
+    trains = run and run.state == Run.State.RUNNING and 0 < run.step < run.steps / 2
+    return run.lease_token if run and trains else ""
 
 
 def has_gone_on(run_id: int, at: float, lost: str = "") -> bool:
