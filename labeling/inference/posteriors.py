@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeling import lease
 from labeling.aggregation import binary, online, online_tempering
 from labeling.aggregation.binary import BinaryAggregate
 from labeling.inference import annotators, schedule, shares, weights
@@ -50,9 +49,8 @@ def update(
     annotators.update_without_answers(newest=newest, recomputation=recomputation)
     if not len(questions.id):
         return 0, {}
-    with lease.kept(recomputation):  # of millions of answers it may take longer than the lease
-        answer_weights = weights.infer(recomputation.project, questions, answers)
-        posteriors = _infer(questions, answers, answer_weights)
+    answer_weights = weights.infer(recomputation.project, questions, answers)
+    posteriors = _infer(questions, answers, answer_weights)
     weights.write(answer_weights, answers, recomputation)
     _fit_tempering(questions, answers, posteriors, recomputation)
     changed = _write(questions, posteriors, recomputation, on_shared)

@@ -130,7 +130,8 @@ def _start_people(installation: Installation, count: int, book: Path) -> "subpro
     return subprocess.Popen([*command, *where, PROJECT, str(count), str(book)], cwd=ROOT)
 
 
-def _report(outcomes: list[Outcome], installation: Installation, watch: Watch, work: "Work") -> int:
+def _report(watch: Watch, work: "Work") -> int:
+    """Settle the accounts; return the exit status."""
     from tests.chaos import accounts
 
     problems = accounts.settle(watch, work)
