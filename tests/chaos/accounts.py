@@ -31,10 +31,11 @@ def _answers(acknowledged: list[dict[str, object]]) -> list[str]:
     ids = [str(entry["challenge"]) for entry in acknowledged]
     tiles = {str(entry["challenge"]): entry["tiles"] for entry in acknowledged}
     problems = [f"Challenge {id} was acknowledged twice" for id, n in Counter(ids).items() if n > 1]
-    kept = {str(row.pk): row for row in Challenge.objects.filter(pk__in=ids)}
+    kept = {row.pk.hex: row for row in Challenge.objects.filter(pk__in=ids)}
     problems += [f"Challenge {id} is not there" for id in tiles if id not in kept]
     answers = Counter(
-        map(str, Answer.objects.filter(challenge__in=ids).values_list("challenge", flat=True))
+        pk.hex
+        for pk in Answer.objects.filter(challenge__in=ids).values_list("challenge", flat=True)
     )
     for id, row in kept.items():
         asked = sum(reason != Challenge.SHOWN for reason in row.reasons)
