@@ -121,9 +121,17 @@ def flag(name: str, default: bool, *, about: str, shown: str = "") -> bool:
     raise ImproperlyConfigured(f"{name} must be 1 or 0, not {value!r}.")
 
 
-def number(name: str, default: int, *, about: str, least: int = 0, most: int | None = None) -> int:
+def number(
+    name: str,
+    default: int,
+    *,
+    about: str,
+    least: int = 0,
+    most: int | None = None,
+    shown: str = "",
+) -> int:
     """Return a whole number from `least`, to `most` if it is given. Raises ImproperlyConfigured."""
-    _declare(name, str(default), about)
+    _declare(name, str(default), about, shown)
     value = _read(name) or str(default)
     digits = value.isascii() and value.isdigit()
     if not digits or int(value) < least or (most is not None and int(value) > most):

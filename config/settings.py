@@ -54,7 +54,12 @@ def _database(name: str, url: str) -> dict[str, Any]:
                 " special characters of the password written as %40 and the like."
             ) from error
     # A database that was restarted is used again.
-    return {**database, "ENGINE": "config.postgresql", "CONN_HEALTH_CHECKS": True}
+    return {
+        **database,
+        "ENGINE": "config.postgresql",
+        "CONN_HEALTH_CHECKS": True,
+        "CONN_MAX_AGE": DATABASE_CONNECTION_SECONDS,
+    }
 
 
 def _cache(url: str, broker_url: str) -> dict[str, Any]:
@@ -152,7 +157,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "labeling.api.middleware.ApiMiddleware",
-    "config.storage_away.StorageAwayMiddleware",
+    "config.away.AwayMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -186,6 +191,12 @@ _direct_url = environment.text(
 )
 if _direct_url and not _database_url:
     raise ImproperlyConfigured("Set DATABASE_URL with DATABASE_DIRECT_URL, or neither.")
+DATABASE_CONNECTION_SECONDS = environment.number(
+    "DATABASE_CONNECTION_SECONDS",
+    0,
+    shown="`0`, but 60 in workers and beat",
+    about="seconds for which a connection that is in no pool is kept for the next request or task",
+)
 DATABASES = {"default": _database("DATABASE_URL", _database_url)}
 _replica_url = environment.text(
     "DATABASE_REPLICA_URL",
@@ -224,6 +235,7 @@ if environment.flag(  # the web process: many threads, few connections
     about="whether the threads of a process share a pool of connections",
 ):
     _options["pool"] = _pool
+    DATABASES["default"]["CONN_MAX_AGE"] = 0  # the pool keeps them
 _broker_url = environment.text(
     "CELERY_BROKER_URL",
     secret=True,

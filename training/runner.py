@@ -11,6 +11,7 @@ from pathlib import Path
 from django.db import InterfaceError, OperationalError, connection
 
 from labeling import lease, snapshots
+from labeling.database_errors import is_away
 from labeling.models import LeaseLost, Snapshot
 from labeling.stored_folders import StorageAway
 from training import delays, processes, promotion, run_folders, runs
@@ -128,7 +129,7 @@ def _recording_the_end(run: Run) -> Iterator[None]:
     except (runs.RunError, OSError) as error:
         runs.finish(run=run, state=Run.State.FAILED, error=_sentence(error))
     except Exception as error:
-        if isinstance(error, OperationalError | InterfaceError) and not connection.is_usable():
+        if is_away(error):
             raise DatabaseLostError(str(error).partition("\n")[0]) from error
         with suppress(LeaseLost):
             runs.finish(run=run, state=Run.State.FAILED, error=_sentence(error))

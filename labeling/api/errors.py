@@ -1,5 +1,6 @@
 """Answer every error below /api/ as a problem (RFC 9457), with a word and a sentence."""
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -42,13 +43,16 @@ from labeling import (
 from labeling.api import problems
 from labeling.api.exceptions import NotFound, ScopeMissing, TooLarge
 from labeling.captcha import sites
+from labeling.database_errors import is_away
 from labeling.imports import declarations, staging, undo, uploads
 from labeling.imports.answers.entries import AnswersConflict, AnswersError
 from labeling.models import Annotator
 from labeling.stored_folders import StorageAway
 
 PREFIX = "/api/"
+DATABASE_RETRY_AFTER = 2  # seconds
 
+logger = logging.getLogger(__name__)
 
 _ERRORS: dict[type[Exception], tuple[int, str]] = {
     challenges.Invalid: (HTTPStatus.BAD_REQUEST, "invalid"),
@@ -127,6 +131,7 @@ _DETAILS: dict[int, str | Promise] = {
     HTTPStatus.BAD_REQUEST: _("The request could not be read."),
     HTTPStatus.FORBIDDEN: _("You may not do this."),
     HTTPStatus.NOT_FOUND: NotFound.default_detail,
+    HTTPStatus.SERVICE_UNAVAILABLE: _("The server starts again. Try again in a few seconds."),
     HTTPStatus.INTERNAL_SERVER_ERROR: _("The server failed, and has noted it. Try again later."),
 }
 
@@ -136,6 +141,12 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
 
     Return None for an error that is not known: Django then logs it and calls `server_error`.
     """
+    if is_away(error):
+        logger.warning("The database is away: %s", str(error).partition("\n")[0])
+        status = int(HTTPStatus.SERVICE_UNAVAILABLE)
+        data = problems.problem(status, code="database_away", detail=str(_DETAILS[status]))
+        headers = {"Retry-After": str(DATABASE_RETRY_AFTER)}
+        return Response(data, status=status, headers=headers, content_type=problems.MEDIA_TYPE)
     if known := _ERRORS.get(type(error)):
         status, code = known
         data = problems.problem(status, code=code, detail=str(error))
@@ -169,7 +180,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
 def codes() -> dict[str, list[int]]:
     """Return the statuses with which each code of a problem is sent."""
     pairs = {(code, int(status)) for status, code in _ERRORS.values()}
-    pairs |= {(code, int(status)) for status, code in _CODES.items()} | {("scope", 403)}
+    pairs |= {(code, int(status)) for status, code in _CODES.items()}
+    pairs |= {("scope", 403), ("database_away", 503)}
     by_code: dict[str, list[int]] = {}
     for code, status in sorted(pairs):
         by_code.setdefault(code, []).append(status)

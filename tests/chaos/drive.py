@@ -65,6 +65,7 @@ def _drive(
         crowd.wait(120)
     _say("Waiting for what is under way.")
     work.stop()
+    network.calm()
     return _report(watch, work)
 
 
@@ -72,15 +73,20 @@ def _happen(
     scenario: Scenario, installation: Installation, network: Network, watch: Watch, work: "Work"
 ) -> None:
     """Let it happen while all is under way, watch what follows, and print it."""
-    wait_for(lambda: _someone_trains(work), "a run trains")
-    time.sleep(CALM)
     from tests.chaos import work as at_work
 
-    trained = work.runs[-1]
-    lost = at_work.lease(trained) if scenario.takes_the_run else ""
+    time.sleep(CALM)
+    machines: list[str] = []
+    lease = ""
+    while not lease:  # until a run is in its first half, and stays there while it is looked for
+        wait_for(lambda: _someone_trains(work), "a run trains")
+        machines = scenario.machines(installation)
+        trained = work.runs[-1]
+        lease = at_work.lease(trained)
+    lost = lease if scenario.takes_the_run else ""
     at = time.time()
-    _say(f"{scenario.name}.")
-    scenario.do(installation, network)
+    _say(f"{scenario.name}: {', '.join(machines)}.")
+    scenario.do(installation, network, machines)
     back = None
     while time.time() < at + WATCHED:
         if back is None and at_work.has_gone_on(trained, at, lost):

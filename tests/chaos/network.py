@@ -28,6 +28,10 @@ class Network:
         """Let all packets pass again."""
         self._tell("mend")
 
+    def calm(self) -> None:
+        """From now on, delay and lose nothing."""
+        self._tell("calm")
+
     def _tell(self, command: str) -> None:
         assert self._process.stdin
         self._process.stdin.write(command + "\n")

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.chaos.installation import MACHINES, WEB, WORKERS, Installation, wait_for
@@ -19,7 +20,8 @@ class Scenario:
     """One thing that happens."""
 
     name: str
-    do: Callable[[Installation, Network], None]
+    machines: Callable[[Installation], list[str]]  # that are hit, found just before
+    do: Callable[[Installation, Network, list[str]], None]
     takes_the_run: bool = False  # whether whoever trains is lost with it
 
 
@@ -37,17 +39,13 @@ class Outcome:
         return f"| {self.name} | {self.answers} | {self.answers_gap:.1f} | {back} |"
 
 
-def _kill(machine: str) -> Scenario:
-    return Scenario(f"{machine} is killed", lambda where, network: where.parts.kill(machine))
+def _kill(where: Installation, network: Network, machines: list[str]) -> None:
+    for machine in machines:
+        where.parts.kill(machine)
 
 
-def _kill_trainer(where: Installation, network: Network) -> None:
-    where.parts.kill(_trainer(where))
-
-
-def _kill_other_worker(where: Installation, network: Network) -> None:
-    (other,) = {*WORKERS} - {_trainer(where)}
-    where.parts.kill(other)
+def _other_worker(where: Installation) -> list[str]:
+    return [name for name in WORKERS if name != _trainer(where)]
 
 
 def _trainer(where: Installation) -> str:
@@ -62,12 +60,11 @@ def _trainer(where: Installation) -> str:
     return found[0]
 
 
-def _cut(where: Installation, network: Network) -> None:
-    """Cut off one web machine, and the worker that trains, from all others."""
-    lost = (WEB[0], _trainer(where))
-    for one in lost:
+def _cut(where: Installation, network: Network, machines: list[str]) -> None:
+    """Cut machines off from all others."""
+    for one in machines:
         for other in MACHINES:
-            if other not in lost:
+            if other not in machines:
                 network.cut(one, other)
     time.sleep(CUT)
     network.mend()
@@ -76,11 +73,23 @@ def _cut(where: Installation, network: Network) -> None:
 def scenarios() -> dict[str, Scenario]:
     """Return every scenario by its short name."""
     killed = [*WEB, "beat", "pgbouncer", "postgresql", "standby", "valkey", "s3", "front"]
-    all_of_them = {name: _kill(name) for name in killed}
-    all_of_them["trainer"] = Scenario("the worker that trains is killed", _kill_trainer, True)
-    all_of_them["worker"] = Scenario("the other worker is killed", _kill_other_worker)
-    all_of_them["network"] = Scenario(f"the network is cut for {CUT:.0f} s", _cut, True)
-    return all_of_them
+    return {
+        **{name: Scenario(f"{name} is killed", partial(_same, [name]), _kill) for name in killed},
+        "trainer": Scenario(
+            "the worker that trains is killed", lambda where: [_trainer(where)], _kill, True
+        ),
+        "worker": Scenario("the other worker is killed", _other_worker, _kill),
+        "network": Scenario(
+            f"a web process and the worker that trains are cut off for {CUT:.0f} s",
+            lambda where: [WEB[0], _trainer(where)],
+            _cut,
+            True,
+        ),
+    }
+
+
+def _same(machines: list[str], where: Installation) -> list[str]:
+    return machines
 
 
 class Watch:

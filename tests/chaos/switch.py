@@ -6,7 +6,8 @@ at both ends speak real TCP: what is lost is sent again, late.
 
     python -m tests.chaos.switch DELAY LOSS NAME… < commands
 
-Reads commands, a line each: `cut A B`, `mend`. Needs the rights of root in its own user namespace.
+Reads commands, a line each: `cut A B`, `mend`, `calm`. Needs the rights of root in its own user
+namespace.
 """
 
 import ctypes
@@ -72,8 +73,10 @@ class Switch:
     def _obey(self, command: str, *names: str) -> None:
         if command == "cut":
             self._cut.add(frozenset(names))
-        else:
+        elif command == "mend":
             self._cut.clear()
+        else:
+            self._delay = self._loss = 0.0
 
     def _take(self, source: str, end: int) -> None:
         """Take what waits at one machine's end."""

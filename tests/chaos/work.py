@@ -20,7 +20,7 @@ from training.models import Model, Run
 
 logger = logging.getLogger(__name__)
 RUNS_ENDED = (Run.State.SUCCEEDED, Run.State.FAILED, Run.State.CANCELLED)
-STEPS = 600  # of a run: half a minute or more, with a checkpoint each ten steps
+STEPS = 1_500  # of a run: a minute or more, with a checkpoint each ten steps
 
 
 class Work:

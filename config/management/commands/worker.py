@@ -1,6 +1,5 @@
 """A worker: it does the tasks of some queues, or of all."""
 
-import os
 from typing import Any
 
 from django.conf import settings
@@ -23,7 +22,7 @@ class Command(BaseCommand):
             "--concurrency",
             type=int,
             default=services.TASKS_AT_ONCE,
-            help="tasks at once (%(default)s)",
+            help="tasks at once of each kind: quick, or long (%(default)s)",
         )
         parser.add_argument(
             "--beat",
@@ -47,12 +46,11 @@ class Command(BaseCommand):
             raise CommandError(f"There is no queue {unknown[0]!r}: choose of {known}.")
         if concurrency < 1:
             raise CommandError("--concurrency must be a number from 1.")
-        words = ["-n", f"worker-{os.getpid()}@%h", "-c", str(concurrency)]
-        words += [*(["-Q", ",".join(names)] if names else []), *(["-B"] if beat else []), *celery]
+        names = names or list(settings.CELERY_TASK_QUEUES)
         running.run(
-            [services.some_worker(words)],
+            services.workers(names, concurrency=concurrency, beat=beat, options=celery),
             role="worker",
             grace=GRACE,
-            ready=f"Working on {', '.join(names or settings.CELERY_TASK_QUEUES)}.",
+            ready=f"Working on {', '.join(names)}.",
             write=self.stdout.write,
         )
