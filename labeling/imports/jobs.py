@@ -7,6 +7,7 @@ that were chosen. The caller holds the lease of the `Import` row and sets its st
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -36,6 +37,8 @@ State = Import.State
 CONCEPTS_MAX = 1_000  # that an import makes
 COLUMNS = 200  # of tables, that are kept to be chosen from
 FORESEEN = 20  # reasons of refusals that are said before an import, and …
+COMMANDS_PATIENCE = timedelta(minutes=1)  # after its lease, until a command counts as killed
+TAKEN_FOR_STOPPED = "Nothing was heard of this command for a minute: its import counts as stopped."
 FORESEEN_NAMES = 5  # … files or rows that are named for each
 
 
@@ -184,10 +187,14 @@ def finish(source: Source, plan: plans.Plan) -> Report:
     return report
 
 
-def fail_lost_commands() -> int:
-    """Fail the imports whose command was killed; return how many."""
+def fail_lost_commands(since: timedelta = COMMANDS_PATIENCE) -> int:
+    """Fail the imports whose command was killed; return how many.
+
+    since: for how long their leases have expired. Nobody takes over from a command: one that a busy
+    machine or network only holds up goes on.
+    """
     running = (State.FETCHING, State.READING, State.IMPORTING)
-    lost = Import.objects.filter(state__in=running).exclude(source="").expired()
+    lost = Import.objects.filter(state__in=running).exclude(source="").expired(since)
     return lost.revoke(
         state=State.FAILED,
         finished_at=Now(),

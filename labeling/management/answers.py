@@ -1,6 +1,7 @@
 """Import a file of answers or of gold from a command: read, store, and say what became of it."""
 
 from argparse import ArgumentParser
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def import_file(
     except AnswersError as error:
         raise CommandError(shown(str(error))) from error
     except LeaseLost as error:
-        raise CommandError("Somebody else goes on with this import.") from error
+        raise CommandError(f"{import_jobs.TAKEN_FOR_STOPPED} {GO_ON}") from error
     except KeyboardInterrupt:
         raise CommandError(f"Stopped. {GO_ON}") from None
     _say(command, record, report, name=str(path))
@@ -85,7 +86,7 @@ def _record(
     project: Project, path: Path, kind: Import.Kind, options: Options, by: User | None
 ) -> Import:
     """Return a new row, leased, for the import of a file."""
-    import_jobs.fail_lost_commands()
+    import_jobs.fail_lost_commands(since=timedelta())
     full = str(path.resolve())
     with transaction.atomic():  # nobody else can take the row before it is leased
         record = Import.objects.create(

@@ -29,9 +29,9 @@ class LeasedQuerySet(models.QuerySet[M]):
         """Rows that nobody works on: never leased, released, or left by a holder that died."""
         return self.exclude(lease_until__gte=Now())
 
-    def expired(self) -> Self:
-        """Rows whose holder neither released nor renewed its lease in time."""
-        return self.filter(lease_until__lt=Now())
+    def expired(self, since: timedelta = timedelta()) -> Self:
+        """Rows whose holder neither released nor renewed its lease in time, or so long after it."""
+        return self.filter(lease_until__lt=_from_now(-since))
 
     def acquire(self, pk: Any, *, duration: timedelta | None = None, **fields: Any) -> M | None:
         """Lease one row and set `fields` with it; return the row, or None if another was first.

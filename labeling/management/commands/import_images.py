@@ -4,6 +4,7 @@ import gc
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -195,7 +196,7 @@ class Command(BaseCommand):
         except (DiskFull, StorageAway) as error:
             raise CommandError(f"{error} {GO_ON}") from error
         except LeaseLost as error:
-            raise CommandError("Somebody else goes on with this import.") from error
+            raise CommandError(f"{jobs.TAKEN_FOR_STOPPED} {GO_ON}") from error
         except KeyboardInterrupt:
             raise CommandError(f"Stopped. {GO_ON}") from None
 
@@ -382,7 +383,7 @@ def _record(
     It goes on where the same source, unchanged, was imported, and it failed: its pictures are there
     for people once it is done.
     """
-    jobs.fail_lost_commands()
+    jobs.fail_lost_commands(since=timedelta())
     state = State.FETCHING if begun.address else State.READING
     values: dict[str, Any] = {
         "state": state,

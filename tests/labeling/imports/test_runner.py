@@ -127,6 +127,20 @@ def test_a_worker_that_was_killed_is_replaced_once_its_lease_ends(birds, carol):
     assert Import.objects.get().state == "choosing"
 
 
+def test_a_command_that_is_only_held_up_keeps_its_import(birds):
+    record = Import.objects.create(project=birds, source="/box", state=Import.State.IMPORTING)
+    held = Import.objects.acquire(record.pk)
+    Import.objects.update(lease_until=timezone.now() - timedelta(seconds=30))
+    tasks.advance_imports()
+    held.renew()
+    Import.objects.update(lease_until=timezone.now() - timedelta(seconds=90))
+    tasks.advance_imports()
+    record.refresh_from_db()
+    assert record.state == "failed" and "run it again" in record.error
+    with pytest.raises(LeaseLost):
+        held.renew()
+
+
 def test_an_import_that_kills_its_workers_is_given_up_and_may_be_tried_again(birds, carol):
     record = upload(birds, carol, FILES)
     past = timezone.now() - timedelta(seconds=1)
