@@ -20,6 +20,7 @@ def main() -> None:
 
     from config import servers
     from config.management.utility import Utility
+    from labeling.stored_folders import StorageAway
 
     try:
         with ExitStack() as stack:
@@ -27,5 +28,5 @@ def main() -> None:
     except ImproperlyConfigured as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(WRONG_SETTINGS)
-    except (CommandError, servers.EmbeddedError) as error:
+    except (CommandError, StorageAway, servers.EmbeddedError) as error:
         sys.exit(f"Error: {error}")

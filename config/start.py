@@ -9,7 +9,7 @@ from config.checks.database import check_database
 from config.checks.processes import check_processes
 from config.checks.replica import check_replica
 from config.checks.settings import check_settings
-from config.checks.storage import check_storage
+from config.checks.storage import check_ownership, check_storage
 from config.command import WRONG_SETTINGS
 
 NOT_NOW = 1  # to start again may help, as once the database is migrated
@@ -25,7 +25,8 @@ def check(role: str) -> None:
     wrong = check_settings()
     by_settings = bool(_errors(wrong))
     if not by_settings:
-        wrong += [*check_database(), *check_replica(), *check_storage(), *check_processes(role)]
+        wrong += [*check_database(), *check_replica(), *check_storage(), *check_ownership()]
+        wrong += check_processes(role)
     for message in wrong:
         if not message.is_serious():
             logger.warning("%s", message.msg)

@@ -39,7 +39,7 @@ from labeling.models import (
     Tile,
 )
 from labeling.numbers import count
-from labeling.stored_folders import StorageAway
+from labeling.stored_folders import StorageAway, ownership
 from labeling.stored_folders.errors import asking
 
 BATCH = 100  # pictures that are removed in one transaction
@@ -141,8 +141,13 @@ def withdraw_questions(questions: Collection[int]) -> int:
 def delete_files(limit: int | None = None) -> int:
     """Delete the stored files of removed pictures that no other image uses; return how many.
 
-    What is rendered of them on this machine goes as well.
+    What is rendered of them on this machine goes as well. Without its disk, nothing is deleted.
     """
+    try:
+        ownership.check()
+    except StorageAway as error:
+        logger.warning("The files of removed pictures stay: %s", error)
+        return 0
     pending = RemovedImage.objects.exclude(file="").order_by("pk").values_list("pk", flat=True)
     return sum(map(_delete_files, batched(list(pending[:limit]), FILES_BATCH)))
 

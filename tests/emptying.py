@@ -4,14 +4,20 @@
 again. Here only tables that hold anything are emptied, and the permissions stay.
 """
 
+from pathlib import Path
+
+from django.conf import settings
 from django.db import OperationalError, connection, transaction
+
+from labeling.stored_folders import ownership
 
 KEPT = {"django_migrations", "django_content_type", "auth_permission"}
 ATTEMPTS = 10  # while requests that are still at work are in the way
 
 
 def empty_tables() -> None:
-    """Delete every row, once nobody else is writing any."""
+    """Delete every row, once nobody else is writing any, and whose files the storage holds."""
+    Path(settings.DATA_DIR, "media", ownership.FILE).unlink(missing_ok=True)
     for _ in range(ATTEMPTS - 1):
         try:
             return _empty_tables()

@@ -8,6 +8,7 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError
 
 from config import storage
+from labeling.stored_folders import StorageAway
 
 
 class BackupError(Exception):
@@ -21,7 +22,7 @@ def in_a_sentence(place: str) -> Iterator[None]:
         yield
     except (CommandError, ImproperlyConfigured):
         raise
-    except (BackupError, DatabaseError) as error:
+    except (BackupError, DatabaseError, StorageAway) as error:
         raise CommandError(str(error).strip()) from error
     except Exception as error:
         if not isinstance(error, OSError) and not _is_of_a_bucket(error):

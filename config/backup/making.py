@@ -17,6 +17,7 @@ from config.backup.manifest import Manifest, StoredFile
 from config.backup.places import Place, object_name
 from config.backup.stored import Found
 from config.monitoring import identity
+from labeling.stored_folders import ownership
 
 AT_ONCE = 8  # files that are copied at once: a bucket takes long for each
 LOCK = 0xBAC4B  # PostgreSQL's advisory lock of this number: one backup at a time
@@ -34,8 +35,11 @@ class Made:
 def make(place: Place, *, keep: int = 0, say: Callable[[str], None] = lambda _: None) -> Made:
     """Back up into a place; then let only the `keep` newest backups stay there (0: all).
 
-    Raises BackupError.
+    Raises BackupError, and StorageAway where the storage is not this installation's.
     """
+    with connection.cursor() as cursor:
+        ownership.expect(tables.installation(cursor))
+    ownership.check()
     with _alone():
         copier = _Copier(place)
         say("Copying the files.")

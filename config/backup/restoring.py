@@ -13,12 +13,14 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
+from config import installation
 from config.backup import manifest as manifests
 from config.backup import tables
 from config.backup.errors import BackupError
 from config.backup.making import AT_ONCE
 from config.backup.manifest import Manifest, StoredFile
 from config.backup.places import BLOCK, Kept, Place
+from labeling.stored_folders import ownership
 
 Say = Callable[[str], None]
 
@@ -39,6 +41,12 @@ def restore(
                 f"This installation is not empty ({', '.join(filled[:3])} …): restore into a new"
                 " one, or let --replace delete all that it holds."
             )
+        if not replace and ownership.read() not in ("", tables.installation(cursor)):
+            raise BackupError(
+                "The storage holds the files of another installation, or of this one before its"
+                " database was lost: set FILE_STORAGE to an empty place, or let --replace take it"
+                " over."
+            )
     say(f"Copying {backup.file_count:,} files.")
     _put_files(place, backup)
     say("Filling the tables.")
@@ -50,6 +58,7 @@ def restore(
         tables.set_sequences(cursor, backup.sequences)
     say("Bringing the tables up to this version.")
     call_command("migrate", verbosity=0, interactive=False)
+    installation.claim()
     cache.clear()
     return backup
 

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 from django.core.files.storage import FileSystemStorage, Storage
 
 from config import storage
+from labeling.stored_folders import ownership
 
-LEFT_OUT = {"uploads", storage.PROBES}  # folders: what waits to be imported can be uploaded again
+# What waits to be imported can be uploaded again; whose files they are, their storage says itself.
+LEFT_OUT = {"uploads", storage.PROBES, ownership.FILE}
 
 DRAFT = re.compile(r"\..+\.part")
 

@@ -13,8 +13,9 @@ from django.db.backends.utils import CursorWrapper
 from config.backup.manifest import Table, unpacked
 from config.backup.places import BLOCK, Kept, Place
 
-WITHOUT_ROWS = {"django_session"}  # who has one is signed in
-MADE_BY_MIGRATING = {"django_migrations", "django_content_type", "auth_permission"}
+INSTALLATION = "labeling_installation"  # which is not the one that was backed up
+WITHOUT_ROWS = {"django_session", INSTALLATION}  # whoever has a session is signed in
+MADE_BY_THEMSELVES = {"django_migrations", "django_content_type", "auth_permission", INSTALLATION}
 
 Snapshot = CursorWrapper  # in a transaction that sees one moment
 
@@ -52,13 +53,22 @@ def ours(cursor: CursorWrapper) -> list[str]:
 
 def filled(cursor: CursorWrapper) -> list[str]:
     """Return the tables that hold anything but what every new database holds."""
-    names = [name for name in ours(cursor) if name not in MADE_BY_MIGRATING]
+    names = [name for name in ours(cursor) if name not in MADE_BY_THEMSELVES]
     if not names:
         return []
     cursor.execute(
         " UNION ALL ".join(f"SELECT '{n}' WHERE EXISTS (SELECT FROM {_quoted(n)})" for n in names)
     )
     return [name for (name,) in cursor.fetchall()]
+
+
+def installation(cursor: CursorWrapper) -> str:
+    """Return which installation this is; empty before its first start."""
+    if INSTALLATION not in ours(cursor):
+        return ""
+    cursor.execute(f"SELECT key::text FROM {INSTALLATION}")
+    row = cursor.fetchone()
+    return str(row[0]) if row else ""
 
 
 def migrations(cursor: CursorWrapper) -> list[tuple[str, str]]:

@@ -14,8 +14,14 @@ def register() -> None:
     from config.checks.processes import check_processes
     from config.checks.replica import check_replica
     from config.checks.settings import check_settings
-    from config.checks.storage import check_storage
+    from config.checks.storage import check_ownership, check_storage
 
     registered(check_settings, "settings")
-    for check in (check_database, check_replica, check_storage, check_processes):
+    for check in (
+        check_database,
+        check_replica,
+        check_storage,
+        check_ownership,
+        check_processes,
+    ):
         registered(check, "installation", deploy=True)

@@ -1,4 +1,4 @@
-"""A storage that cannot be written or read, or whose clock is off."""
+"""A storage that cannot be written or read, that is another's, or whose clock is off."""
 
 import time
 from collections.abc import Iterator
@@ -8,9 +8,12 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.files.storage import storages
+from django.db import DatabaseError
 
-from config import storage
+from config import installation, storage
 from config.checks.database import off
+from labeling.stored_folders import StorageAway
+from labeling.stored_folders.ownership import StorageNotOurs
 
 
 def check_storage(**kwargs: Any) -> list[CheckMessage]:
@@ -24,6 +27,17 @@ def check_storage(**kwargs: Any) -> list[CheckMessage]:
             return [Warning(sentence, id="config.W030")]
         return [Error(sentence, id="config.E030")]
     return list(_clock(files))
+
+
+def check_ownership(**kwargs: Any) -> list[CheckMessage]:
+    """Look whether the storage is this installation's; the first one to look makes it so."""
+    try:
+        installation.settle()
+    except StorageNotOurs as error:
+        return [Error(str(error), id="config.E031")]
+    except (StorageAway, DatabaseError, OSError):  # others say so
+        pass
+    return []
 
 
 def _clock(files: Any) -> Iterator[CheckMessage]:

@@ -8,7 +8,7 @@ from django.core.management import ManagementUtility
 from django.core.management.base import BaseCommand
 
 import labeling
-from config import servers
+from config import installation, servers
 from config.management import database
 
 WITHOUT_SERVERS = {
@@ -74,6 +74,7 @@ class Utility(ManagementUtility):
         database.connect()
         if subcommand not in WITHOUT_TABLES:
             database.set_up()
+            installation.expect()
         return command
 
     def _needs_servers(self) -> bool:

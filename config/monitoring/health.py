@@ -14,6 +14,8 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations.loader import MigrationLoader
 
 from config.celery import app
+from labeling.stored_folders import ownership
+from labeling.stored_folders.ownership import StorageNotOurs
 
 SECONDS = 2.0  # for which a part may take to answer
 PROBE = "tessera-readiness"  # a name in cache and storage
@@ -106,8 +108,12 @@ def ask_broker() -> None:
 
 
 def ask_storage() -> None:
-    """Ask for a file that need not be there."""
+    """Ask for a file that need not be there, and whose the storage is."""
     default_storage.exists(PROBE)
+    try:
+        ownership.check()
+    except StorageNotOurs as error:
+        raise NotReady(str(error)) from error
 
 
 # Only without the database can no page be answered. Were a process not ready while the cache, the

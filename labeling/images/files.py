@@ -14,7 +14,7 @@ from django.core.files.storage import FileSystemStorage, Storage, storages
 from django.db import connection
 
 from labeling.decoding import Picture
-from labeling.stored_folders import objects, threads
+from labeling.stored_folders import objects, ownership, threads
 from labeling.stored_folders.errors import asking
 
 LOCK = 0x1F11E5  # PostgreSQL's advisory lock of this number
@@ -38,11 +38,12 @@ def delete(name: str) -> None:
 
 
 def write_many(pictures: Sequence[Picture]) -> dict[str, str]:
-    """Write files under their hashes; return their names by hash."""
+    """Write files under their hashes; return their names by hash. Raises StorageAway."""
     storage = storages["default"]
     names = {picture.sha256: name_of(picture) for picture in pictures}
     data = {names[picture.sha256]: picture.data for picture in pictures}
     if type(storage) is FileSystemStorage:
+        ownership.check()
         for name, each in data.items():
             _place(storage, name, each)
     elif data:

@@ -20,7 +20,7 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 
 from labeling.models import Import
-from labeling.stored_folders import objects, threads
+from labeling.stored_folders import objects, ownership, threads
 from labeling.stored_folders.errors import StorageAway, asking
 
 FOLDER = "uploads"  # in the storage, and of copies in `CACHE_ROOT`
@@ -89,6 +89,7 @@ def check_room(needed: int) -> None:
 def write(record: Import, pieces: Iterable[Piece]) -> None:
     """Write pieces of files, of one file in their order. Raises `DiskFull` and StorageAway."""
     if is_local():
+        ownership.check()
         for piece in pieces:
             _write(path_of(record, piece.number), piece)
         return
@@ -165,8 +166,9 @@ def remove(record: Import) -> None:
 def remove_orphans(known: Collection[str]) -> int:
     """Delete the folders that no unfinished import names, as of deleted projects; return how many.
 
-    known: the names of those that are still needed.
+    known: the names of those that are still needed. Raises StorageAway.
     """
+    ownership.check()
     names: list[str] = []
     with suppress(FileNotFoundError), asking():
         names, _ = default_storage.listdir(FOLDER)

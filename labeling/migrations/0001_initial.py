@@ -123,6 +123,17 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Installation',
+            fields=[
+                ('number', models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ('key', models.UUIDField(default=uuid.uuid4, help_text="As in the storage's tessera.txt.")),
+            ],
+            options={
+                'default_permissions': (),
+                'constraints': [models.CheckConstraint(condition=models.Q(('number', 1)), name='installation_is_one')],
+            },
+        ),
+        migrations.CreateModel(
             name='KeptAnswer',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

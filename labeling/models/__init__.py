@@ -16,6 +16,7 @@ from labeling.models.heartbeats import Heartbeat
 from labeling.models.images import Image, Tile
 from labeling.models.import_shares import ImportShare
 from labeling.models.imports import Import, UploadedFile
+from labeling.models.installations import Installation
 from labeling.models.jobs import Job
 from labeling.models.lease import Leased, LeasedQuerySet, LeaseLost
 from labeling.models.members import Invitation, Membership, Role
@@ -65,6 +66,7 @@ __all__ = [
     "Import",
     "ImportShare",
     "ImportStatement",
+    "Installation",
     "Invitation",
     "Job",
     "KeptAnswer",

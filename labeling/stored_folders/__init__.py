@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from django.conf import settings
 
-from labeling.stored_folders import cache, indexes, objects, putting, threads
+from labeling.stored_folders import cache, indexes, objects, ownership, putting, threads
 from labeling.stored_folders.errors import FolderDamaged, FolderMissing, StorageAway
 from labeling.stored_folders.indexes import StoredFile
 from labeling.stored_folders.locks import release
@@ -71,6 +71,7 @@ def put(
         elif move:
             shutil.rmtree(local)
         return
+    ownership.check()
     if move and local.resolve() != target.resolve():
         _remove(local, without)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -154,6 +155,7 @@ def delete(name: str) -> None:
     Raises StorageAway.
     """
     local = objects.local_path(indexes.check_name(name))
+    ownership.check()
     objects.delete(f"{name}/{indexes.INDEX}")  # first, so that nobody sees half of it
     if local is not None:
         shutil.rmtree(local, ignore_errors=True)
@@ -166,12 +168,14 @@ def delete(name: str) -> None:
 def working(name: str) -> Path:
     """Return where a process of this machine writes a folder before it is put.
 
-    It is the folder's own place where the storage is a folder of this machine.
+    It is the folder's own place where the storage is a folder of this machine. Raises StorageAway.
     """
     path = objects.local_path(indexes.check_name(name))
     if path is None:
         path = _working(name)
         _remove_old_drafts(path.parent)
+    else:
+        ownership.check()
     path.mkdir(parents=True, exist_ok=True)
     return path
 

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 
+from labeling.stored_folders import ownership
 from labeling.stored_folders.errors import StorageAway, asking
 
 LARGEST_INDEX = 1 << 30  # bytes
@@ -103,10 +104,12 @@ def walk(folder: str) -> Iterator[str]:
 
 
 def check_answers() -> None:
-    """Raise StorageAway unless the storage can be asked what lies in a folder.
+    """Raise StorageAway unless the storage is this installation's, and answers.
 
-    A bucket that is not there, or not to be read, says of each file that it is not there.
+    A bucket that is not there, or not to be read, says of each file that it is not there, and so
+    does a folder whose disk is not mounted.
     """
+    ownership.check()
     with suppress(NotImplementedError):
         _listed(NO_FOLDER)
 

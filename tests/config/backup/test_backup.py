@@ -2,7 +2,8 @@
 
 import hashlib
 import threading
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from config.backup import tables
 from config.backup.places import Folder
 from labeling import snapshots
 from labeling.inference import recompute
-from labeling.models import Answer, Image, Project, Question
+from labeling.models import Answer, Image, Installation, Project, Question
+from labeling.stored_folders import StorageAway, ownership
 from tests import emptying
 from tests.cast import answer
 from tests.fake_bucket import FakeBucket
@@ -29,8 +31,10 @@ WEIGHTS = "models/7-ab/model.safetensors"
 
 
 @pytest.fixture(autouse=True)
-def folders(settings: Any, tmp_path: Path) -> None:
+def folders(settings: Any, tmp_path: Path) -> Iterator[None]:
     settings.MEDIA_ROOT, settings.SNAPSHOT_ROOT = tmp_path / "media", tmp_path / "snapshots"
+    yield
+    ownership.expect("")
 
 
 @pytest.fixture
@@ -56,7 +60,8 @@ def lose_everything(settings: Any, tmp_path: Path) -> None:
 
 
 def counts() -> dict[str, int]:
-    models = [model for model in apps.get_models() if model._meta.label != "sessions.Session"]
+    not_restored = {"labeling.Installation", "sessions.Session"}
+    models = [model for model in apps.get_models() if model._meta.label not in not_restored]
     return {model._meta.label: model._base_manager.count() for model in models}
 
 
@@ -228,3 +233,22 @@ def test_a_bucket_holds_backups_too(
     default_storage.save("models/8/model.safetensors", ContentFile(b"newer"))
     with pytest.raises(CommandError, match=r"refused: the credentials are wrong or lack a right"):
         call_command("backup", "s3://photos/backups/labels")
+
+
+def test_the_files_of_another_installation_are_not_written_over(
+    answered: Project, place: Folder, settings: Any, tmp_path: Path
+) -> None:
+    backup.make(place)
+    lose_everything(settings, tmp_path)
+    ownership.write(str(uuid.uuid4()))
+    with pytest.raises(backup.BackupError, match="the files of another installation"):
+        backup.restore(place)
+    assert not Project.objects.exists()
+    backup.restore(place, replace=True)
+    assert str(Installation.objects.get().key) == ownership.read()
+
+
+def test_no_backup_is_made_of_a_disk_that_is_not_there(answered: Project, place: Folder) -> None:
+    Installation.objects.create()
+    with pytest.raises(StorageAway, match="a disk is not mounted"):
+        backup.make(place, keep=1)
