@@ -122,16 +122,18 @@ def _words(kind: dict[str, Any]) -> str:
 
 
 def _make_model(folder: Path, recipe: str) -> int:
+    from labeling import stored_folders
     from labeling.models import Project
+    from training import run_folders
     from training.models import Model, Run
 
     known = {"name": "Benchmark", "state": Project.State.OPEN}
     project, _ = Project.objects.get_or_create(slug="bench", defaults=known)
     Model.objects.filter(project=project, recipe=recipe).update(current=False)
     run = Run.objects.create(project=project, recipe=recipe, preset="cpu")
-    model = Model.objects.create(
-        project=project, run=run, recipe=recipe, folder=str(folder), current=True
-    )
+    name = run_folders.model_name_of(run)
+    stored_folders.put(folder, name)
+    model = Model.objects.create(project=project, run=run, recipe=recipe, folder=name, current=True)
     return int(model.pk)
 
 

@@ -1,6 +1,6 @@
 """Unmodified clients of reCAPTCHA and hCaptcha, against a real server: `make captcha-clients`.
 
-    python -m tests.captcha_clients [CLIENT …] [--folder .data/captcha-clients]
+    python -m tests.captcha_clients [CLIENT …] [--folder .data-captcha]
 
 Gets the clients from their registries (pip, npm, apt-get) into a folder of its own. Then, in a
 network of its own (`network`), where `captcha.example`, `shop.example` and the names that some
@@ -25,7 +25,7 @@ from tests.captcha_clients.clients import CLIENTS, Client
 from tests.captcha_clients.installing import Installed
 from tests.captcha_clients.proofs import HEADER, PORT, Bench, Result
 
-FOLDER = Path(".data/captcha-clients")
+FOLDER = Path(".data-captcha")
 
 
 def main() -> int:
