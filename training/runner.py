@@ -20,6 +20,7 @@ from training.engine.loop.stop import TEMPORARY
 from training.engine.presets import goes_on
 from training.engine.version import code_version
 from training.models import Model, Run
+from training.output import Output
 from training.run_folders import Copies
 
 ATTEMPTS = 3  # starts of the child process before its crashes fail the run
@@ -81,8 +82,9 @@ def _train(run: Run, folder: Path, copies: Copies, on_progress: OnProgress) -> N
     try:
         for _ in range(ATTEMPTS):
             run.renew(attempts=run.attempts + 1)
+            output = Output(log, of=f"Run {run.pk}")
             with processes.running(processes.fitting(folder), log=log) as child:
-                status = _follow(run, child, folder, on_progress)
+                status = _follow(run, child, folder, on_progress, output)
             if status == 0:
                 return
             reason = processes.reason(log, status)
@@ -189,7 +191,13 @@ def _current(run: Run) -> Model:
     return current
 
 
-def _follow(run: Run, child: subprocess.Popen[bytes], folder: Path, on_progress: OnProgress) -> int:
+def _follow(
+    run: Run,
+    child: subprocess.Popen[bytes],
+    folder: Path,
+    on_progress: OnProgress,
+    output: Output,
+) -> int:
     """Renew the lease with the child's progress until it ends; return its exit status.
 
     It goes on through a while without the database, as long as nobody else has taken the run.
@@ -199,6 +207,7 @@ def _follow(run: Run, child: subprocess.Popen[bytes], folder: Path, on_progress:
         status: int | None = None
         with suppress(subprocess.TimeoutExpired):
             status = child.wait(POLL_INTERVAL)
+        output.repeat(ended=status is not None)
         try:
             run.renew(**progress.latest(folder))
             on_progress(run)
