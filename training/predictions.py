@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Q
 
-from labeling import json_lines, local_files, snapshot_folder, snapshot_rows, snapshots
+from labeling import json_lines, picture_cache, snapshot_folder, snapshot_rows, snapshots
 from labeling.batches import batched
 from labeling.inference import intake, model_prior
 from labeling.models import Project, Question, Snapshot, Tile
@@ -119,10 +119,11 @@ def _tiles(model: Model) -> Iterator[dict[str, Any]]:
 
 
 class LocalFiles:
-    """Files of tiles in the order of their images: each image is fetched once."""
+    """Files of tiles in the order of their images: each is fetched once, and stays for the task."""
 
     def __init__(self) -> None:
         self._image_id, self._path = 0, ""
+        picture_cache.keep_images()
 
     def place(self, tile: Tile) -> dict[str, Any]:
         """Return the image's local path, and the tile's box in its pixels; None: all of it.
@@ -130,7 +131,7 @@ class LocalFiles:
         Wholes have the keys of the snapshots' pictures, by which what was seen of them is kept.
         """
         if tile.image_id != self._image_id:
-            path = local_files.fetch(str(tile.image.file.name), cache="images")
+            path = picture_cache.fetch(str(tile.image.file.name))
             self._image_id, self._path = tile.image_id, str(path.resolve())
         box = None if tile.grid == 1 else [tile.left, tile.top, tile.width, tile.height]
         return {"image": self._path, "box": box}

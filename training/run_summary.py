@@ -9,7 +9,7 @@ from django.utils import timezone
 from labeling import snapshot_folder, stored_folders
 from labeling.models import Snapshot
 from labeling.stored_folders import FolderMissing, StorageAway
-from training import estimates, runs
+from training import estimates, runs, workers
 from training.engine.learnt import learnt_from_drawings
 from training.engine.presets import wants_gpu
 from training.engine.version import READABLE
@@ -154,9 +154,16 @@ def starts(run: Run) -> str:
         return f"it waits. {run.delay_reason.rstrip('.')}"
     if run.format not in READABLE:
         return f"it waits for a worker with version {run.code or 'of the program that began it'}"
+    queue = workers.GPU if _needs_gpu(run) else workers.TRAIN
+    if workers.are_missing(queue, since=run.created_at):
+        return f"no worker takes it: start one with `tessera worker --queues {queue}`"
     before, wait = estimates.ahead(run)
-    if wait is None and settings.GPU_RUNS_WAIT and wants_gpu(run.recipe, run.preset):
+    if wait is None and _needs_gpu(run):
         return "a worker with a GPU takes it up"
     if wait is None:
         return "a worker takes it up within seconds"
     return f"{before} before it, starts in {wait.words}"
+
+
+def _needs_gpu(run: Run) -> bool:
+    return bool(settings.GPU_RUNS_WAIT) and wants_gpu(run.recipe, run.preset)

@@ -29,6 +29,7 @@ from training import (
     runner,
     runs,
     side_by_side,
+    workers,
     zero_shot,
 )
 from training.engine import presets
@@ -37,7 +38,6 @@ from training.models import Generation, Model, Promotion, Run
 from training.run_requests import RunRequest
 
 RUNS_ENQUEUED = 4  # of those that are queued: more workers than that are rarely idle
-GPU_QUEUE = "train-gpu"  # for runs that want a GPU, which workers without one need not listen to
 
 logger = logging.getLogger(__name__)
 
@@ -254,7 +254,7 @@ def enqueue_queued_runs() -> None:
 def _enqueue_run(run: Run) -> None:
     """Wake a worker for a run; of one that wants a GPU, a worker that has one."""
     wants_gpu = presets.wants_gpu(run.recipe, run.preset)
-    enqueue_on_commit(train, run.pk, queue=GPU_QUEUE if wants_gpu else "")
+    enqueue_on_commit(train, run.pk, queue=workers.GPU if wants_gpu else "")
 
 
 @contextmanager

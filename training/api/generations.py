@@ -26,7 +26,15 @@ from labeling.api.throttles import Begun
 from labeling.api.views import APIView
 from labeling.models import Question
 from labeling.permissions import is_staff
-from training import generation_requests, generators, sample_questions, tasks, viewers
+from training import (
+    generation_requests,
+    generators,
+    sample_questions,
+    server_paths,
+    tasks,
+    viewers,
+    workers,
+)
 from training.api.errors import BusyError, ConflictError, InvalidError
 from training.api.generation_requests import GenerationRequestSerializer, SourceImageParser
 from training.generation_requests import UNFINISHED, GenerationError, QueueFullError
@@ -92,6 +100,9 @@ class GenerationSerializer(serializers.ModelSerializer[Generation]):
     queue_position = serializers.SerializerMethodField(
         help_text="How many unfinished requests come before it."
     )
+    waits_for = serializers.SerializerMethodField(
+        help_text="What keeps it waiting, in a sentence; empty where only others come before it."
+    )
     source_image_url = serializers.SerializerMethodField(
         help_text="The image to inpaint, or whose other half is drawn."
     )
@@ -115,6 +126,7 @@ class GenerationSerializer(serializers.ModelSerializer[Generation]):
             "progress",
             "error",
             "queue_position",
+            "waits_for",
             "may_cancel",
             "samples",
             "created_at",
@@ -125,6 +137,15 @@ class GenerationSerializer(serializers.ModelSerializer[Generation]):
             return 0
         unfinished = Generation.objects.filter(state__in=UNFINISHED)
         return unfinished.filter(created_at__lt=generation.created_at).count()
+
+    def get_waits_for(self, generation: Generation) -> str:
+        if generation.state != State.QUEUED:
+            return ""
+        if generation.delay_reason:
+            return server_paths.hidden(generation.delay_reason)
+        if workers.are_missing(workers.DRAW, since=generation.created_at):
+            return _("No worker draws at the moment: yours is drawn once one is started.")
+        return ""
 
     def get_source_image_url(self, generation: Generation) -> str | None:
         if not generation.source_image:

@@ -17,8 +17,9 @@ function named(prompt) {
   return prompt ? fill(gettext("“%(prompt)s”"), { prompt }) : gettext("Its own guess");
 }
 
-export function waiting({ state, queue_position: position }) {
+export function waiting({ state, queue_position: position, waits_for: reason }) {
   if (state === "running") return gettext("Drawing …");
+  if (reason) return reason;
   if (position === 0) return gettext("Waiting for a worker …");
   const sentence = ngettext(
     "%(count)s drawing is before yours …",
