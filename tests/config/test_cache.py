@@ -175,7 +175,7 @@ def test_the_broker_is_the_cache_where_it_is_a_redis(broker, expected):
 
 
 def test_without_a_redis_each_process_remembers_by_itself():
-    from config.settings import _cache
+    from config.settings.connections import _cache
 
     assert _cache("", "amqp://host//")["BACKEND"].endswith("OwnCache")
     assert _cache("redis://cache/2", "amqp://host//")["LOCATION"] == "redis://cache/2"
@@ -184,7 +184,7 @@ def test_without_a_redis_each_process_remembers_by_itself():
 def test_a_cache_url_that_is_none_is_named():
     from django.core.exceptions import ImproperlyConfigured
 
-    from config.settings import _cache
+    from config.settings.connections import _cache
 
     with pytest.raises(ImproperlyConfigured, match="CACHE_URL"):
         _cache("memcached://host", "")
