@@ -18,6 +18,7 @@ from django.db import connection
 from django.test import TransactionTestCase, testcases
 
 from config import servers
+from labeling import picture_cache
 from tests import emptying
 from tests.live_requests import CountingHandler
 from tests.services import pgbouncer
@@ -72,6 +73,7 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.WHITENOISE_AUTOREFRESH = True  # else each client looks through all static files
     TransactionTestCase._fixture_teardown = lambda _: emptying.empty_tables()
     testcases.WSGIHandler = CountingHandler
+    picture_cache._begun = True  # each test has a cache of its own, and few pictures in it
     gc.collect()
     gc.disable()  # until all is imported
 

@@ -27,6 +27,13 @@ FOLDER_CACHE_BYTES = environment.number(
     " data folder, where its storage is elsewhere; beyond them those that were not used for longest"
     " go, and never one in use",
 )
+PICTURE_CACHE_BYTES = environment.number(
+    "PICTURE_CACHE_BYTES",
+    20 * 1024**3,
+    least=2**20,
+    about="bytes of rendered tiles, and of pictures from a storage elsewhere, that a machine keeps"
+    " in `cache` in the data folder; beyond them those that were not used for longest go",
+)
 STORAGES = {
     "default": FILE_STORAGE.as_setting(),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from PIL import Image as Pillow
 
-from labeling import local_files, marks
+from labeling import local_files, marks, picture_cache
 from labeling.models import Image, NewPictures, Question, Tile
 from labeling.stored_folders import objects
 
@@ -134,13 +134,17 @@ def _rendered(tile: Tile, longest: int, format_: str, **options: int) -> bytes:
     """Return the tile in a format, from the cache where it was rendered before."""
     path = _cache_path(tile, longest, format_)
     try:
-        return path.read_bytes()
+        data = path.read_bytes()
     except FileNotFoundError:
         data = _shared(tile, path.name) or _render(tile, longest, format_, **options)
+    else:
+        picture_cache.note_use(path)
+        return data
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     draft.write_bytes(data)
     draft.replace(path)
+    picture_cache.note_written(len(data))
     return data
 
 
@@ -184,7 +188,7 @@ def forget_rendered(sha256s: Collection[str]) -> None:
     for sha256 in sha256s:
         by_folder[sha256[:2]].add(sha256)
     for name, contents in by_folder.items():
-        folder = Path(settings.CACHE_ROOT) / "tiles" / name
+        folder = Path(settings.CACHE_ROOT) / picture_cache.TILES / name
         for path in folder.iterdir() if folder.is_dir() else ():
             if path.name.partition("-")[0] in contents:
                 path.unlink(missing_ok=True)
@@ -203,7 +207,7 @@ def _cache_path(tile: Tile, longest: int, format_: str) -> Path:
     sha256 = tile.image.sha256
     box = f"{tile.left}-{tile.top}-{tile.width}-{tile.height}"
     name = f"{sha256}-{box}-{longest}.{format_.lower()}"
-    return Path(settings.CACHE_ROOT) / "tiles" / sha256[:2] / name
+    return Path(settings.CACHE_ROOT) / picture_cache.TILES / sha256[:2] / name
 
 
 def _render(tile: Tile, longest: int, format_: str, **options: int) -> bytes:
