@@ -73,8 +73,8 @@ class JSONFormatter(logging.Formatter):
         return json.dumps(entry, default=str)  # in ASCII: nothing in it ends the line
 
 
-def configuration(*, format: str, level: str) -> dict[str, object]:
-    """Return Django's `LOGGING`: `line` or `json`, from this level on."""
+def configuration(*, format: str, level: str, mailed: bool = False) -> dict[str, object]:
+    """Return Django's `LOGGING`: `line` or `json`, from this level on; errors are mailed, too."""
     formatters = {
         "line": {
             "()": f"{__name__}.LineFormatter",
@@ -83,6 +83,7 @@ def configuration(*, format: str, level: str) -> dict[str, object]:
         },
         "json": {"()": f"{__name__}.JSONFormatter"},
     }
+    mail = {"mail": {"class": "config.monitoring.mailing.AdminMailHandler"}} if mailed else {}
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -93,13 +94,14 @@ def configuration(*, format: str, level: str) -> dict[str, object]:
                 "class": "logging.StreamHandler",
                 "formatter": format,
                 "filters": ["tokens"],
-            }
+            },
+            **mail,
         },
         "loggers": {
             "botocore": {"level": "WARNING"},  # it says where credentials come from
             "django": {"handlers": [], "level": "NOTSET", "propagate": True},  # not a second time
         },
-        "root": {"handlers": ["console"], "level": level},
+        "root": {"handlers": ["console", *mail], "level": level},
     }
 
 

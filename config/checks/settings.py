@@ -1,5 +1,6 @@
 """Settings that are missing, or that contradict each other."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,20 @@ def _mail() -> Iterator[CheckMessage]:
         )
 
 
+def _admins() -> Iterator[CheckMessage]:
+    if settings.ADMINS and not settings.EMAIL_HOST:
+        yield Error(
+            "ADMINS is set without EMAIL_HOST: set the mail server, or unset ADMINS.",
+            id="config.E016",
+        )
+    for _, address in settings.ADMINS:
+        if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", address):
+            yield Error(
+                f"ADMINS names addresses, such as ada@example.org: “{address}” is none.",
+                id="config.E017",
+            )
+
+
 def _broker() -> Iterator[CheckMessage]:
     if database_is_elsewhere() and not environment.is_set("CELERY_BROKER_URL"):
         yield Warning(
@@ -151,4 +166,13 @@ def _is_readable(path: Path) -> bool:
     return True
 
 
-CHECKS: tuple[Check, ...] = (_debug, _secret_key, _hosts, _proxies, _mail, _broker, _files)
+CHECKS: tuple[Check, ...] = (
+    _debug,
+    _secret_key,
+    _hosts,
+    _proxies,
+    _mail,
+    _admins,
+    _broker,
+    _files,
+)

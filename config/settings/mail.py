@@ -21,3 +21,13 @@ EMAIL_TIMEOUT = 20  # seconds
 DEFAULT_FROM_EMAIL = environment.text(
     "DEFAULT_FROM_EMAIL", "tessera@localhost", about="whose address the messages have"
 )
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+EMAIL_SUBJECT_PREFIX = "[Tessera] "
+ADMINS = [
+    ("", address)
+    for address in environment.items(
+        "ADMINS",
+        about="addresses to which errors are mailed, a list: each error once an hour, and few in"
+        " all ([errors by mail](monitoring.md#errors-by-mail)); needs `EMAIL_HOST`",
+    )
+]

@@ -3,6 +3,7 @@
 from django.core.exceptions import ImproperlyConfigured
 
 from config import environment, logs
+from config.settings.mail import ADMINS
 from config.settings.running import DATA_DIR
 
 environment.section("Watching it")
@@ -21,6 +22,7 @@ LOGGING = logs.configuration(
         options=("DEBUG", "INFO", "WARNING", "ERROR"),
         about="`DEBUG`, `INFO`, `WARNING` or `ERROR`: the least that is written",
     ),
+    mailed=bool(ADMINS),
 )
 METRICS_TOKEN = environment.text(
     "METRICS_TOKEN",

@@ -52,6 +52,8 @@ def test_nothing_is_wrong_behind_a_proxy(set_to: Any) -> None:
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
+        ({"ADMINS": [("", "ada@example.org")]}, "ADMINS is set without EMAIL_HOST"),
+        ({"ADMINS": [("", "Ada")], "EMAIL_HOST": "mail"}, "“Ada” is none"),
         ({"DEBUG": True}, "DEBUG shows"),
         ({"SECRET_KEY": "change-me-change-me-change-me-change-me"}, "can be guessed: set 32"),
         ({"SECRET_KEY": "short"}, "can be guessed: set 32"),
