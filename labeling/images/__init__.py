@@ -1,6 +1,7 @@
 """Bytes → image: decode, strip, hash, find near-duplicates, cut tiles."""
 
 from labeling.decoding import ImageRejected
+from labeling.images.files import Written, write_ahead
 from labeling.images.store import (
     SOURCE_LENGTH,
     NewImage,
@@ -16,7 +17,6 @@ from labeling.images.store import (
     save_statements,
     stated_keys,
     stored_sources,
-    write_ahead,
 )
 from labeling.images.visibility import VISIBLE, visible
 
@@ -26,6 +26,7 @@ __all__ = [
     "ImageRejected",
     "NewImage",
     "StoredImage",
+    "Written",
     "add",
     "add_many",
     "clean_keywords",

@@ -7,13 +7,15 @@ shared until its rows are stored, and whoever deletes some holds them alone.
 import contextlib
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from django.core.files.storage import FileSystemStorage, Storage, storages
 from django.db import connection
 
 from labeling.decoding import Picture
+from labeling.models import Image, RemovedImage
 from labeling.stored_folders import objects, ownership, threads
 from labeling.stored_folders.errors import asking
 
@@ -37,17 +39,40 @@ def delete(name: str) -> None:
     storages["default"].delete(name)
 
 
-def write_many(pictures: Sequence[Picture]) -> dict[str, str]:
-    """Write files under their hashes; return their names by hash. Raises StorageAway."""
+@dataclass(frozen=True)
+class Written:
+    """Files that were written while so many pictures had been removed."""
+
+    sha256s: frozenset[str]
+    removals: int
+
+
+def write_ahead(pictures: Sequence[Picture]) -> Written:
+    """Write files whose rows are not stored yet; `write_many` then finds most of them there."""
+    removals = _removals()
+    return Written(frozenset(write_many(pictures)), removals)
+
+
+def write_many(pictures: Sequence[Picture], *, written: Written | None = None) -> dict[str, str]:
+    """Write files under their hashes; return their names by hash. Raises StorageAway.
+
+    written: what was written ahead, of which a storage elsewhere is not asked again.
+    """
     storage = storages["default"]
     names = {picture.sha256: name_of(picture) for picture in pictures}
-    data = {names[picture.sha256]: picture.data for picture in pictures}
+    data = {picture.sha256: picture.data for picture in pictures}
     if type(storage) is FileSystemStorage:
         ownership.check()
-        for name, each in data.items():
-            _place(storage, name, each)
-    elif data:
-        threads.all_at_once(lambda each: _save(storage, *each), data.items())
+        for sha256, each in data.items():
+            _place(storage, names[sha256], each)
+        return names
+    missing = data.keys() - _undisturbed(written)
+    asked_for = missing if not hasattr(storage, "file_overwrite") else _of_images(missing)
+
+    def save(sha256: str) -> None:
+        _save(storage, names[sha256], data[sha256], ask=sha256 in asked_for)
+
+    threads.all_at_once(save, sorted(missing))
     return names
 
 
@@ -56,11 +81,36 @@ def name_of(picture: Picture) -> str:
     return f"images/{picture.sha256[:2]}/{picture.sha256}.{picture.suffix}"
 
 
-def _save(storage: Storage, name: str, data: bytes) -> None:
-    """Write a file into a storage that is no folder. One that a crash cut off is replaced."""
-    with asking(), suppress(FileNotFoundError):
-        if storage.size(name) == len(data):
-            return
+def _of_images(sha256s: Iterable[str]) -> set[str]:
+    """Return the hashes of which some image's file lies in the storage already."""
+    images = Image.objects.filter(sha256__in=list(sha256s)).order_by()
+    return set(images.values_list("sha256", flat=True))
+
+
+def _undisturbed(written: Written | None) -> set[str]:
+    """Return the hashes of what was written and not deleted since, while files are held."""
+    if written is None or _removals() != written.removals:
+        return set()
+    removed = RemovedImage.objects.filter(sha256__in=written.sha256s).order_by()
+    return set(written.sha256s) - set(removed.values_list("sha256", flat=True))
+
+
+def _removals() -> int:
+    """Return a number that changes whenever pictures are removed."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT last_value FROM labeling_removedimage_id_seq")
+        return int(cursor.fetchone()[0])
+
+
+def _save(storage: Storage, name: str, data: bytes, *, ask: bool) -> None:
+    """Write a file into a storage that is no folder. One that a crash cut off is replaced.
+
+    ask: whether it may be there already.
+    """
+    if ask:
+        with asking(), suppress(FileNotFoundError):
+            if storage.size(name) == len(data):
+                return
     objects.write(name, data)
 
 

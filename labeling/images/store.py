@@ -12,6 +12,7 @@ from labeling import bulk_insert, decoding
 from labeling.decoding import Picture
 from labeling.images import duplicates, files
 from labeling.images.duplicates import HashedImage
+from labeling.images.files import Written
 from labeling.models import ClassSet, Image, Import, NewPictures, Project, Tile
 from labeling.models.projects import name_key
 
@@ -115,17 +116,21 @@ def clean_keywords(keywords: Iterable[str]) -> list[str]:
 
 
 def add_many(
-    *, project: Project, new_images: Sequence[NewImage], duplicate_index: duplicates.DuplicateIndex
+    *,
+    project: Project,
+    new_images: Sequence[NewImage],
+    duplicate_index: duplicates.DuplicateIndex,
+    written: Written | None = None,
 ) -> list[StoredImage]:
     """Store images and return them in the same order; those that the project has stay as they are.
 
     The files are written before the rows: an interruption leaves files that no row refers to and
     that the next attempt finds, never rows without files. Whoever adds images to the same project
-    at the same time waits until this transaction ends.
+    at the same time waits until this transaction ends. written: what `write_ahead` wrote of them.
     """
     with transaction.atomic():
         files.hold()
-        names = files.write_many([new.picture for new in new_images])
+        names = files.write_many([new.picture for new in new_images], written=written)
         lock(project)
         stored = _stored_by_sha256(project, names)
         missing: dict[str, NewImage] = {}
@@ -139,11 +144,6 @@ def add_many(
         StoredImage(*stored[sha256], first.pop(sha256, False))
         for sha256 in (new.picture.sha256 for new in new_images)
     ]
-
-
-def write_ahead(pictures: Sequence[Picture]) -> None:
-    """Write the files of pictures that are about to be stored; `add_many` then finds them."""
-    files.write_many(pictures)
 
 
 def lock(project: Project) -> None:

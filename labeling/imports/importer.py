@@ -143,14 +143,14 @@ class _Importer:
             pool=pool,
         )
         for held, batch, is_last in ready:
-            batch.write()
+            written = batch.write()
             since = time.monotonic()
             while not shares.is_turn(self.record, held, State.WAITING):
                 if lost := shares.take_over(self.record, held, State.WAITING):
                     self._store([lost], pool)
                 else:
                     self._wait(held, since)
-            self._batches.import_batch(held, batch)
+            self._batches.import_batch(held, written)
             if is_last:
                 asked = State.STORED if held.outcome.is_to_be_asked else State.DONE
                 self._end(held, asked)
@@ -422,7 +422,10 @@ class _BatchImporter:
         """Return path and image of all that is stored now, whether new or not."""
         new_images = list(self._new_images(batch, metadata))
         added = images.add_many(
-            project=self.project, new_images=new_images, duplicate_index=self.duplicate_index
+            project=self.project,
+            new_images=new_images,
+            duplicate_index=self.duplicate_index,
+            written=batch.written,
         )
         stored = [(new.source, image) for new, image in zip(new_images, added, strict=True)]
         others = set(batch.sha256s.values()) - batch.results.keys()

@@ -40,6 +40,7 @@ class Batch:
     results: dict[str, Result]  # by SHA-256, of those that were decoded
     known: dict[str, bytes]  # by SHA-256, as they came, of those that the project had
     pool: DecodingPool
+    written: images.Written | None = None
 
     def decode(self, sha256s: Collection[str]) -> Self:
         """Decode more of its files: those that the project has no longer. Raises `PoolError`."""
@@ -47,11 +48,10 @@ class Batch:
         results = dict(zip(sha256s, decoded, strict=True))
         return replace(self, results=self.results | results)
 
-    def write(self) -> None:
+    def write(self) -> Self:
         """Write the files of its pictures, before it is their turn to be stored."""
-        images.write_ahead(
-            [each for each in self.results.values() if not isinstance(each, ImageRejected)]
-        )
+        pictures = [each for each in self.results.values() if not isinstance(each, ImageRejected)]
+        return replace(self, written=images.write_ahead(pictures))
 
 
 class Stretch(NamedTuple, Generic[S]):

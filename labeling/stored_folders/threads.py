@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from labeling.batches import batched
 
-AT_ONCE = 8  # files that a process transfers at a time
+AT_ONCE = 16  # files that a process transfers at a time
 SOME = 256  # files that are handed to the threads at a time
 T = TypeVar("T")
 _pools: list[ThreadPoolExecutor] = []  # one, once it was needed
