@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config import services
 from config.management import listening, running
+from config.management.options import add_number
 
 GRACE = 30.0  # seconds for requests that have begun
 
@@ -19,20 +20,20 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default=settings.HOST, help="address (HOST: %(default)s)")
-        parser.add_argument(
-            "--port", type=int, default=settings.PORT, help="port (PORT: %(default)s)"
+        add_number(
+            parser, "--port", default=settings.PORT, most=65535, help="port, in place of PORT"
         )
-        parser.add_argument(
+        add_number(
+            parser,
             "--processes",
-            type=int,
             default=services.WEB_PROCESSES,
-            help="web processes, one for each core that they may have (%(default)s)",
+            help="web processes, one for each core that they may have",
         )
-        parser.add_argument(
+        add_number(
+            parser,
             "--threads",
-            type=int,
             default=services.WEB_THREADS,
-            help="requests that each process answers at once (%(default)s)",
+            help="requests that each process answers at once",
         )
         parser.add_argument(
             "--site",
@@ -51,13 +52,6 @@ class Command(BaseCommand):
         site: str | None,
         **options: Any,
     ) -> None:
-        for name, value, most in (
-            ("--port", port, 65535),
-            ("--processes", processes, 64),
-            ("--threads", threads, 64),
-        ):
-            if not 1 <= value <= most:
-                raise CommandError(f"{name} must be a number from 1 to {most}, not {value}.")
         _refuse_debug(host, site)
         environment = _behind_a_proxy(site) if site else {}
         settings.STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns without it

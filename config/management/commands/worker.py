@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config import services
 from config.management import running
+from config.management.options import add_number
 
 GRACE = 60.0  # seconds for tasks that have begun; what is dropped is done again
 
@@ -18,11 +19,11 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         known = ", ".join(settings.CELERY_TASK_QUEUES)
         parser.add_argument("--queues", help=f"queues with commas between (all: {known})")
-        parser.add_argument(
+        add_number(
+            parser,
             "--concurrency",
-            type=int,
             default=services.TASKS_AT_ONCE,
-            help="tasks at once of each kind: quick, or long (%(default)s)",
+            help="tasks at once of each kind: quick, or long",
         )
         parser.add_argument(
             "--beat",
@@ -44,8 +45,6 @@ class Command(BaseCommand):
         if unknown := [name for name in names if name not in settings.CELERY_TASK_QUEUES]:
             known = ", ".join(settings.CELERY_TASK_QUEUES)
             raise CommandError(f"There is no queue {unknown[0]!r}: choose of {known}.")
-        if concurrency < 1:
-            raise CommandError("--concurrency must be a number from 1.")
         names = names or list(settings.CELERY_TASK_QUEUES)
         running.run(
             services.workers(names, concurrency=concurrency, beat=beat, options=celery),
