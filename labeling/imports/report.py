@@ -7,7 +7,6 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from types import TracebackType
 from typing import IO, Any, Self
 
 from django.core.files import File
@@ -17,6 +16,7 @@ from labeling.imports import kinds
 from labeling.imports.entries import Kind
 from labeling.imports.ledger import CountsDiffer, Ledger
 from labeling.imports.metadata import Metadata
+from labeling.imports.own_file import OwnFile
 from labeling.imports.source_index import SourceIndex
 from labeling.spreadsheets import cell
 
@@ -46,7 +46,7 @@ class Outcome(StrEnum):
     REMARK = "remark"  # what is to be said besides, as what of a file is not read
 
 
-class Report:
+class Report(OwnFile):
     """Counts what became of files, and writes each file once into a table.
 
     `rejected` holds, for each reason, the paths of files that were refused, and of pictures of
@@ -56,6 +56,12 @@ class Report:
     """
 
     def __init__(self, file: IO[str] | None = None) -> None:
+        super().__init__(
+            file
+            or tempfile.TemporaryFile(  # noqa: SIM115  (closed by `__exit__`)
+                "w+", encoding="utf-8-sig", errors="backslashreplace", newline=""
+            )
+        )
         self.outcomes: Counter[Outcome] = Counter()
         self.near_duplicates = 0
         self.texts = Ledger()
@@ -67,9 +73,6 @@ class Report:
         self.unnamed: Sequence[str] = ()  # folders with pictures that name no concept
         self.retracted: Counter[Kind] = Counter()  # texts of earlier imports that are put right
         self.named_retracted: list[str] = []  # the first of them, with their paths
-        self._file: IO[str] = file or tempfile.TemporaryFile(  # noqa: SIM115  (closed by `__exit__`)
-            "w+", encoding="utf-8-sig", errors="backslashreplace", newline=""
-        )
         self._table = csv.writer(self._file)
         if file is None:
             self._table.writerow(COLUMNS)
@@ -78,17 +81,6 @@ class Report:
     def of_part(cls) -> Self:
         """Return a report of some of an import's pictures, in memory; `part` says what it holds."""
         return cls(io.StringIO(newline=""))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._file.close()
 
     @property
     def taken(self) -> int:

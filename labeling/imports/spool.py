@@ -3,32 +3,20 @@
 import pickle
 import tempfile
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Self
 
 from labeling.imports.entries import Box, Entry
+from labeling.imports.own_file import OwnFile
 
 BATCH = 1_000  # entries
 
 
-class Spool:
+class Spool(OwnFile):
     """Entries in their order, to be gone through as often as is wanted. Use it in a `with`."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  (closed by `__exit__`)
+        super().__init__(tempfile.TemporaryFile())  # noqa: SIM115  (closed by `__exit__`)
         self._batch: list[Entry] = []
         self._places: list[int] = []  # where the batches begin
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._file.close()
 
     def append(self, entry: Entry) -> None:
         """Add an entry at the end. Raises OSError where the disk is full."""
