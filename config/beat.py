@@ -2,7 +2,7 @@
 
 The one at work holds a lease in the database. The others look every few seconds whether it is free,
 and take over from a scheduler that died. What ran last, and when, lies beside the lease, so that no
-task runs anew because another scheduler took over, and none waits longer.
+task runs again because another scheduler took over, and none waits longer.
 """
 
 import logging

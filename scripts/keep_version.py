@@ -3,7 +3,7 @@
     .venv/bin/python scripts/keep_version.py
 
 It becomes `tests/config/backup/versions/VERSION.tar`, with a small project: pictures, answers, a
-snapshot. Nothing is released as long as that of the first version is written anew with the
+snapshot. Nothing is released as long as that of the first version is written again with the
 migrations (`scripts/first_migrations.py`); once it is, neither changes any more.
 """
 

@@ -19,7 +19,7 @@ from django.db.models import F, Q, QuerySet
 from labeling import json_lines
 from labeling import predictions as stored_predictions
 from labeling.batches import batched
-from labeling.images import lookalikes
+from labeling.images import feature_duplicates
 from labeling.inference import intake
 from labeling.models import Concept, Project, Question, Tile
 from labeling.models.questions import LIKELY_CAPTION
@@ -82,7 +82,7 @@ def predict(project: Project) -> int:
         raise
     cache.delete(_failure_key(project))
     if count:
-        lookalikes.mark(project, known=known)
+        feature_duplicates.mark(project, known=known)
     took = time.monotonic() - started
     cache.set(_rest_key(project), True, max(REST, REST_SHARE * took))
     return count

@@ -31,7 +31,7 @@ class Table:
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file of the storage; its stamp changes when it is written anew."""
+    """A file of the storage; its stamp changes when it is written again."""
 
     name: str
     sha256: str

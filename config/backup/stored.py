@@ -18,7 +18,7 @@ DRAFT = re.compile(r"\..+\.part")
 
 
 class Found(NamedTuple):
-    """A file of the storage; its stamp changes when it is written anew."""
+    """A file of the storage; its stamp changes when it is written again."""
 
     name: str
     stamp: str

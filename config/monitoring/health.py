@@ -98,7 +98,7 @@ def ask_cache() -> None:
     drawn = secrets.token_hex(8)
     cache.set(PROBE, drawn, 60)
     if cache.get(PROBE) is None:  # another process may have written in between
-        raise NotReady("It is away: limits let everybody through, and figures are computed anew.")
+        raise NotReady("It is away: limits let everybody through, and figures are not kept.")
 
 
 def ask_broker() -> None:

@@ -62,7 +62,7 @@ def _shared() -> bytes:
 
 
 def forget() -> None:
-    """Have all asked anew."""
+    """Have all asked again."""
     global _kept
     _kept = 0.0, b""
 

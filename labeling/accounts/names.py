@@ -13,7 +13,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext as _
 
 # lower-case letters and digits that look like a letter, themselves or as capitals
-LOOKALIKES = {
+CONFUSABLES = {
     "a": "аαɑᴀꓮꭺ",
     "b": "вβʙꓐᏼ",
     "c": "сϲᴄꓚꮯ",
@@ -41,8 +41,8 @@ LOOKALIKES = {
     "z": "ζᴢꓜꮓ",
     "σ": "ς",
 }
-_FROM = "".join(LOOKALIKES.values())
-_TO = "".join(letter * len(likes) for letter, likes in LOOKALIKES.items())
+_FROM = "".join(CONFUSABLES.values())
+_TO = "".join(letter * len(likes) for letter, likes in CONFUSABLES.items())
 _SKELETON = str.maketrans(_FROM, _TO)
 JAPANESE = {"CJK", "HIRAGANA", "KATAKANA"}
 KOREAN = {"CJK", "HANGUL"}
@@ -54,7 +54,7 @@ def validate(name: str) -> None:
     if len(scripts) > 1 and not (scripts <= JAPANESE or scripts <= KOREAN):
         raise ValidationError(_("Use letters of one alphabet only."), "mixed_scripts")
     if skeleton(name).isascii() and not name.isascii():
-        raise ValidationError(_("This looks like a name in Latin letters: use those."), "lookalike")
+        raise ValidationError(_("This looks like a name in Latin letters: use those."), "alike")
     if alike(name).exists():
         raise ValidationError(_("This name is taken, or looks like one that is."), "taken")
 

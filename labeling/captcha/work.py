@@ -75,7 +75,7 @@ def puzzle(attempt: UUID, wanted: Parameters) -> dict[str, Any]:
 def is_solved(salt: bytes, wanted: Parameters, nonces: object) -> bool:
     """Whether the nonces, in the order of the puzzles, solve those of them that are checked.
 
-    Which are checked is drawn anew each time, so an attempt is to be answered once. The first wrong
+    Which are checked is drawn each time, so an attempt is to be answered once. The first wrong
     one ends it; what has not the form of an answer costs nothing.
     """
     if not isinstance(nonces, list) or not _are_nonces(nonces, wanted.puzzles):

@@ -51,7 +51,7 @@ def scale_colours(image: Image.Image, reopen: Callable[[], Image.Image], *, bits
     """Scale the colours of a loaded picture of 16 bits a channel; return a remark, if any.
 
     Pillow has kept the upper eight. Where fewer bits are used, as TIFF's SMaxSampleValue or
-    MaxSampleValue say, or `bits`, they are read anew. reopen: opens the same file again.
+    MaxSampleValue say, or `bits`, they are read again. reopen: opens the same file again.
     """
     import numpy as np
 
@@ -165,7 +165,7 @@ def _colour_whites(image: Image.Image, bits: int) -> list[int]:
 
 
 def _lower_bits(image: Image.Image) -> Any:
-    """Return the lower bits (H, W, channels) of a picture of 16 bits a channel: load it anew.
+    """Return the lower bits (H, W, channels) of a picture of 16 bits a channel: load it again.
 
     Told the other order of bytes, Pillow keeps the lower ones.
     """

@@ -88,7 +88,7 @@ class Pieces:
 
 
 class Document:
-    """A JSON document in a member; it is gone through anew at each call."""
+    """A JSON document in a member; it is gone through again at each call."""
 
     def __init__(self, member: Member, encoding: str, hook: Hook | None = None) -> None:
         self._member, self._hook = member, hook

@@ -77,7 +77,7 @@ def free(record: Import) -> None:
 
 
 def forget(record: Import) -> None:
-    """Delete the shares of an import that has ended, or is read anew."""
+    """Delete the shares of an import that has ended, or is read again."""
     record.shares.all().delete()
 
 

@@ -66,7 +66,7 @@ def take_part(recomputation: int) -> int:
         try:
             found = writing.load(stored_folders.fetch(row.folder))[row.first : row.stop]
             row.release(changed=writing.write(found, row.renew), done=True)
-        except LeaseLost:  # somebody else writes it by now, or leads anew
+        except LeaseLost:  # somebody else writes it by now, or leads again
             continue
         except BaseException:
             with suppress(LeaseLost):

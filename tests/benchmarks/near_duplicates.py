@@ -33,7 +33,7 @@ django.setup()
 from labeling.decoding.pictures import difference_hash  # noqa: E402
 from labeling.images import windows  # noqa: E402
 from labeling.images.duplicates import MAX_DISTANCE, look_alike, thumbnail  # noqa: E402
-from labeling.images.lookalikes import CANDIDATE  # noqa: E402
+from labeling.images.feature_duplicates import CANDIDATE  # noqa: E402
 from tests.benchmarks.zero_shot import CLASSES  # noqa: E402
 from training.engine.encoders.efficientnet import load_efficientnet  # noqa: E402
 from training.engine.encoders.tile_features import see  # noqa: E402

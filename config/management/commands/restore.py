@@ -38,6 +38,6 @@ class Command(BaseCommand):
         )
         if found.key != identity.of_key():
             self.stderr.write(
-                "SECRET_KEY is another one than where the backup was made: all must sign in anew,"
+                "SECRET_KEY is another one than where the backup was made: all must sign in again,"
                 " and visitors are taken for new ones. Set the earlier one if you have it."
             )

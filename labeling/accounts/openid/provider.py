@@ -127,7 +127,7 @@ class Adapter(OpenIDConnectOAuth2Adapter):
         try:
             return id_tokens.verify(raw, keys=_fetch(address), **expected)
         except id_tokens.UnknownKey:  # it may have changed its keys
-            return id_tokens.verify(raw, keys=_fetch(address, anew=True), **expected)
+            return id_tokens.verify(raw, keys=_fetch(address, refresh=True), **expected)
 
 
 class Callback(OAuth2CallbackView):
@@ -145,10 +145,10 @@ class Callback(OAuth2CallbackView):
         return state, response
 
 
-def _fetch(address: str, *, anew: bool = False) -> dict[str, Any]:
+def _fetch(address: str, *, refresh: bool = False) -> dict[str, Any]:
     """Return a JSON object of the provider's. Raises ProviderError or RequestException."""
     key = f"openid:{address}"
-    found = None if anew else cache.get(key)
+    found = None if refresh else cache.get(key)
     if found is None:
         with get_adapter().get_requests_session() as session:
             response = session.get(address, allow_redirects=False)

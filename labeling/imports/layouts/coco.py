@@ -33,7 +33,7 @@ class _Image(NamedTuple):
 
 
 class Document(Protocol):
-    """A document, of which each call goes through the lists of these names anew."""
+    """A document, of which each call goes through the lists of these names again."""
 
     def rows(self, *wanted: str) -> Iterable[tuple[str, Any]]:
         """Yield each value with the name of its list; None in place of what is no list."""

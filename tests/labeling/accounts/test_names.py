@@ -69,5 +69,5 @@ def test_a_password_like_the_name_is_refused(client, password):
 
 
 def test_letters_that_look_alike_are_listed_once():
-    listed = "".join(names.LOOKALIKES.values())
+    listed = "".join(names.CONFUSABLES.values())
     assert len(set(listed)) == len(listed) and listed == listed.lower()

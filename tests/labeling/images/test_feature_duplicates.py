@@ -10,7 +10,7 @@ from PIL import ImageDraw, ImageEnhance, ImageOps
 from safetensors.numpy import save_file
 
 from labeling import images, removal
-from labeling.images import lookalikes, windows
+from labeling.images import feature_duplicates, windows
 from labeling.inference import intake
 from labeling.models import Image, Project, Tile
 
@@ -93,9 +93,9 @@ def duplicates(project: Project) -> dict[str, str]:
 def test_the_encoder_proposes_and_the_pixels_decide(houses: Project, tmp_path: Path) -> None:
     assert duplicates(houses) == {}
     take_in(houses, tmp_path)
-    assert lookalikes.mark(houses, known=np.zeros(0, np.int64)) == len(COPIES)
+    assert feature_duplicates.mark(houses, known=np.zeros(0, np.int64)) == len(COPIES)
     assert duplicates(houses) == dict.fromkeys(COPIES, "house")
-    assert lookalikes.mark(houses, known=np.zeros(0, np.int64)) == 0
+    assert feature_duplicates.mark(houses, known=np.zeros(0, np.int64)) == 0
 
 
 def test_only_new_pictures_are_compared_and_older_ones_keep_their_place(
@@ -104,7 +104,7 @@ def test_only_new_pictures_are_compared_and_older_ones_keep_their_place(
     take_in(houses, tmp_path)
     tiles = Tile.objects.filter(image__project=houses)
     known = tiles.exclude(image__source="mirrored").values_list("pk", flat=True)
-    assert lookalikes.mark(houses, known=np.array(sorted(known))) == 1
+    assert feature_duplicates.mark(houses, known=np.array(sorted(known))) == 1
     assert duplicates(houses) == {"mirrored": "house"}
 
 
@@ -114,7 +114,7 @@ def test_what_a_new_near_duplicate_was_repeated_by_repeats_its_original(
     mirrored = houses.images.get(source="mirrored")
     houses.images.filter(source="a plain one").update(near_duplicate_of=mirrored)
     take_in(houses, tmp_path)
-    lookalikes.mark(houses, known=np.zeros(0, np.int64))
+    feature_duplicates.mark(houses, known=np.zeros(0, np.int64))
     assert duplicates(houses)["a plain one"] == "house"
 
 
@@ -122,7 +122,7 @@ def test_the_copies_of_a_removed_picture_repeat_the_oldest_of_them(
     houses: Project, tmp_path: Path, ada: object
 ) -> None:
     take_in(houses, tmp_path)
-    lookalikes.mark(houses, known=np.zeros(0, np.int64))
+    feature_duplicates.mark(houses, known=np.zeros(0, np.int64))
     removal.remove([Image.objects.get(source="house")], by=ada, reason="private")
     assert duplicates(houses) == {
         "cropped": "mirrored",

@@ -200,7 +200,7 @@ def bind(network: nn.Module, space: LatentSpace) -> None:
     """Let a network refuse a checkpoint's weights that were trained with another autoencoder.
 
     That is fitted before the network, and kept apart from its checkpoints. The network has a buffer
-    more from here on, ``space``. Principal components are found anew, the same but for rounding.
+    more from here on, ``space``. Principal components are found again, the same but for rounding.
     """
     if not isinstance(space, AutoencoderSpace):
         return
