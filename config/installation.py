@@ -3,6 +3,7 @@
 import uuid
 from typing import Any
 
+from django.conf import settings
 from django.core.files.storage import storages
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
@@ -19,16 +20,16 @@ def settle() -> None:
     On connections of its own: a process may fork after this. Raises StorageNotOurs, StorageAway and
     DatabaseError.
     """
-    files = storages.create_storage(storages.backends["default"])
+    files = storages.create_storage(settings.STORAGES["default"])
     with own_cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute(ENTER, [uuid.uuid4()])  # waits for another process that begins
         is_first = cursor.rowcount == 1
         key = _key(cursor)
-        ownership.expect(key)
-        if is_first and not ownership.read(files):
+        if is_first and not ownership.read(files):  # where that is away, a later start settles it
             ownership.write(key, files)
             cursor.execute("COMMIT")
+        ownership.expect(key)
     ownership.check(files)
 
 

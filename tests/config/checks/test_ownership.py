@@ -57,6 +57,21 @@ def test_the_first_start_names_the_storage(begun: Path) -> None:
     assert Installation.objects.count() == 1
 
 
+def test_a_first_start_while_the_storage_is_away_leaves_it_to_the_next(
+    media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(key: str, files: Any) -> None:
+        raise StorageAway("The storage cannot be reached.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ownership, "write", refuse)
+        assert said() == []
+    assert not Installation.objects.exists()
+    ownership.check()
+    assert said() == []
+    assert Installation.objects.exists()
+
+
 def test_no_process_begins_on_a_folder_that_is_not_mounted(begun: Path) -> None:
     disk = unmount(begun)
     assert said() == [ownership.LACKS]
