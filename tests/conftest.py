@@ -19,6 +19,7 @@ from django.test import TransactionTestCase, testcases
 
 from config import servers
 from labeling import picture_cache
+from labeling.stored_folders import ownership
 from tests import emptying
 from tests.live_requests import CountingHandler
 from tests.services import pgbouncer
@@ -110,6 +111,13 @@ def _pool_connections(data_dir: Path) -> None:
 
 def pytest_unconfigure() -> None:
     _until_the_end.close()
+
+
+@pytest.fixture(autouse=True)
+def of_any_installation() -> Iterator[None]:
+    """Let each test have a storage of its own, whatever installation one before it has begun."""
+    yield
+    ownership.expect("")
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import hashlib
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,8 @@ WEIGHTS = "models/7-ab/model.safetensors"
 
 
 @pytest.fixture(autouse=True)
-def folders(settings: Any, tmp_path: Path) -> Iterator[None]:
+def folders(settings: Any, tmp_path: Path) -> None:
     settings.MEDIA_ROOT, settings.SNAPSHOT_ROOT = tmp_path / "media", tmp_path / "snapshots"
-    yield
-    ownership.expect("")
 
 
 @pytest.fixture

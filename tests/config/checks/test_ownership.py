@@ -2,7 +2,6 @@
 
 import shutil
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +25,9 @@ NAME = "snapshots/1-ab"
 
 
 @pytest.fixture(autouse=True)
-def media(transactional_db: None, settings: Any, tmp_path: Path) -> Iterator[Path]:
+def media(transactional_db: None, settings: Any, tmp_path: Path) -> Path:
     settings.MEDIA_ROOT = tmp_path / "media"
-    yield tmp_path / "media"
-    ownership.expect("")
+    return tmp_path / "media"
 
 
 @pytest.fixture

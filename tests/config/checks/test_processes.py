@@ -12,7 +12,6 @@ from config import start
 from config.checks.processes import check_processes
 from config.monitoring import identity
 from labeling.models import Heartbeat
-from labeling.stored_folders import ownership
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -76,10 +75,7 @@ def test_who_is_silent_does_not_count() -> None:
     assert said("worker") == []
 
 
-def test_a_worker_ends_with_one_sentence(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ownership, "_expected", "")
+def test_a_worker_ends_with_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     another(version="99.0")
     with pytest.raises(SystemExit) as end:
         start.check("worker")
