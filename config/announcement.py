@@ -3,8 +3,10 @@
 import copy
 import logging
 
+from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 
+from config.checks.settings import LOCAL
 from labeling.accounts import set_up
 
 SECONDS = 3  # to connect, where the database is slow or away
@@ -23,15 +25,23 @@ def announce() -> None:
     except DatabaseError:  # away, or without its tables: the set-up is not what is missing
         return
     if needed:
-        logger.warning("There is no user yet. Make the first one at %s", set_up.path())
+        logger.warning("There is no user yet. Make the first one at %s%s", _site(), set_up.path())
+
+
+def _site() -> str:
+    """Return the site's address, as far as the settings name one that others can reach."""
+    for host in settings.ALLOWED_HOSTS:
+        if host not in LOCAL and host.strip(".*") == host:
+            return f"{'https' if settings.HTTPS else 'http'}://{host}"
+    return ""
 
 
 def _has_user() -> bool:
     default = connections[DEFAULT_DB_ALIAS]
-    settings = copy.deepcopy(default.settings_dict)
-    settings["OPTIONS"].pop("pool", None)
-    settings["OPTIONS"]["connect_timeout"] = SECONDS
-    own = type(default)(settings, DEFAULT_DB_ALIAS)
+    options = copy.deepcopy(default.settings_dict)
+    options["OPTIONS"].pop("pool", None)
+    options["OPTIONS"]["connect_timeout"] = SECONDS
+    own = type(default)(options, DEFAULT_DB_ALIAS)
     try:
         with own.cursor() as cursor:
             cursor.execute("SELECT EXISTS (SELECT FROM auth_user)")

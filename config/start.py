@@ -5,6 +5,7 @@ import sys
 
 from django.core.checks import CheckMessage, Error
 
+from config.checks.broker import check_broker
 from config.checks.database import check_database
 from config.checks.processes import check_processes
 from config.checks.replica import check_replica
@@ -25,8 +26,8 @@ def check(role: str) -> None:
     wrong = check_settings()
     by_settings = bool(_errors(wrong))
     if not by_settings:
-        wrong += [*check_database(), *check_replica(), *check_storage(), *check_ownership()]
-        wrong += check_processes(role)
+        wrong += [*check_database(), *check_replica(), *check_broker()]
+        wrong += [*check_storage(), *check_ownership(), *check_processes(role)]
     for message in wrong:
         if not message.is_serious():
             logger.warning("%s", message.msg)

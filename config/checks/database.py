@@ -10,7 +10,7 @@ from typing import Any
 
 from django.apps import apps
 from django.core.checks import CheckMessage, Error, Warning
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, NotSupportedError, connections
 from django.db.backends.utils import CursorWrapper
 
 import labeling
@@ -41,14 +41,18 @@ def check_database(**kwargs: Any) -> list[CheckMessage]:
     try:
         with own_cursor() as cursor:
             return [*_migrations(cursor), *_clock(cursor)]
+    except NotSupportedError as error:
+        return [Error(unusable(error), id="config.E025")]
     except DatabaseError as error:
-        reason = " ".join(str(error).split())
-        return [
-            Warning(
-                f"The database cannot be reached ({reason}): start it, or correct DATABASE_URL.",
-                id="config.W020",
-            )
-        ]
+        return [Warning(unusable(error), id="config.W020")]
+
+
+def unusable(error: DatabaseError) -> str:
+    """Return why nobody can connect to the database, and what to do."""
+    reason = " ".join(str(error).split()).rstrip(".")
+    if isinstance(error, NotSupportedError):  # Django compares the versions as it connects
+        return f"{reason}: upgrade the server of DATABASE_URL, or name another one."
+    return f"The database cannot be reached ({reason}): start it, or correct DATABASE_URL."
 
 
 def known_migrations() -> set[Migration]:

@@ -84,6 +84,13 @@ def _hosts() -> Iterator[CheckMessage]:
                 f" “{origin}” is none.",
                 id="config.E006",
             )
+        elif settings.HTTPS and origin.startswith("http:"):
+            yield Error(
+                f"HTTPS is 1, and CSRF_TRUSTED_ORIGINS names “{origin}”, from where forms would"
+                " come in the clear: write https://, or take it away. The site's own forms need no"
+                " entry.",
+                id="config.E016",
+            )
 
 
 def _proxies() -> Iterator[CheckMessage]:

@@ -6,11 +6,11 @@ from contextlib import closing, contextmanager, nullcontext
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from config import servers
-from config.checks.database import applied_migrations, newer
+from config.checks.database import applied_migrations, newer, unusable
 
 MIGRATIONS_LOCK = 0x7E55E7A  # PostgreSQL's advisory lock, held while migrations are applied
 
@@ -21,11 +21,11 @@ def pass_pooler_by() -> None:
 
 
 def connect() -> None:
-    """Connect to the database. Raises CommandError if it cannot be reached."""
+    """Connect to the database. Raises CommandError if it cannot be used."""
     try:
         connection.ensure_connection()
-    except OperationalError as error:
-        raise CommandError(f"The database cannot be reached: {str(error).strip()}") from error
+    except DatabaseError as error:
+        raise CommandError(unusable(error)) from error
 
 
 def set_up() -> None:

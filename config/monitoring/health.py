@@ -13,9 +13,9 @@ from django.core.files.storage import default_storage
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations.loader import MigrationLoader
 
+from config import storage
 from config.celery import app
-from labeling.stored_folders import ownership
-from labeling.stored_folders.ownership import StorageNotOurs
+from labeling.stored_folders import StorageAway, ownership
 
 SECONDS = 2.0  # for which a part may take to answer
 PROBE = "tessera-readiness"  # a name in cache and storage
@@ -108,12 +108,16 @@ def ask_broker() -> None:
 
 
 def ask_storage() -> None:
-    """Ask for a file that need not be there, and whose the storage is."""
-    default_storage.exists(PROBE)
+    """Ask for a file that need not be there, and whose the storage is. Raises NotReady."""
     try:
+        default_storage.exists(PROBE)
         ownership.check()
-    except StorageNotOurs as error:
+    except StorageAway as error:
         raise NotReady(str(error)) from error
+    except OSError:  # which may name a path
+        raise
+    except Exception as error:
+        raise NotReady(f"It cannot be used: {storage.reason(error)}.") from error
 
 
 # Only without the database can no page be answered. Were a process not ready while the cache, the

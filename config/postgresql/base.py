@@ -9,7 +9,7 @@ cursor on the server outlives a transaction.
 from typing import Any
 
 from django.conf import settings
-from django.db.backends.postgresql import base
+from django.db.backends.postgresql import base, features
 
 # Without a pooler, statements of `labeling.prepared` keep one plan for whatever parameters.
 _LOOK = """
@@ -18,8 +18,16 @@ SELECT pg_backend_pid(), CASE WHEN pg_backend_pid() = %s
 """
 
 
+class DatabaseFeatures(features.DatabaseFeatures):
+    """Django's, of the versions that the tests run on."""
+
+    minimum_database_version = (15,)
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     """A thread's connection."""
+
+    features_class = DatabaseFeatures
 
     def init_connection_state(self) -> None:
         """Look once at each connection of the driver's, which a pool of ours lends repeatedly."""

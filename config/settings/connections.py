@@ -21,6 +21,8 @@ def _database(name: str, url: str) -> dict[str, Any]:
     else:
         try:
             database = dict(dj_database_url.parse(url))
+            if {"@", "/"} & {*database["NAME"]}:  # of a password that ended too early
+                raise ValueError("The name of the database holds a part of an address.")
         except ValueError as error:  # whose text may hold the password
             raise ImproperlyConfigured(
                 f"{name} cannot be read: it is postgresql://USER:PASSWORD@HOST:5432/NAME, with"

@@ -220,6 +220,12 @@ class SetUpForm(SignUpForm):
     )
     field_order = ["code", "username", "password1", "password2"]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.initial.get("code"):  # whoever followed the address from the log has it
+            self.fields["username"].widget.attrs.pop("autofocus", None)
+            self.fields["code"].widget.attrs["autofocus"] = True
+
     def count(self, address: str) -> None:
         """Count an attempt; raises TooManyAttempts."""
         limits.count_set_up(address)

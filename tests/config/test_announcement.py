@@ -21,6 +21,13 @@ def test_a_server_without_a_user_prints_the_code_once_a_start(caplog) -> None:
     assert caplog.text == ""
 
 
+@pytest.mark.django_db(transaction=True)
+def test_the_address_is_whole_where_the_settings_say_the_sites_name(settings, caplog) -> None:
+    settings.ALLOWED_HOSTS, settings.HTTPS = ["*", ".example.org", "labels.example.org"], True
+    announcement.announce()
+    assert f"https://labels.example.org{set_up.path()}" in caplog.text
+
+
 @pytest.mark.django_db
 def test_a_database_that_is_away_stops_no_server(monkeypatch, caplog) -> None:
     settings = connections["default"].settings_dict | {"HOST": "/nowhere", "OPTIONS": {}}

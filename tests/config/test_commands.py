@@ -91,6 +91,12 @@ def test_a_database_that_cannot_be_reached_gives_a_sentence(tmp_path: Path) -> N
     [
         ("HTTPS", "perhaps", "HTTPS must be 1 or 0, not 'perhaps'."),
         ("PORT", "none", "PORT must be a whole number from 1 to 65535, not 'none'."),
+        (
+            "DATABASE_URL",
+            "postgresql://ada:12/34@db.example.org/tessera",
+            "DATABASE_URL cannot be read: it is postgresql://USER:PASSWORD@HOST:5432/NAME, with"
+            " special characters of the password written as %40 and the like.",
+        ),
     ],
 )
 def test_a_setting_that_cannot_be_read_gives_a_sentence(

@@ -1,5 +1,6 @@
 """An empty installation: the first administrator is made once, by whoever can read the log."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 
@@ -25,6 +26,12 @@ def test_an_empty_installation_leads_to_its_set_up(client: Client) -> None:
     assert client.get("/sign-up/")["Location"] == "/set-up/"
     page = client.get("/set-up/").content.decode()
     assert "Set up Tessera" in page and set_up.code() not in page
+
+
+def test_what_is_typed_first_has_the_focus(client: Client) -> None:
+    for address, name in (("/set-up/", "code"), (set_up.path(), "username")):
+        (field,) = re.findall(r"<input[^>]* autofocus[^>]*>", client.get(address).content.decode())
+        assert f'name="{name}"' in field
 
 
 def test_the_code_makes_the_administrator_who_makes_a_project_next(client: Client) -> None:

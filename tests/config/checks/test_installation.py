@@ -9,14 +9,17 @@ from typing import Any
 import pytest
 from django.core.checks import CheckMessage
 from django.core.management import CommandError
-from django.db import connection
+from django.db import NotSupportedError, connection
+from django.db.backends.base import base
 
-from config import servers, start, storage
+from config import celery, servers, start, storage
 from config.checks import database as checked
+from config.checks.broker import check_broker
 from config.checks.database import check_database, off
 from config.checks.storage import check_storage
 from config.command import WRONG_SETTINGS
 from config.management import database
+from config.postgresql.base import DatabaseFeatures, DatabaseWrapper
 from tests.fake_bucket import FakeBucket
 
 ROOT = Path(__file__).parents[3]
@@ -101,6 +104,36 @@ def test_a_database_that_is_away_is_no_reason_to_end(
     message = only(check_database())
     assert not message.is_serious()
     assert "start it, or correct DATABASE_URL" in message.msg
+
+
+def test_a_postgresql_that_is_too_old_is_told(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DatabaseFeatures, "minimum_database_version", (99,))
+    monkeypatch.setattr(base, "RAN_DB_VERSION_CHECK", set())  # once a process
+    message = only(check_database())
+    assert message.is_serious()
+    assert "PostgreSQL 99 or later is required" in message.msg
+    assert message.msg.endswith("): upgrade the server of DATABASE_URL, or name another one.")
+
+
+def test_no_command_works_on_a_postgresql_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: DatabaseWrapper) -> None:
+        raise NotSupportedError("PostgreSQL 15 or later is required (found 12.22).")
+
+    monkeypatch.setattr(DatabaseWrapper, "ensure_connection", refuse)
+    with pytest.raises(CommandError, match=r"\(found 12.22\): upgrade the server of DATABASE_URL"):
+        database.connect()
+
+
+def test_a_broker_or_a_cache_that_refuses_is_told(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert check_broker() == []
+    monkeypatch.setattr(celery.app.conf, "broker_write_url", "redis://127.0.0.1:1/0")
+    settings.CACHES = {"default": {"LOCATION": "redis://127.0.0.1:1/1"}}
+    broker, cache = check_broker()
+    assert not broker.is_serious() and not cache.is_serious()
+    assert "start it, or correct CELERY_BROKER_URL" in broker.msg
+    assert "start it, or correct CACHE_URL" in cache.msg
 
 
 @pytest.mark.parametrize(

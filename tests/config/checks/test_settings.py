@@ -60,6 +60,7 @@ def test_nothing_is_wrong_behind_a_proxy(set_to: Any) -> None:
         ({"ALLOWED_HOSTS": ["https://labels.example.org"]}, "take its scheme"),
         ({"ALLOWED_HOSTS": ["labels.example.org:443"]}, "take its scheme"),
         ({"CSRF_TRUSTED_ORIGINS": ["labels.example.org"]}, "names origins, such as https"),
+        ({"CSRF_TRUSTED_ORIGINS": ["http://labels.example.org"]}, "write https://, or take it"),
         ({"PROXIES": 0}, "set PROXIES to the number of proxies"),
         (
             {"EMAIL_HOST": "m", "EMAIL_USE_TLS": True, "EMAIL_USE_SSL": True},

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from django.core.cache.backends.dummy import DummyCache
 from django.core.files.storage import default_storage
 from django.db import connections
@@ -81,6 +82,17 @@ def test_it_stays_ready_without_cache_and_storage_but_says_so(
     checks = answer["checks"]
     assert (status, checks["cache"]["ok"], checks["storage"]["ok"]) == (200, False, False)
     assert checks["storage"]["error"] == "It cannot be reached (PermissionError)."
+
+
+def test_a_bucket_that_refuses_is_told_in_words(client, transactional_db, monkeypatch):
+    def refuse(name: str) -> bool:
+        answer = {"Error": {"Code": "InvalidAccessKeyId", "Message": "hunter2"}}
+        raise ClientError(answer, "HeadObject")
+
+    monkeypatch.setattr(default_storage, "exists", refuse)
+    _, answer = _ready(client)
+    sentence = "It cannot be used: the bucket knows no such credentials, or they are wrong."
+    assert answer["checks"]["storage"]["error"] == sentence
 
 
 def test_a_part_that_hangs_is_waited_for_once_and_not_asked_again(monkeypatch):
