@@ -16,12 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 FOLDER = Path(settings.METRICS_ROOT) / socket.gethostname()
-FOLDER.mkdir(parents=True, exist_ok=True)
+try:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+except OSError as error:
+    raise ImproperlyConfigured(
+        f"Metrics cannot be counted in {FOLDER} ({error.strerror}): set DATA_DIR to a folder that"
+        " can be written."
+    ) from error
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(FOLDER)  # read when the library is imported
 
 from prometheus_client import Counter, Gauge, Histogram  # noqa: E402

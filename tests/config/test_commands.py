@@ -106,6 +106,13 @@ def test_a_setting_that_cannot_be_read_gives_a_sentence(
     assert (code, errors) == (78, f"Error: {sentence}\n")
 
 
+def test_metrics_without_a_folder_give_a_sentence() -> None:
+    given = {"SECRET_KEY": "0" * 40, "METRICS_TOKEN": "0" * 16}
+    code, _, errors = _run(Path("/proc/nothing"), "check", **given)
+    assert (code, errors.count("\n")) == (78, 1)
+    assert errors.startswith("Error: Metrics cannot be counted in /proc/nothing/metrics/")
+
+
 def test_a_data_folder_is_private_with_servers_of_ones_own_too(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     (data_dir / "media").mkdir(parents=True)
