@@ -62,6 +62,14 @@ def _is_strong(key: str) -> bool:
     return len(key) >= KEY_LENGTH and PLACEHOLDER not in key.lower() and len(set(key)) > 8
 
 
+def _env_file() -> Iterator[CheckMessage]:
+    if path := environment.read_by_others():
+        yield Warning(
+            f"All users of this machine can read {path}, and the passwords in it: chmod 600 it.",
+            id="config.W016",
+        )
+
+
 def _hosts() -> Iterator[CheckMessage]:
     for host in settings.ALLOWED_HOSTS:
         bare = host.removeprefix("[").partition("]")[0] if host.startswith("[") else host
@@ -176,6 +184,7 @@ def _is_readable(path: Path) -> bool:
 CHECKS: tuple[Check, ...] = (
     _debug,
     _secret_key,
+    _env_file,
     _hosts,
     _proxies,
     _mail,

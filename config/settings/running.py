@@ -18,7 +18,7 @@ HOST = environment.text(
     about="address on which the web processes listen; 0.0.0.0 for all",
 )
 PORT = environment.number("PORT", 8000, least=1, most=65535, about="and their port")
-environment.text(
+environment.place(
     "DATA_DIR",
     shown="`.data` in the checkout, `~/.local/share/tessera` where the product is installed",
     about="folder of everything that is kept: databases, pictures, snapshots, runs, logs,"

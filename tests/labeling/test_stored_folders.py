@@ -1,6 +1,7 @@
 """Folders in the storage: whole or not at all, whoever puts, reads and deletes them meanwhile."""
 
 import errno
+import hashlib
 import json
 import multiprocessing
 import os
@@ -512,6 +513,43 @@ def test_an_index_names_the_size_and_hash_of_each_file(remote: FakeBucket, tmp_p
     stored_folders.put(folder(tmp_path / "a"), NAME)
     about = json.loads(remote["files", "runs/7/.folder.json"])
     assert about["files"]["config.json"][0] == 2 and len(about["files"]["config.json"][1]) == 64
+
+
+OUT = "../../../../outside"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"digest": OUT},  # whose copy would lie outside of the cache
+        {"digest": "/tmp/outside"},
+        {"digest": "0" * 64},  # of another list than that
+        {"digest": None},
+        {"digest": OUT, "files": None},
+        {"files": [["config.json", 2]]},
+        {"files": {"../../outside": [2, "0" * 64]}},
+        {"files": {"a": [2, "../" * 16]}},
+        {"files": {"a": [10**20, "0" * 64]}},  # for which all other copies would be deleted
+        {"files": {"a": [-1, "0" * 64]}},
+        "[" * 100_000,
+    ],
+    ids=str,
+)
+def test_an_index_that_somebody_else_wrote_leads_nowhere_else(
+    remote: FakeBucket, settings, tmp_path: Path, changed: dict[str, Any] | str
+) -> None:
+    stored_folders.put(folder(tmp_path / "a"), NAME)
+    about = json.loads(remote["files", "runs/7/.folder.json"])
+    if not isinstance(changed, str):
+        files = changed.get("files")
+        listed = json.dumps(files, ensure_ascii=False, separators=(",", ":"))
+        about |= {"digest": hashlib.sha256(listed.encode()).hexdigest()} if files else {}
+        changed = json.dumps(about | changed)
+    remote["files", "runs/7/.folder.json"] = changed.encode()
+    another_host(settings, tmp_path)
+    with pytest.raises(FolderDamaged, match="index of runs/7 in the storage is damaged"):
+        stored_folders.fetch(NAME)
+    assert not list(tmp_path.glob("**/outside")) and not Path("/tmp/outside").exists()
 
 
 def in_thread(call: Callable[[], object]) -> None:

@@ -1,5 +1,6 @@
 """List every setting: what it is, and what it is set to here."""
 
+import re
 from argparse import ArgumentParser
 from typing import Any
 
@@ -65,7 +66,10 @@ def _default(variable: Variable) -> str:
 
 
 def _value(variable: Variable) -> str:
-    return "(secret)" if variable.secret else environment.value(variable.name)
+    """Return a value, without the password that an address may hold."""
+    if variable.secret:
+        return "(secret)"
+    return re.sub(r"//[^/@\s]*@", "//(secret)@", environment.value(variable.name))
 
 
 FORMATS = {"set": what_is_set, "env": env_file, "markdown": markdown}
