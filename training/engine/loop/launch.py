@@ -16,6 +16,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, P
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from labeling.processes import bound
+from training.engine.loop import loopback
 from training.engine.loop.stop import PEER_FAILED, STOPPED
 
 REFUSED = 1  # exit status of a process that says why it cannot go on
@@ -37,15 +38,14 @@ def launch(run: Path, processes: int) -> int:
     threads = max(1, len(os.sched_getaffinity(0)) // processes)
     for name, value in ({"OMP_NUM_THREADS": str(threads)} | LOOPBACK).items():
         os.environ.setdefault(name, value)
+    loopback.register()
     with tempfile.TemporaryDirectory() as words:
         config = LaunchConfig(
             min_nodes=1,
             max_nodes=1,
             nproc_per_node=processes,
             run_id=uuid.uuid4().hex,
-            rdzv_backend="c10d",
-            rdzv_endpoint="localhost:0",
-            local_addr="localhost",
+            rdzv_backend=loopback.BACKEND,
             max_restarts=0,
             logs_specs=DefaultLogsSpecs(log_dir=words),
         )

@@ -16,10 +16,12 @@ from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 from torch.distributed.launcher.api import LaunchConfig
 from torch.nn.functional import cross_entropy
 
+from tests.processes import listening
 from tests.training.engine.conftest import RunMaker
 from tests.training.engine.forks import fork, run_command, wait
 from tests.training.engine.loop.test_loop import CONFIG, Line
 from tests.training.engine.runs import LONG, write_run
+from tests.waiting import wait_until
 from training.engine import progress
 from training.engine.files import PeerError, TrainingError
 from training.engine.loop import checkpoints, distributed
@@ -112,7 +114,11 @@ def test_two_processes_make_one_model(make_run: RunMaker) -> None:
     folder = make_run()
     errors = folder / "errors.txt"
     starter = fork(run_command, ["fit", str(folder), "--processes", "2"], {}, errors)
+    progress_file = folder / "progress.jsonl"
+    wait_until(lambda: progress_file.exists() or not starter.is_alive())
+    reached_at = listening(starter.pid or 0)
     assert wait(starter, limit=300) == 0, errors.read_text()
+    assert reached_at == {"127.0.0.1"}, "nobody beyond this machine reaches it"
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["steps"] == 60
     assert (folder / "model" / "config.json").exists()
