@@ -16,6 +16,7 @@ import io
 import os
 import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -244,7 +245,9 @@ def _absolute(name: str) -> str:
     """Return a path of the environment, which is made absolute there, too."""
     path = os.environ.get(name, "")
     if path:
-        path = os.environ[name] = os.path.abspath(os.path.expanduser(path))
+        with suppress(RuntimeError):  # this user has no home folder
+            path = str(Path(path).expanduser().absolute())
+        os.environ[name] = path
     return path
 
 

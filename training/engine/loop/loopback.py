@@ -7,8 +7,9 @@ is told: whoever reached its port while a run trains could run code here.
 import os
 import socket
 from datetime import timedelta
+from typing import Any
 
-from torch.distributed import PrefixStore, TCPStore
+from torch import distributed
 from torch.distributed.elastic.rendezvous import (
     RendezvousHandler,
     RendezvousInfo,
@@ -20,6 +21,7 @@ from torch.distributed.elastic.rendezvous import (
 BACKEND = "loopback"  # by which `LaunchConfig` names it
 HOST = "127.0.0.1"
 TIMEOUT = timedelta(minutes=5)
+_stores: Any = distributed  # whose types do not name them
 
 
 class LoopbackRendezvous(RendezvousHandler):
@@ -39,7 +41,7 @@ class LoopbackRendezvous(RendezvousHandler):
     def next_rendezvous(self) -> RendezvousInfo:
         """Return the store, and the agent as the only one."""
         address = RendezvousStoreInfo(HOST, self._server.port)
-        return RendezvousInfo(PrefixStore(self._run_id, self._server), 0, 1, address)
+        return RendezvousInfo(_stores.PrefixStore(self._run_id, self._server), 0, 1, address)
 
     def is_closed(self) -> bool:
         return False
@@ -66,12 +68,12 @@ def _create(parameters: RendezvousParameters) -> RendezvousHandler:
     return LoopbackRendezvous(parameters.run_id)
 
 
-def _store() -> TCPStore:
+def _store() -> Any:
     """Return a store that serves on a free port of the loopback interface."""
     with socket.socket() as listener:
         listener.bind((HOST, 0))
         listener.listen()
-        return TCPStore(
+        return _stores.TCPStore(
             HOST,
             listener.getsockname()[1],
             is_master=True,
