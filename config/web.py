@@ -18,15 +18,10 @@ import threading
 import time
 from typing import Any
 
-from django.conf import settings
-from waitress.server import create_server
-
-from config import language
+from config import language, web_server
 from config.services import WEB_THREADS
 from config.wsgi import application
 
-CONNECTIONS = 500  # at once; more of them wait to be accepted
-IDLE = 30  # seconds after which a connection that neither sends nor reads is closed
 GRACE = 25  # seconds for requests that have arrived when the process is asked to end
 
 
@@ -35,24 +30,11 @@ def serve(listener: socket.socket, threads: int = WEB_THREADS) -> None:
 
     From then on no connection is accepted. A second SIGTERM ends the process at once.
     """
-    _allow_open_files(3 * CONNECTIONS)  # each may spool its request and its answer
+    _allow_open_files(3 * web_server.CONNECTIONS)  # each may spool its request and its answer
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for each that waits
     gc.freeze()  # what was loaded stays; and fewer passes through what a request leaves behind
     gc.set_threshold(20_000, 20, 20)
-    server = create_server(
-        application,
-        sockets=[listener],
-        threads=threads,
-        connection_limit=CONNECTIONS,
-        inbuf_overflow=64 * 1024,  # bytes of a body in memory; the rest waits in a file
-        channel_timeout=IDLE,
-        cleanup_interval=IDLE // 3,
-        max_request_body_size=max(settings.IMAGE_MAX_BYTES, settings.UPLOAD_PART_BYTES)
-        + settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
-        clear_untrusted_proxy_headers=False,  # Django's settings say which of them count
-        asyncore_use_poll=True,
-        ident=None,
-    )
+    server = web_server.create(listener, application, threads)
     threading.Thread(target=language.preload, daemon=True).start()
     from config.monitoring import heartbeats  # models can be imported by now
 
