@@ -11,6 +11,8 @@ from config.monitoring import ids
 _SECRET = re.compile(
     r"(/(?:invitations|account/email|sign-in/link|password-reset/[^/\s?]+)/)[^/\s?\"']{8,}"
 )
+# What PostgreSQL adds to an error: the values of a row, as an address or a name.
+_VALUES = re.compile(r"\b(DETAIL|CONTEXT):.*")
 # What ends or rewrites a line, in a terminal or a viewer: control characters, separators of lines,
 # and marks that turn the direction of the text.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -19,6 +21,11 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069
 def hide_tokens(text: str) -> str:
     """Return a text without the tokens in its addresses: whoever has one may use it."""
     return _SECRET.sub(r"\1…", text)
+
+
+def hide_values(text: str) -> str:
+    """Return the text of an error for others: without tokens, and without values of rows."""
+    return _VALUES.sub(r"\1: …", hide_tokens(text))
 
 
 class HideTokens(logging.Filter):

@@ -38,6 +38,7 @@ class Provider:
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     userinfo: dict[str, Any] | None = None
     refuse: str = ""
+    answer: Callable[[BaseHTTPRequestHandler], None] | None = None  # in place of its own
 
     def token(self, request: dict[str, str]) -> str:
         """Return the signed ID token of a request."""
@@ -68,6 +69,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         provider, parts = self.provider, urlsplit(self.path)
+        if provider.answer is not None:
+            provider.answer(self)
+            return
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         match parts.path:
             case "/.well-known/openid-configuration":
@@ -90,6 +94,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(provider.userinfo or {"sub": provider.claims["sub"]})
 
     def do_POST(self) -> None:
+        if self.provider.answer is not None:
+            self.provider.answer(self)
+            return
         length = int(self.headers["Content-Length"])
         form = {name: v[0] for name, v in parse_qs(self.rfile.read(length).decode()).items()}
         request = self.provider.codes.pop(form.get("code", ""), None)

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from config.logs import hide_tokens
+from config.logs import hide_tokens, hide_values
 from config.monitoring import ids
 from config.monitoring.version import version
 
@@ -56,11 +56,11 @@ def scrub(event: Any, hint: Any = None) -> Any:
     if "url" in request:
         request["url"] = hide_tokens(request["url"].partition("?")[0])
     for exception in (event.get("exception") or {}).get("values") or []:
-        exception["value"] = hide_tokens(str(exception.get("value") or ""))
+        exception["value"] = hide_values(str(exception.get("value") or ""))
     for name in ("message", "formatted"):
         entry = event.get("logentry") or {}
         if entry.get(name):
-            entry[name] = hide_tokens(str(entry[name]))
+            entry[name] = hide_values(str(entry[name]))
     (event.get("logentry") or {}).pop("params", None)
     for name, value in (("request_id", ids.request_id), ("task_id", ids.task_id)):
         if current := value.get():
@@ -72,6 +72,6 @@ def scrub_breadcrumb(crumb: Any, hint: Any = None) -> Any:
     """Keep of what happened before an error the log alone, without tokens and data."""
     if crumb.get("category") in {"query", "httplib", "redis", "subprocess"}:
         return None
-    crumb["message"] = hide_tokens(str(crumb.get("message") or ""))
+    crumb["message"] = hide_values(str(crumb.get("message") or ""))
     crumb.pop("data", None)
     return crumb

@@ -45,21 +45,29 @@ class Check:
     def __init__(self, name: str, ask: Callable[[], None], *, required: bool, every: float) -> None:
         self.name, self.required = name, required
         self._ask, self._every = ask, every
+        self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._begun_at = 0.0
         self._result: Result | None = None
         self._kept_until = 0.0
 
     def begin(self) -> None:
         """Begin to ask, unless the last result still counts or the last question still hangs."""
-        if self._thread is not None and self._thread.is_alive():
-            return
-        if self._result is None or time.monotonic() >= self._kept_until:
-            self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
-            self._thread.start()
+        with self._lock:
+            if self._thread is not None and self._thread.is_alive():
+                return
+            if self._result is None or time.monotonic() >= self._kept_until:
+                self._begun_at = time.monotonic()
+                self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+                self._thread.start()
 
     def result(self, until: float) -> Result:
-        """Return what was found, by this moment of the monotonic clock at the latest."""
+        """Return what was found, by this moment of the monotonic clock at the latest.
+
+        Whoever asks while it hangs for longer waits no more: many who ask would keep all threads.
+        """
         if self._thread is not None:
+            until = min(until, self._begun_at + SECONDS)
             self._thread.join(max(0.0, until - time.monotonic()))
             if self._thread.is_alive():
                 error = f"It did not answer within {SECONDS:g} seconds."

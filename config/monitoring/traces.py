@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from config.logs import hide_tokens
+from config.logs import hide_values
 from config.monitoring.version import version
 
 UNTRACED = "^https?://[^/]+/(healthz|readyz|metrics)$"
@@ -66,7 +66,7 @@ def scrub(attributes: Mapping[str, Any]) -> dict[str, Any]:
 def _plain(name: str, value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    return hide_tokens(value.partition("?")[0] if name in ADDRESSES else value)
+    return hide_values(value.partition("?")[0] if name in ADDRESSES else value)
 
 
 def _scrubbed(spans: Sequence[Any]) -> Sequence[Any]:
@@ -74,7 +74,7 @@ def _scrubbed(spans: Sequence[Any]) -> Sequence[Any]:
         span._attributes = scrub(span.attributes or {})
         if span.status.description:
             span._status = type(span.status)(
-                span.status.status_code, hide_tokens(span.status.description)
+                span.status.status_code, hide_values(span.status.description)
             )
         for event in span.events:
             event._attributes = scrub(event.attributes or {})

@@ -7,7 +7,7 @@ from django import forms
 from django.conf import settings
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AuthenticationForm, PasswordResetForm, UserCreationForm
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AbstractBaseUser, User
 from django.core.mail import EmailMessage
 from django.http import HttpRequest
 from django.template import loader
@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from labeling import counters
 from labeling.accounts import limits, mail, names, openid, set_up
+from labeling.accounts.openid import identities
 from labeling.addresses import client_address
 
 if TYPE_CHECKING:
@@ -57,6 +58,13 @@ class SignInForm(AuthenticationForm):
         attempt.succeed()
         counters.count("sign_ins", way="password", outcome="succeeded")
         return cleaned
+
+    def confirm_login_allowed(self, user: AbstractBaseUser) -> None:
+        """Raise ValidationError for those who cannot sign in, or not by a password."""
+        super().confirm_login_allowed(user)
+        if identities.is_administrator_by_group(cast(User, user)):
+            sentence = gettext("Sign in with %(name)s") % {"name": settings.OIDC_NAME}
+            raise forms.ValidationError(sentence, "openid")
 
 
 class AdminSignInForm(SignInForm, AdminAuthenticationForm):

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 SIGNED_IN_AT = "openid_signed_in_at"  # of the session: seconds since 1970
 SET_UP = "openid_set_up"  # of the session: whoever signs in becomes the first administrator
+ADMINISTRATOR_SECONDS = 12 * 3600  # after which one by a group signs in again
 RECENT = 600  # seconds in which whoever signed in may delete the account
 
 

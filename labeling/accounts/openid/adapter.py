@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from labeling.accounts.openid.arriving import failed, refuse
+from labeling.accounts.openid.asking import Session
 from labeling.accounts.openid.provider import ProviderError
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,10 @@ class SignInAdapter(DefaultSocialAccountAdapter):
         own = str(exception) if isinstance(exception, ProviderError) else type(exception).__name__
         logger.warning("Signing in by OpenID Connect failed: %s", own)
         raise ImmediateHttpResponse(failed(request))
+
+    def get_requests_session(self) -> Session:
+        """Return by what the provider is asked."""
+        return Session()
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         """Say no: accounts are made by `identities`."""

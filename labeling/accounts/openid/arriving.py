@@ -46,6 +46,8 @@ def sign_in(request: HttpRequest, claims: Mapping[str, Any], target: str) -> Htt
         return refuse(request, _("There were too many attempts to make an account."))
     login(request, user, backend=BACKEND)
     request.session[openid.SIGNED_IN_AT] = time.time()
+    if identities.is_administrator_by_group(user):
+        request.session.set_expiry(openid.ADMINISTRATOR_SECONDS)
     counters.count("sign_ins", way="openid", outcome="succeeded")
     target = arrivals.checked(request, target)
     response = redirect(target or ("project-new" if first else arrivals.default(user)))

@@ -48,6 +48,17 @@ class Identity:
     groups: frozenset[str]
 
 
+def is_administrator_by_group(user: User) -> bool:
+    """Return whether somebody is an administrator for as long as a group says so.
+
+    Only the provider knows whether it still does: no other way to sign in asks it.
+    """
+    if not (settings.OIDC_ISSUER and settings.OIDC_ADMIN_GROUP):
+        return False
+    rows = SocialAccount.objects.filter(user=user, provider=settings.OIDC_ISSUER)
+    return any(row.extra_data.get(ADMINISTRATOR) for row in rows)
+
+
 def read(claims: Mapping[str, Any]) -> Identity:
     """Return the identity that verified claims are about."""
     email = str(claims.get("email") or "").strip()
@@ -99,8 +110,13 @@ def _find(identity: Identity) -> SocialAccount | None:
 
 
 def _link(identity: Identity) -> SocialAccount | None:
-    """Give an identity the one account with its address, where that has no identity yet."""
-    users = list(User.objects.filter(email__iexact=identity.email)[:2]) if identity.email else []
+    """Give an identity the one account with its address, where that has no identity yet.
+
+    PostgreSQL takes “mıke@example.org” and “mike@example.org” for the same, which mail does not.
+    """
+    if not (identity.email and identity.email.isascii()):
+        return None
+    users = list(User.objects.filter(email__iexact=identity.email)[:2])
     if len(users) != 1 or _identities(users[0]):
         return None
     logger.info("User %s is linked to an identity with the same address.", users[0].pk)
@@ -163,9 +179,9 @@ def _candidates(identity: Identity) -> Iterator[str]:
     wished = [_tidy(name) for name in identity.names]
     wished = [name for name in wished if name]
     yield from wished
-    stem = wished[0] if wished else "user"
-    for _attempt in range(DRAWN_NAMES):
-        yield f"{stem}-{get_random_string(4, '23456789')}"
+    for stem in (*wished[:1], "user"):  # the second where nobody may be called like the first
+        for _attempt in range(DRAWN_NAMES):
+            yield f"{stem}-{get_random_string(4, '23456789')}"
 
 
 def _tidy(name: str) -> str:

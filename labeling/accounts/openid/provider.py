@@ -86,7 +86,8 @@ class Adapter(OpenIDConnectOAuth2Adapter):
         issuer = settings.OIDC_ISSUER
         found = _fetch(issuer.rstrip("/") + WELL_KNOWN)
         if found.get("issuer") != issuer:
-            raise ProviderError(f"It calls itself {found.get('issuer')!r}, not {issuer!r}.")
+            other = str(found.get("issuer"))[:200]
+            raise ProviderError(f"It calls itself {other!r}, not {issuer!r}.")
         for name in ENDPOINTS:
             if not _is_safe(found.get(name)):
                 raise ProviderError(f"Its {name} is no https address.")
@@ -113,6 +114,7 @@ class Adapter(OpenIDConnectOAuth2Adapter):
             more = self._fetch_user_info(token.token)
             if not isinstance(more, dict) or more.get("sub") != claims["sub"]:
                 raise ProviderError("Its userinfo is about another subject.")
+            claims.pop("email_verified", None)  # which is said of the address, wherever that is
             claims = {**more, **claims}
         raise ImmediateHttpResponse(arriving.sign_in(request, claims, self.next_url))
 
@@ -155,7 +157,7 @@ def _fetch(address: str, *, refresh: bool = False) -> dict[str, Any]:
             response.raise_for_status()
             try:
                 found = response.json()
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise ProviderError(f"{address} is no JSON.") from error
         if not isinstance(found, dict):
             raise ProviderError(f"{address} is no JSON object.")

@@ -16,6 +16,7 @@ from labeling.accounts.openid.arriving import failed, refuse
 from labeling.accounts.openid.provider import Adapter, Callback, Provider
 from labeling.addresses import client_address
 
+SHAPELESS = AttributeError, KeyError, RecursionError, TypeError, ValueError  # no agreed answer
 logger = logging.getLogger(__name__)
 
 
@@ -50,7 +51,10 @@ def come_back(request: HttpRequest) -> HttpResponse:
         raise Http404
     try:
         response: HttpResponse = Callback.adapter_view(Adapter(request))(request)
-    except (KeyError, TypeError, ValueError) as error:  # an answer of another shape than agreed
+    except (OAuth2Error, RequestException) as error:  # before it was asked for a token
+        logger.warning("The provider cannot be asked: %s", type(error).__name__)
+        return failed(request)
+    except SHAPELESS as error:
         logger.warning("The provider's answer cannot be read: %s", type(error).__name__)
         return failed(request)
     return response

@@ -16,6 +16,7 @@ from django.test import Client
 
 from config.monitoring import alive, health, heartbeats
 from labeling.models import Heartbeat
+from tests.at_once import run_at_once
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +111,30 @@ def test_a_part_that_hangs_is_waited_for_once_and_not_asked_again(monkeypatch):
         assert not result.ok and "did not answer" in result.error
     answer.set()
     assert asked == [1]
+
+
+def test_while_a_part_hangs_nobody_else_waits_for_it(monkeypatch):
+    monkeypatch.setattr(health, "SECONDS", 0.05)
+    answer = threading.Event()
+    check = health.Check("storage", lambda: answer.wait(30), required=False, every=1.0)
+    check.begin()
+    assert not check.result(time.monotonic() + 0.05).ok
+    began = time.monotonic()
+    assert not check.result(began + 20).ok and time.monotonic() - began < 10
+    answer.set()
+
+
+def test_many_who_ask_at_once_begin_one_check(db):
+    asked, answer = [], threading.Event()
+
+    def ask() -> None:
+        asked.append(1)
+        answer.wait(30)
+
+    check = health.Check("database", ask, required=True, every=1.0)
+    run_at_once(*[check.begin] * 8)
+    answer.set()
+    assert check.result(time.monotonic() + 10).ok and asked == [1]
 
 
 def test_a_worker_writes_signs_of_life_by_which_probes_know_it(db, settings, tmp_path, capsys):

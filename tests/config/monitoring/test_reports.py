@@ -50,6 +50,20 @@ def test_errors_and_traces_are_sent_without_what_is_secret(transactional_db, rec
     assert "healthz" not in sent
 
 
+OF_A_ROW = """duplicate key value violates unique constraint "auth_user_username_key"
+DETAIL:  Key (username)=(dana@example.org) already exists."""
+
+
+def test_no_value_of_a_row_is_sent():
+    exception = {"values": [{"value": OF_A_ROW}]}
+    event = {"exception": exception, "logentry": {"message": OF_A_ROW, "params": [OF_A_ROW]}}
+    crumb = errors.scrub_breadcrumb({"message": OF_A_ROW, "data": {"row": OF_A_ROW}})
+    stack = f'Traceback:\n  File "x.py", line 1\npsycopg.Error: {OF_A_ROW}\nCONTEXT:  dana'
+    span = traces.scrub({"exception.message": OF_A_ROW, "exception.stacktrace": stack})
+    sent = f"{errors.scrub(event)} {crumb} {span}"
+    assert "auth_user_username_key" in sent and "dana" not in sent
+
+
 @pytest.mark.parametrize(
     ("setting", "library", "extra"),
     [

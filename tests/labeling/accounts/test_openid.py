@@ -1,5 +1,6 @@
 """Signing in by OpenID Connect, by a real provider, and what attackers try."""
 
+import contextlib
 import html
 import http.client
 import re
@@ -12,10 +13,12 @@ from allauth.socialaccount.models import SocialAccount
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
+from django.core.cache import cache
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
 from labeling.accounts import set_up
+from labeling.accounts.openid import asking
 from labeling.models import Annotator
 from tests.labeling.api.test_challenges import ask, submit
 from tests.openid_provider import CLIENT, Provider, private_key
@@ -126,6 +129,101 @@ def test_an_address_links_only_if_the_provider_verified_it(client, provider, ver
     user = user_of(client)
     assert user is not None and (user == dana) is linked
     assert linked or user.email == ""
+
+
+@pytest.mark.parametrize("likeness", ["mıke@example.org", "mike@ſite.org"])
+def test_an_address_that_only_looks_alike_in_capitals_opens_no_account(client, provider, likeness):
+    for name, address in (("mike", "mike@example.org"), ("mimi", "mike@site.org")):
+        User.objects.create_superuser(name, address, "x")
+    assert User.objects.filter(email__iexact=likeness).exists(), "PostgreSQL takes it for the same"
+    provider.claims |= {"email": likeness, "email_verified": True}
+    sign_in(client)
+    user = user_of(client)
+    assert user is not None and not user.is_superuser and user.email == ""
+
+
+def test_an_address_is_verified_by_whoever_names_it(client, provider):
+    dana = User.objects.create_user("dana", "dana@example.org", "x")
+    provider.claims |= {"email_verified": True}
+    provider.userinfo = {"sub": provider.claims["sub"], "email": "dana@example.org"}
+    sign_in(client)
+    assert user_of(client) not in (None, dana)
+
+
+def test_an_administrator_by_group_comes_by_the_provider_and_again_after_a_while(
+    client, provider, settings
+):
+    settings.OIDC_ADMIN_GROUP = "labellers-admins"
+    dana = User.objects.create_user("dana", "dana@example.org", "a correct horse")
+    password = {"username": "dana", "password": "a correct horse"}
+    assert Client().post("/sign-in/", password).status_code == 302
+    provider.claims |= {"groups": ["labellers-admins"], **MAIL}
+    sign_in(client)
+    assert user_of(client) == dana and client.session.get_expiry_age() <= 12 * 3600
+    other = Client()
+    page = other.post("/sign-in/", password).content.decode()
+    assert "Sign in with Example ID" in page and user_of(other) is None
+    provider.claims["groups"] = []
+    sign_in(other)
+    assert other.session.get_expiry_age() > 12 * 3600
+    assert Client().post("/sign-in/", password).status_code == 302
+
+
+def large(handler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Type", "application/json")
+    handler.end_headers()
+    with contextlib.suppress(OSError):
+        for _ in range(64):
+            handler.wfile.write(b" " * 2**20)
+
+
+def trickling(handler) -> None:
+    handler.send_response(200)
+    handler.end_headers()
+    with contextlib.suppress(OSError):
+        for _ in range(200):
+            handler.wfile.write(b" ")
+            time.sleep(0.02)
+
+
+def leading_elsewhere(handler) -> None:
+    handler.send_response(307)
+    handler.send_header("Location", "http://169.254.169.254/latest/")
+    handler.send_header("Content-Length", "0")
+    handler.end_headers()
+
+
+def nested(handler) -> None:
+    body = b"[" * 200_000
+    handler.send_response(200)
+    handler.send_header("Content-Type", "application/json")
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+@pytest.mark.parametrize("answer", [large, trickling, leading_elsewhere, nested])
+@pytest.mark.parametrize("when", ["leaving", "coming back"])
+def test_a_provider_that_misbehaves_is_given_up_soon(
+    client, provider, monkeypatch, answer, when, fresh_cache
+):
+    monkeypatch.setattr(asking, "LONGEST", 0.2)
+    if when == "leaving":
+        provider.answer = answer
+        assert "Example ID did not work" in refusal(client.post("/sign-in/openid/"))
+        return
+    back = authorize(leave(client))
+    provider.answer = answer
+    assert "Example ID did not work" in refusal(client.get(back))
+    assert user_of(client) is None
+
+
+def test_a_provider_that_is_gone_at_the_return_is_said_in_a_sentence(client, provider, settings):
+    back = authorize(leave(client))
+    cache.clear()
+    provider.issuer = "https://id.example"  # by which it calls itself by now
+    assert "Example ID did not work" in refusal(client.get(back))
 
 
 def test_an_address_that_passed_to_somebody_else_opens_no_account(client, provider):
