@@ -4,17 +4,22 @@ import gzip
 import json
 import re
 import tempfile
+import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from config.backup.errors import BackupError
 from config.backup.places import Kept, Place
+from labeling.stored_folders.indexes import check_name
 
 FORMAT = 1
 FOLDER = "backups"
+LONGEST_LINE = 16 * 1024  # letters of the list of files
+SHA256 = re.compile("[0-9a-f]{64}")
+WRONG = AttributeError, KeyError, RecursionError, TypeError, ValueError  # of JSON of another shape
 STAMP = "%Y%m%dT%H%M%S%fZ"
 
 
@@ -89,7 +94,7 @@ def read(place: Place, name: str = "") -> Manifest:
     with place.open(f"{FOLDER}/{name}.json") as file:
         try:
             return _parsed(json.loads(file.read()))
-        except (ValueError, KeyError, TypeError) as error:
+        except WRONG as error:
             raise BackupError(f"The manifest of backup {name} cannot be read: {error}") from error
 
 
@@ -99,7 +104,7 @@ def _parsed(fields: dict[str, Any]) -> Manifest:
             f"This backup has format {fields['format']}, which this version does not read:"
             f" install Tessera {fields['version']} or newer."
         )
-    return Manifest(
+    found = Manifest(
         **fields
         | {
             "migrations": [(app, name) for app, name in fields["migrations"]],
@@ -107,6 +112,16 @@ def _parsed(fields: dict[str, Any]) -> Manifest:
             "files": Kept(*fields["files"]),
         }
     )
+    datetime.fromisoformat(found.made_at)
+    for each in (found.files, *found.tables):
+        _check_content(each.sha256, each.size)
+    return found
+
+
+def _check_content(sha256: str, size: int) -> None:
+    """Raise ValueError or TypeError for a content whose name may lead elsewhere."""
+    if not SHA256.fullmatch(sha256) or size < 0:
+        raise ValueError(f"{sha256!r} is no SHA-256")
 
 
 def keep_files(place: Place, files: dict[str, StoredFile]) -> Kept:
@@ -123,8 +138,14 @@ def keep_files(place: Place, files: dict[str, StoredFile]) -> Kept:
 def read_files(place: Place, manifest: Manifest) -> Iterator[StoredFile]:
     """Yield the files of a backup. Raises BackupError."""
     with place.fetched(manifest.files) as path, gzip.open(path, "rt", encoding="utf-8") as lines:
-        for line in lines:
-            yield StoredFile(*json.loads(line))
+        try:
+            while line := lines.readline(LONGEST_LINE):
+                file = StoredFile(*json.loads(line))
+                _check_content(file.sha256, file.size)
+                yield replace(file, name=check_name(file.name))
+        except (*WRONG, EOFError, gzip.BadGzipFile, zlib.error) as error:
+            reason = f"The list of files of backup {manifest.name} cannot be read: {error}"
+            raise BackupError(reason) from error
 
 
 def contents_of(place: Place, manifest: Manifest) -> Iterator[Kept]:

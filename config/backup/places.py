@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -92,7 +93,7 @@ class Place(ABC):
             digest = hashlib.sha256()
             try:
                 with self.open(kept.name) as file, draft.open("xb") as out:
-                    while block := file.read(BLOCK):
+                    while out.tell() <= kept.size and (block := file.read(BLOCK)):
                         digest.update(block)
                         out.write(block)
             except FileNotFoundError:
@@ -115,7 +116,13 @@ class Folder(Place):
         return str(self._path)
 
     def open(self, name: str) -> IO[bytes]:
-        return (self._path / name).open("rb")
+        """Open a file. Raises FileNotFoundError, also where something else has its name."""
+        with suppress(IsADirectoryError, NotADirectoryError):
+            file = open(self._path / name, "rb", opener=_without_waiting)  # noqa: SIM115
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return file
+            file.close()
+        raise FileNotFoundError(name)
 
     def size(self, name: str) -> int | None:
         try:
@@ -190,6 +197,11 @@ class Bucket(Place):
 
     def delete(self, name: str) -> None:
         self._storage.delete(name)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file, or a pipe into which nobody writes."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def place_at(address: str) -> Place:

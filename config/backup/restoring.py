@@ -11,6 +11,7 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 from django.db.migrations.executor import MigrationExecutor
 
 from config import installation
@@ -20,8 +21,17 @@ from config.backup.errors import BackupError
 from config.backup.making import AT_ONCE
 from config.backup.manifest import Manifest, StoredFile
 from config.backup.places import BLOCK, Kept, Place
+from config.checks.processes import ALIVE
 from labeling.stored_folders import ownership
 
+RUNNING = """
+SELECT name FROM labeling_heartbeat
+WHERE at > clock_timestamp() - make_interval(secs => %s) AND EXISTS (
+    SELECT FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+        AND backend_type = 'client backend'
+) ORDER BY name
+"""
 Say = Callable[[str], None]
 
 
@@ -35,7 +45,14 @@ def restore(
     """
     backup = manifests.read(place, name)
     _check_version(backup)
+    if strange := tables.unknown(table.name for table in backup.tables):
+        raise BackupError(f"This backup fills a table that is none of Tessera's: {strange[0]}.")
     with connection.cursor() as cursor:
+        if running := _running(cursor):
+            raise BackupError(
+                f"{running} still runs, and what people answer meanwhile would be lost: stop web,"
+                " worker and beat on all machines. Where all have just ended, wait a minute."
+            )
         if not replace and (filled := tables.filled(cursor)):
             raise BackupError(
                 f"This installation is not empty ({', '.join(filled[:3])} …): restore into a new"
@@ -75,6 +92,16 @@ def verify(place: Place, *, name: str = "") -> Manifest:
 def _check(place: Place, content: Kept) -> None:
     with place.fetched(content):
         pass
+
+
+def _running(cursor: CursorWrapper) -> str:
+    """Return the name of a process that has given a sign of life, if somebody else is connected."""
+    cursor.execute("SELECT to_regclass('labeling_heartbeat') IS NOT NULL")
+    if not cursor.fetchone()[0]:
+        return ""
+    cursor.execute(RUNNING, [ALIVE])
+    row = cursor.fetchone()
+    return str(row[0]) if row else ""
 
 
 def _check_version(backup: Manifest) -> None:

@@ -2,7 +2,7 @@
 
 import gzip
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -46,9 +46,12 @@ def one_moment() -> Iterator[Snapshot]:
 
 def ours(cursor: CursorWrapper) -> list[str]:
     """Return the tables that belong to the installed applications, of any version of them."""
-    prefixes = tuple(f"{label}_" for label in {"django", *apps.app_configs})
     cursor.execute(TABLES)
-    return [name for (name,) in cursor.fetchall() if name.startswith(prefixes)]
+    return [name for (name,) in cursor.fetchall() if name.startswith(_prefixes())]
+
+
+def _prefixes() -> tuple[str, ...]:
+    return tuple(f"{label}_" for label in {"django", *apps.app_configs})
 
 
 def filled(cursor: CursorWrapper) -> list[str]:
@@ -69,6 +72,11 @@ def installation(cursor: CursorWrapper) -> str:
     cursor.execute(f"SELECT key::text FROM {INSTALLATION}")
     row = cursor.fetchone()
     return str(row[0]) if row else ""
+
+
+def unknown(names: Iterable[str]) -> list[str]:
+    """Return the names that are none of tables of the installed applications."""
+    return [name for name in names if not name.startswith(_prefixes())]
 
 
 def migrations(cursor: CursorWrapper) -> list[tuple[str, str]]:

@@ -1,6 +1,10 @@
 """A backup that is made while people answer, and what a restored installation has of it."""
 
+import gzip
 import hashlib
+import io
+import json
+import os
 import threading
 import uuid
 from collections.abc import Callable
@@ -13,6 +17,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.models.functions import Now
 
 from config import backup
 from config.backup import manifest as manifests
@@ -20,7 +25,7 @@ from config.backup import tables
 from config.backup.places import Folder
 from labeling import snapshots
 from labeling.inference import recompute
-from labeling.models import Answer, Image, Installation, Project, Question
+from labeling.models import Answer, Heartbeat, Image, Installation, Project, Question
 from labeling.stored_folders import StorageAway, ownership
 from tests import emptying
 from tests.cast import answer
@@ -191,6 +196,104 @@ def test_a_damaged_backup_changes_no_table(
         with pytest.raises(backup.BackupError, match="is damaged: objects/"):
             act(place)
         assert not Project.objects.exists()
+
+
+def test_a_restore_keeps_out_of_an_installation_that_runs(
+    answered: Project, place: Folder, settings: Any, tmp_path: Path
+) -> None:
+    backup.make(place)
+    Heartbeat.objects.create(name="web-7@here", kind="web", at=Now())
+    other = connection.copy()
+    other.ensure_connection()
+    try:
+        with pytest.raises(backup.BackupError, match="web-7@here still runs, and what people"):
+            backup.restore(place, replace=True)
+    finally:
+        other.close()
+    assert Project.objects.exists()
+
+
+def rewrite(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the manifest of the only backup of a folder."""
+    (found,) = (path / "backups").glob("*.json")
+    fields = json.loads(found.read_text())
+    change(fields)
+    found.write_text(json.dumps(fields))
+
+
+def list_of_files(path: Path, *rows: object) -> None:
+    """Let the only backup of a folder list other files."""
+    data = gzip.compress(b"".join(json.dumps(row).encode() + b"\n" for row in rows))
+    kept = Folder(path).keep(io.BytesIO(data))
+    rewrite(path, lambda fields: fields.update(files=list(kept)))
+
+
+EMPTY = hashlib.sha256(b"").hexdigest()
+MANIFESTS: tuple[Callable[[dict[str, Any]], object], ...] = (
+    lambda fields: fields.update(made_at="tomorrow"),
+    lambda fields: fields.update(tables=None),
+    lambda fields: fields["tables"][0].update(sha256="../../../etc/passwd"),
+    lambda fields: fields["tables"][0].update(name="pg_authid"),
+    lambda fields: fields["tables"][0].update(size=-1),
+    lambda fields: fields.update(files=["../secret", 1]),
+)
+ROWS = (
+    ["../../outside", EMPTY, 0, ""],
+    ["/tmp/outside", EMPTY, 0, ""],
+    ["a", "../" * 20, 0, ""],
+    ["a"],
+    {"name": "a"},
+    "x" * 20_000,
+)
+
+
+def test_a_backup_that_somebody_else_wrote_leads_nowhere_else(
+    alice: Any, place: Folder, tmp_path: Path
+) -> None:
+    backup.make(place)
+    place.keep(io.BytesIO(b""))
+    (path,) = (tmp_path / "backup" / "backups").glob("*.json")
+    whole = path.read_text()
+    for change in MANIFESTS:
+        rewrite(tmp_path / "backup", change)
+        with pytest.raises(backup.BackupError, match=r"cannot be read|none of Tessera's"):
+            backup.restore(place, replace=True)
+        path.write_text(whole)
+    for row in ROWS:
+        list_of_files(tmp_path / "backup", row)
+        with pytest.raises(backup.BackupError, match=r"list of files of backup .* cannot be read"):
+            backup.restore(place, replace=True)
+    assert not list(tmp_path.glob("**/outside")) and not Path("/tmp/outside").exists()
+    assert alice.__class__.objects.exists()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "endless", "folder"])
+def test_what_is_no_file_of_a_backup_is_not_waited_for(
+    place: Folder, tmp_path: Path, kind: str
+) -> None:
+    kept = place.keep(io.BytesIO(b"small"))
+    path = tmp_path / "backup" / kept.name
+    path.unlink()
+    match kind:
+        case "pipe":
+            os.mkfifo(path)
+        case "endless":
+            path.symlink_to("/dev/zero")
+        case "folder":
+            path.mkdir()
+    with (
+        pytest.raises(backup.BackupError, match=r"is incomplete: objects/.* is missing"),
+        place.fetched(kept),
+    ):
+        pass
+
+
+def test_a_content_that_grew_is_not_copied_whole(place: Folder, tmp_path: Path) -> None:
+    kept = place.keep(io.BytesIO(b"small"))
+    with (tmp_path / "backup" / kept.name).open("wb") as file:
+        file.truncate(2**40)  # in a file with holes
+    with pytest.raises(backup.BackupError, match="is damaged"), place.fetched(kept):
+        pass
 
 
 def test_a_backup_of_a_newer_version_is_refused(answered: Project, place: Folder) -> None:
