@@ -14,6 +14,7 @@ from config import environment, storage
 LOCAL = {"127.0.0.1", "localhost", "[::1]", ".localhost"}
 KEY_LENGTH = 32  # characters of a secret key at least
 PLACEHOLDER = "change"  # in the examples of files to fill in
+EXAMPLE = "change-me"  # to the letter
 
 Check = Callable[[], Iterator[CheckMessage]]
 
@@ -60,6 +61,16 @@ def _secret_key() -> Iterator[CheckMessage]:
 
 def _is_strong(key: str) -> bool:
     return len(key) >= KEY_LENGTH and PLACEHOLDER not in key.lower() and len(set(key)) > 8
+
+
+def _examples() -> Iterator[CheckMessage]:
+    names = [each.name for each in environment.variables() if each.secret]
+    for name in (*names, "AWS_SECRET_ACCESS_KEY"):
+        if name != "SECRET_KEY" and is_public() and EXAMPLE in environment.value(name):
+            yield Error(
+                f"{name} has the password of the example: draw one with `openssl rand -hex 16`.",
+                id="config.E017",
+            )
 
 
 def _env_file() -> Iterator[CheckMessage]:
@@ -184,6 +195,7 @@ def _is_readable(path: Path) -> bool:
 CHECKS: tuple[Check, ...] = (
     _debug,
     _secret_key,
+    _examples,
     _env_file,
     _hosts,
     _proxies,

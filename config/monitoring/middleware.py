@@ -51,9 +51,12 @@ def is_alive(request: HttpRequest) -> HttpResponse:
 
 
 def is_ready(request: HttpRequest) -> HttpResponse:
-    """Say whether requests can be answered, and what is away."""
+    """Say whether requests can be answered; and, to whoever asks past the front, what is away."""
     ready, checks = health.readiness()
-    return JsonResponse({"ready": ready, "checks": checks}, status=200 if ready else 503)
+    found: dict[str, object] = {"ready": ready}
+    if "X-Forwarded-For" not in request.headers:
+        found["checks"] = checks
+    return JsonResponse(found, status=200 if ready else 503)
 
 
 def metrics_page(request: HttpRequest) -> HttpResponse:

@@ -68,6 +68,20 @@ def test_one_process_schedules(where: str) -> None:
     assert [each.name for each in PROCESSES if each.where == where and each.arguments[0] == "beat"]
 
 
+@pytest.mark.parametrize("name", files.compose()["services"])
+def test_no_container_has_a_right_that_it_does_not_need(name: str) -> None:
+    service = files.compose()["services"][name]
+    assert service["cap_drop"] == ["ALL"] and "privileged" not in service
+    rights = {"CHOWN", "DAC_OVERRIDE", "FOWNER", "NET_BIND_SERVICE", "SETGID", "SETUID"}
+    assert set(service.get("cap_add", [])) <= rights
+    assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_what_is_secret_goes_into_no_image() -> None:
+    ignored = (DEPLOY / "Dockerfile.dockerignore").read_text().split()
+    assert {"**/.env", "**/secrets.env", "**/*.key", "**/*.pem", ".data*"} <= set(ignored)
+
+
 @pytest.mark.parametrize("name", files.own_services())
 def test_a_container_may_write_its_own_folders_alone(name: str) -> None:
     service = files.own_services()[name]
@@ -139,6 +153,7 @@ def test_fronts_let_the_largest_picture_through_and_count_one_proxy() -> None:
         size = re.search(pattern, text)
         assert size and int(size[1]) * 2**20 >= least
     assert "X-Forwarded-For $remote_addr" in nginx
+    assert "X-Request-ID $request_id" in nginx and "header_up X-Request-ID" in caddy
 
 
 def test_every_path_in_the_image_exists() -> None:

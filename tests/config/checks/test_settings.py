@@ -44,6 +44,17 @@ def test_nothing_is_wrong_with_the_demo(settings: Any) -> None:
     assert check_settings() == []
 
 
+def test_passwords_of_the_examples_let_nothing_begin(set_to: Any, monkeypatch: Any) -> None:
+    set_to(PUBLIC)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://tessera:change-me@postgresql:5432/tessera")
+    monkeypatch.setenv("METRICS_TOKEN", "change-me-to-a-random-token")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "change-me")
+    said = sentences()[False]
+    names = {sentence.partition(" ")[0] for sentence in said if "of the example" in sentence}
+    assert names == {"DATABASE_URL", "METRICS_TOKEN", "AWS_SECRET_ACCESS_KEY"}
+    assert not any("postgresql:" in sentence for sentence in said)
+
+
 def test_nothing_is_wrong_behind_a_proxy(set_to: Any) -> None:
     set_to(PUBLIC)
     assert check_settings() == []

@@ -49,6 +49,11 @@ def test_it_is_ready_where_all_parts_answer(client, transactional_db):
     assert all(each["ok"] and each["seconds"] < 2 for each in answer["checks"].values())
 
 
+def test_the_public_does_not_hear_what_it_stands_on(client, transactional_db):
+    answer = client.get("/readyz", headers={"x-forwarded-for": "203.0.113.7"})
+    assert (answer.status_code, answer.json()) == (200, {"ready": True})
+
+
 def test_without_the_database_it_is_not_ready_and_tells_no_secret(client, transactional_db, caplog):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("HOST", "/nowhere"), ("PASSWORD", "hunter2")):
