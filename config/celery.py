@@ -40,7 +40,7 @@ class Messages(AMQP):  # type: ignore[misc]
     Connection = Connection
 
 
-app = Celery("tessera", amqp=Messages)
+app = Celery("tessera", amqp=Messages, task_cls="config.lost_workers:Task")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
