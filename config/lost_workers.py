@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from billiard.exceptions import WorkerLostError
 from celery import Task as CeleryTask
+from celery.exceptions import WorkerLostError
 from celery.worker.request import Request as CeleryRequest
 from celery.worker.state import task_ready
 
@@ -87,7 +87,7 @@ class Request(CeleryRequest):  # type: ignore[misc]
         return self.name, str(self.argsrepr or "()")
 
 
-class Task(CeleryTask):  # type: ignore[misc,type-arg]
+class Task(CeleryTask):  # type: ignore[misc]
     """Any task of Tessera's."""
 
     Request = f"{__name__}:{Request.__name__}"

@@ -66,7 +66,7 @@ def copied(run: Run, folder: Path, config: Mapping[str, Any]) -> Iterator["Copie
 
     config: what others are to read as its config.json, without a path of this machine.
     """
-    copies = Copies(name_of(run), folder, config)
+    copies = Copies(name_of(run), folder, config, held=run.lease_duration.total_seconds())
     copies.begin()
     try:
         yield copies
@@ -75,9 +75,15 @@ def copied(run: Run, folder: Path, config: Mapping[str, Any]) -> Iterator["Copie
 
 
 class Copies:
-    """A run's folder in the storage, as it is copied from the one that its process works in."""
+    """A run's folder in the storage, as it is copied from the one that its process works in.
 
-    def __init__(self, name: str, folder: Path, config: Mapping[str, Any]) -> None:
+    Nothing is copied from a thread when the run's lease was not renewed for `held` seconds: a
+    machine that has the storage, but no longer the database, would put its copies in the place of
+    those of whoever goes on with the run by now.
+    """
+
+    def __init__(self, name: str, folder: Path, config: Mapping[str, Any], *, held: float) -> None:
+        self._held, self._renewed = held, time.monotonic()
         self.name, self.folder = name, folder
         self._config = json.dumps(config, indent=1)
         self._known: dict[str, tuple[int, int, str]] = {}  # of checkpoints: inode, time, SHA-256
@@ -91,6 +97,10 @@ class Copies:
             self._thread.start()
         elif not stored_folders.exists(self.name):
             stored_folders.put(self.folder, self.name)
+
+    def renewed(self) -> None:
+        """Note that the run's lease was renewed."""
+        self._renewed = time.monotonic()
 
     def end(self) -> None:
         """Begin no further copy, and wait for the one that is under way."""
@@ -137,6 +147,8 @@ class Copies:
         told, rest = "", INTERVAL
         while not self._ended.wait(rest):
             begun = time.monotonic()
+            if begun - self._renewed > self._held:
+                continue
             try:
                 self.copy()
                 told = ""

@@ -79,12 +79,17 @@ def execute(run: Run, *, on_progress: OnProgress = lambda run: None) -> Model | 
 def _train(run: Run, folder: Path, copies: Copies, on_progress: OnProgress) -> None:
     """Have the child process train to its end. Raises RunError where it cannot."""
     log = folder / "log.txt"
+
+    def renewed(run: Run) -> None:
+        copies.renewed()
+        on_progress(run)
+
     try:
         for _ in range(ATTEMPTS):
             run.renew(attempts=run.attempts + 1)
             output = Output(log, of=f"Run {run.pk}")
             with processes.running(processes.fitting(folder), log=log) as child:
-                status = _follow(run, child, folder, on_progress, output)
+                status = _follow(run, child, folder, renewed, output)
             if status == 0:
                 return
             reason = processes.reason(log, status)

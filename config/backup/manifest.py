@@ -113,8 +113,9 @@ def _parsed(fields: dict[str, Any]) -> Manifest:
         }
     )
     datetime.fromisoformat(found.made_at)
-    for each in (found.files, *found.tables):
-        _check_content(each.sha256, each.size)
+    _check_content(found.files.sha256, found.files.size)
+    for table in found.tables:
+        _check_content(table.sha256, table.size)
     return found
 
 

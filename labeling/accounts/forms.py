@@ -7,7 +7,7 @@ from django import forms
 from django.conf import settings
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AuthenticationForm, PasswordResetForm, UserCreationForm
-from django.contrib.auth.models import AbstractBaseUser, User
+from django.contrib.auth.models import User
 from django.core.mail import EmailMessage
 from django.http import HttpRequest
 from django.template import loader
@@ -59,10 +59,10 @@ class SignInForm(AuthenticationForm):
         counters.count("sign_ins", way="password", outcome="succeeded")
         return cleaned
 
-    def confirm_login_allowed(self, user: AbstractBaseUser) -> None:
+    def confirm_login_allowed(self, user: User) -> None:
         """Raise ValidationError for those who cannot sign in, or not by a password."""
         super().confirm_login_allowed(user)
-        if identities.is_administrator_by_group(cast(User, user)):
+        if identities.is_administrator_by_group(user):
             sentence = gettext("Sign in with %(name)s") % {"name": settings.OIDC_NAME}
             raise forms.ValidationError(sentence, "openid")
 

@@ -124,6 +124,27 @@ def test_a_run_goes_on_on_another_machine_once_its_own_is_dead(
     assert (sources.fetch(model) / "model.safetensors").is_file()
 
 
+def test_a_machine_that_lost_the_database_puts_nothing_over_what_others_have(
+    remote: FakeBucket, settings: SettingsWrapper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CACHE_ROOT = tmp_path / "cache"
+    monkeypatch.setattr(run_folders, "INTERVAL", 0.01)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "progress.jsonl").write_text("{}\n")
+    looked: list[float] = []
+    copies = run_folders.Copies("runs/7", folder, {}, held=-1)  # its lease has ended
+    monkeypatch.setattr(copies._ended, "wait", lambda rest: looked.append(rest) or len(looked) > 3)
+    copies.begin()
+    copies._thread.join(20)
+    assert len(looked) > 3 and not stored_folders.exists("runs/7")
+    copies = run_folders.Copies("runs/7", folder, {}, held=60)
+    copies.renewed()
+    copies.begin()
+    wait_until(lambda: stored_folders.exists("runs/7"))
+    copies.end()
+
+
 @pytest.mark.django_db
 def test_a_run_waits_while_the_storage_is_away(
     remote: FakeBucket,
