@@ -124,6 +124,9 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def provider(settings: Any, fresh_cache: None) -> Iterator[Provider]:
     """A provider that runs, and is the one of the settings."""
+    from labeling.accounts.openid import provider as labelling  # once the settings are read
+
+    labelling._documents.clear()  # ports are given out again
     found = Provider()
     handler = type("Handler", (_Handler,), {"provider": found})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)

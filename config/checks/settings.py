@@ -69,7 +69,7 @@ def _examples() -> Iterator[CheckMessage]:
         if name != "SECRET_KEY" and is_public() and EXAMPLE in environment.value(name):
             yield Error(
                 f"{name} has the password of the example: draw one with `openssl rand -hex 16`.",
-                id="config.E017",
+                id="config.E019",
             )
 
 
@@ -77,7 +77,7 @@ def _env_file() -> Iterator[CheckMessage]:
     if path := environment.read_by_others():
         yield Warning(
             f"All users of this machine can read {path}, and the passwords in it: chmod 600 it.",
-            id="config.W016",
+            id="config.W018",
         )
 
 

@@ -21,11 +21,14 @@ def test_what_kills_processes_is_left_alone_after_a_few_times(
     lethal_tasks.lethal.delay(str(marks["lethal"]))
     lethal_tasks.too_large.delay(str(marks["large"]))
     wait_until(lambda: log.read_text().count("is left alone for 10 minutes") == 2)
+    pickled = tmp_path / "pickled"
+    lethal_tasks.mark.apply_async([str(pickled)], serializer="pickle")
     lethal_tasks.lethal.delay(str(marks["lethal"]))
     lethal_tasks.mark.delay(str(marks["harmless"]))
     wait_until(marks["harmless"].exists)
     assert worker.poll() is None
     assert marks["lethal"].read_text() == marks["large"].read_text() == "x" * ATTEMPTS
+    assert not pickled.exists() and "ContentDisallowed" in log.read_text()
     assert "waits: processes of this worker died over it" in log.read_text()
 
 

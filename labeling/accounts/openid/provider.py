@@ -1,10 +1,12 @@
 """The provider of identities, as django-allauth speaks to it, with what it leaves to us.
 
 Beyond it: a nonce, signatures that are checked, userinfo that must be about the same subject, and
-an issuer that must be the one that was configured. What the provider says of itself is cached.
+an issuer that must be the one that was configured. What the provider says of itself is kept for a
+while by each process alone: whoever can write to the cache that they share vouches for nobody.
 """
 
 import secrets
+import time
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -16,16 +18,18 @@ from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
 from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
 from django.conf import settings
-from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from labeling.accounts.openid import arriving, id_tokens
 
 WELL_KNOWN = "/.well-known/openid-configuration"
-CACHED = 600  # seconds
+KEPT = 600.0  # seconds
 LOCAL = {"localhost", "127.0.0.1", "::1"}
 ENDPOINTS = "authorization_endpoint", "token_endpoint", "jwks_uri"
+
+
+_documents: dict[str, tuple[float, dict[str, Any]]] = {}  # by address: until when, and what
 
 
 class ProviderError(OAuth2Error):
@@ -149,19 +153,19 @@ class Callback(OAuth2CallbackView):
 
 def _fetch(address: str, *, refresh: bool = False) -> dict[str, Any]:
     """Return a JSON object of the provider's. Raises ProviderError or RequestException."""
-    key = f"openid:{address}"
-    found = None if refresh else cache.get(key)
-    if found is None:
-        with get_adapter().get_requests_session() as session:
-            response = session.get(address, allow_redirects=False)
-            response.raise_for_status()
-            try:
-                found = response.json()
-            except (ValueError, RecursionError) as error:
-                raise ProviderError(f"{address} is no JSON.") from error
-        if not isinstance(found, dict):
-            raise ProviderError(f"{address} is no JSON object.")
-        cache.set(key, found, CACHED)
+    until, kept = _documents.get(address, (0.0, {}))
+    if time.monotonic() < until and not refresh:
+        return dict(kept)
+    with get_adapter().get_requests_session() as session:
+        response = session.get(address)
+        response.raise_for_status()
+        try:
+            found = response.json()
+        except (ValueError, RecursionError) as error:
+            raise ProviderError(f"{address} is no JSON.") from error
+    if not isinstance(found, dict):
+        raise ProviderError(f"{address} is no JSON object.")
+    _documents[address] = time.monotonic() + KEPT, found
     return dict(found)
 
 

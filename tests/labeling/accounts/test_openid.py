@@ -13,12 +13,12 @@ from allauth.socialaccount.models import SocialAccount
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
-from django.core.cache import cache
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
 from labeling.accounts import set_up
 from labeling.accounts.openid import asking
+from labeling.accounts.openid.provider import _documents as documents
 from labeling.models import Annotator
 from tests.labeling.api.test_challenges import ask, submit
 from tests.openid_provider import CLIENT, Provider, private_key
@@ -221,7 +221,7 @@ def test_a_provider_that_misbehaves_is_given_up_soon(
 
 def test_a_provider_that_is_gone_at_the_return_is_said_in_a_sentence(client, provider, settings):
     back = authorize(leave(client))
-    cache.clear()
+    documents.clear()
     provider.issuer = "https://id.example"  # by which it calls itself by now
     assert "Example ID did not work" in refusal(client.get(back))
 
