@@ -32,8 +32,7 @@ def serve(listener: socket.socket, threads: int = WEB_THREADS) -> None:
     """
     _allow_open_files(3 * web_server.CONNECTIONS)  # each may spool its request and its answer
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for each that waits
-    gc.freeze()  # what was loaded stays; and fewer passes through what a request leaves behind
-    gc.set_threshold(20_000, 20, 20)
+    gc.freeze()  # what was loaded stays
     server = web_server.create(listener, application, threads)
     threading.Thread(target=language.preload, daemon=True).start()
     from config.monitoring import heartbeats  # models can be imported by now
