@@ -16,6 +16,8 @@ import pytest_django
 from django.conf import settings
 from django.db import connection
 from django.test import TransactionTestCase, testcases
+from xdist.remote import Producer
+from xdist.scheduler.loadfile import LoadFileScheduling
 
 from config import servers
 from labeling import picture_cache
@@ -32,12 +34,13 @@ pytest_plugins = [
     "tests.receiver",
     "tests.worker",
 ]
+TOGETHER = "tests/training/engine/"  # in one process, which trains what they share once
 LONGEST = (
+    TOGETHER,
     "tests/training/test_worker.py",
     "tests/frontend/test_accessibility.py",
     "tests/config/test_demo.py",
     "tests/frontend/test_every_page.py",
-    "tests/training/engine/loop/test_distributed.py",
 )
 _until_the_end = ExitStack()
 
@@ -90,7 +93,24 @@ def pytest_collection_finish() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, lest one worker is at it when the other has nothing left."""
-    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+    def place(item: pytest.Item) -> int:
+        longest = (at for at, start in enumerate(LONGEST) if item.nodeid.startswith(start))
+        return next(longest, len(LONGEST))
+
+    items.sort(key=place)
+
+
+class ByFile(LoadFileScheduling):
+    """Hands each worker a file at a time, and one of them all that is to stay together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return TOGETHER if nodeid.startswith(TOGETHER) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile | None:
+    """Let `--dist loadfile` keep together what shares more than a file."""
+    return ByFile(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def _write_without_waiting(data_dir: Path) -> None:
