@@ -160,7 +160,8 @@ def test_once_around(transactional_db, worker, people, pictures, tmp_path, ada):
     wait_until(pears.filter(model_probability__isnull=False).exists)
 
     # another draws; once it is accepted, what it drew is asked about, marked as generated
-    quick = {**PRESETS["diffusion"][SMOKE].options, "space": "components"}
+    smoke = PRESETS["diffusion"][SMOKE].options
+    quick = {**smoke, "space": "components", "one_call_steps": 10}
     diffusion = train(snapshot, "diffusion", preset="cpu", **quick)
     reviewed = Model.objects.filter(pk=diffusion.pk, reviewed_at__isnull=False)
     wait_until(reviewed.exists, limit=TRAINING_LIMIT)

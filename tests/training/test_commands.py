@@ -39,7 +39,8 @@ def test_a_clip_run_shows_its_progress_and_its_predictions_move_the_open_questio
     snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(zero_shot, "is_awaited", lambda project: False)  # there is no encoder
-    output = train("latest", "--recipe", "clip", "--preset", "smoke", "--wait")
+    quick = ("--option", "steps=4", "--option", "checkpoint_steps=4")
+    output = train("latest", "--recipe", "clip", "--preset", "smoke", *quick, "--wait")
     run = Run.objects.get()
     assert run.state == Run.State.SUCCEEDED and run.trigger == Run.Trigger.COMMAND
     folder = stored_folders.fetch(f"{run.folder}/model")

@@ -96,7 +96,8 @@ def test_a_run_survives_its_worker_and_its_pictures_become_questions(
 ) -> None:
     monkeypatch.setattr(zero_shot, "due", list)  # which would keep the worker busy meanwhile
     first = start_worker()
-    run = start(snapshot, "diffusion", space="components", steps=400, checkpoint_steps=10)
+    quick: dict[str, int | str] = {"checkpoint_steps": 10, "one_call_steps": 10}
+    run = start(snapshot, "diffusion", space="components", steps=400, **quick)
     wait_for(run, lambda run: run.folder and checkpoints(run))
     assert fitting(run)
     kill_worker(first)
