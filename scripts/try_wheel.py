@@ -1,11 +1,13 @@
 """Build the wheel, install it into a new environment, and use it from an empty folder.
 
-    .venv/bin/python scripts/try_wheel.py [--python PYTHON] [--whole]
+    .venv/bin/python scripts/try_wheel.py [--python PYTHON] [--whole] [--installed ENVIRONMENT]
 
 What the wheel needs is taken from the environment that runs this, unless --whole, which installs
-all of it with pip: that takes minutes. Then `tessera` runs as after any installation: version,
-checks, an empty demo whose first page and its style sheet are fetched, a project with a picture
-that is imported, a worker and a web process. PostgreSQL and Valkey are those that it finds.
+all of it with pip: that takes minutes. --installed tries an environment that has it. Then `tessera`
+runs as after any installation: version, checks, settings, an empty demo whose first page and its
+style sheets are fetched; pictures and a crowd's answers are imported, labels inferred from them,
+frozen, exported and trained on for some seconds, all is backed up and restored elsewhere; a worker
+with a scheduler and a web process run. PostgreSQL and Valkey are those that it finds.
 """
 
 import argparse
@@ -25,14 +27,15 @@ from pathlib import Path
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE = 180.0  # seconds for a page or a line
+PATIENCE = 600.0  # seconds for a page or a line, on a machine that others keep busy
 
 
-def main(python: str, whole: bool) -> None:
+def main(python: str, whole: bool, installed: Path | None) -> None:
     """Do all of it; the first thing that is not as it should be ends this."""
     with tempfile.TemporaryDirectory(prefix="tessera-wheel-") as name:
         folder = Path(name)
-        tessera = _install(folder, python, whole)
+        programs = (installed or _install(folder, python, whole)).resolve() / "bin"
+        tessera = str(programs / "tessera")
         empty = folder / "empty"
         empty.mkdir()
         for variable in ("DATA_DIR", "PYTHONPATH", "VIRTUAL_ENV"):
@@ -42,13 +45,10 @@ def main(python: str, whole: bool) -> None:
         os.chdir(empty)
         print(_run(tessera, "--version"))
         _run(tessera, "check")
+        _run(tessera, "list_settings")
         with _running(tessera, "demo", "--empty", until="Tessera is ready"):
             _fetch_first_page()
-        pictures = folder / "pictures"
-        pictures.mkdir()
-        Image.new("RGB", (64, 64), "tomato").save(pictures / "tomato.png")
-        _run(tessera, "project", "birds", "--create", "Birds")
-        print(_run(tessera, "import_images", str(pictures), "--project", "birds"))
+        _go_round(str(programs / "python"), tessera, folder)
         with (
             _running(tessera, "serve", "--processes", "1", until="Serving at"),
             _running(tessera, "worker", "--beat", until="ready."),
@@ -58,8 +58,35 @@ def main(python: str, whole: bool) -> None:
         print("The wheel works.")
 
 
-def _install(folder: Path, python: str, whole: bool) -> str:
-    """Return the path of the installed command."""
+def _go_round(python: str, tessera: str, folder: Path) -> None:
+    """Take pictures and answers to a model, an export and a backup, each by its command."""
+    pictures, answers = folder / "pictures", folder / "answers.csv"
+    lines = ["task,worker,label"]
+    for number in range(24):
+        colour = ("tomato", "teal")[number % 2]
+        path = pictures / colour / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (64 + number, 64), colour).save(path)
+        lines += [f"{number}.png,{worker},{colour}" for worker in ("ada", "ben", "cem")]
+    answers.write_text("\n".join(lines))
+    _run(python, "-m", "labeling.aggregation", str(answers), str(folder / "labels.csv"))
+    _run(tessera, "project", "colours", "--create", "Colours")
+    of_it = ("--project", "colours")
+    print(_run(tessera, "import_images", str(pictures), *of_it, "--concepts", "tomato,teal"))
+    print(_run(tessera, "import_answers", str(answers), *of_it))
+    print(_run(tessera, "snapshot", *of_it))
+    print(_run(tessera, "export", "1", "--format", "coco", "--out", str(folder / "coco")))
+    for recipe in ("clip", "diffusion"):
+        chosen = ("--recipe", recipe, "--preset", "smoke")
+        said = _run(tessera, "train", "latest", *chosen, "--wait")
+        print(*(line for line in said.splitlines() if " succeeded: " in line))
+    backups = str(folder / "backups")
+    _run(tessera, "backup", backups)
+    print(_run(tessera, "restore", backups, DATA_DIR=str(folder / "elsewhere")))
+
+
+def _install(folder: Path, python: str, whole: bool) -> Path:
+    """Return the environment that has the wheel."""
     _run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder), cwd=ROOT)
     (wheel,) = folder.glob("*.whl")
     environment = folder / "environment"
@@ -71,11 +98,13 @@ def _install(folder: Path, python: str, whole: bool) -> str:
         (packages,) = environment.glob("lib/python*/site-packages")
         (packages / "needed.pth").write_text("\n".join(site.getsitepackages()))
         _run(*pip, "--no-deps", "--no-index", str(wheel))
-    return str(environment / "bin" / "tessera")
+    return environment
 
 
-def _run(*command: str, cwd: Path | None = None) -> str:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+def _run(*command: str, cwd: Path | None = None, **variables: str) -> str:
+    done = subprocess.run(
+        command, cwd=cwd, env=os.environ | variables, capture_output=True, text=True
+    )
     if done.returncode:
         sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout.strip()
@@ -129,5 +158,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--python", default=sys.executable, help="of the new environment")
     parser.add_argument("--whole", action="store_true", help="install all that it needs with pip")
+    parser.add_argument("--installed", type=Path, help="an environment that has the wheel")
     arguments = parser.parse_args()
-    main(arguments.python, arguments.whole)
+    main(arguments.python, arguments.whole, arguments.installed)
