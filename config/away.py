@@ -7,7 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template import loader
 
-from labeling.database_errors import is_away
+from labeling.api import errors
+from labeling.database_errors import is_away, is_full
 from labeling.stored_folders import StorageAway
 
 RETRY_AFTER = {True: 2, False: 10}  # seconds, by whether it is the database
@@ -30,6 +31,7 @@ class AwayMiddleware:
         if is_database:
             logger.warning("The database is away: %s", str(error).partition("\n")[0])
         # Without the request: what looks up who is signed in needs the database, too.
-        response = HttpResponse(loader.render_to_string("500.html"), status=503)
+        context = {"sentence": errors.of_database(error)[1]} if is_full(error) else {}
+        response = HttpResponse(loader.render_to_string("500.html", context), status=503)
         response["Retry-After"] = str(RETRY_AFTER[is_database])
         return response

@@ -15,7 +15,7 @@ from django.core.cache.backends.base import BaseCache
 from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache, RedisCacheClient
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 
 logger = logging.getLogger(__name__)
 
@@ -146,6 +146,7 @@ class _Outage:
     def __init__(self) -> None:
         self._lock = Lock()
         self._retry_at: float | None = None
+        self.is_full = False
 
     def skips(self) -> bool:
         """Return whether it failed so recently that asking again is not worth the wait."""
@@ -156,6 +157,7 @@ class _Outage:
             if self._retry_at is None:
                 logger.warning("The cache is away, answers go on without it: %s", error)
             self._retry_at = time.monotonic() + RETRY_SECONDS
+            self.is_full = isinstance(error, OutOfMemoryError) or "MISCONF" in str(error)
 
     def end(self) -> None:
         if self._retry_at is None:
@@ -166,6 +168,13 @@ class _Outage:
 
 
 _outage = _Outage()
+
+
+def why_away() -> str:
+    """Say what was wrong when the server failed last."""
+    if _outage.is_full:
+        return "It is full: give it more memory, or free its disk."
+    return "It is away."
 
 
 def _or_empty(name: str) -> Callable[..., Any]:

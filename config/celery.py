@@ -8,6 +8,7 @@ from celery import Celery
 from celery.app.amqp import AMQP
 from celery.signals import beat_embedded_init, beat_init, worker_init, worker_process_init
 from kombu import connection
+from redis.exceptions import ResponseError
 
 from labeling import processes
 
@@ -26,12 +27,13 @@ class Connection(connection.Connection):
 
     @property
     def connection_errors(self) -> tuple[type[Exception], ...]:
-        """What a worker connects again after; Celery would end it after the last of these.
+        """What a worker connects again after; Celery would end it after the last two of these.
 
         RabbitMQ closes the channel of a worker whose task takes longer than its consumer_timeout
-        (half an hour by default). The task goes on: its row is leased.
+        (half an hour by default). The task goes on: its row is leased. A Redis or Valkey without
+        room refuses what a worker writes.
         """
-        return (*super().connection_errors, PreconditionFailed)
+        return (*super().connection_errors, PreconditionFailed, ResponseError)
 
 
 class Messages(AMQP):  # type: ignore[misc]

@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import Error, InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 
-from labeling import audit, lease
+from labeling import audit, database_errors, lease
 from labeling.models import Event, Job, LeasedQuerySet, LeaseLost
 from labeling.stored_folders import StorageAway
 
@@ -39,7 +39,9 @@ def reason_of(error: Exception) -> str:
 
 
 def why_it_waits(error: Exception) -> str:
-    """Return a sentence on what is wrong with this machine or the storage, not with the job."""
+    """Return a sentence on what is wrong with this machine, storage or database, not the job."""
+    if database_errors.is_full(error):
+        return database_errors.FULL
     if isinstance(error, StorageAway):
         return str(error)
     if isinstance(error, OSError) and error.errno in NO_ROOM:
@@ -57,7 +59,7 @@ def carry_out(
     """Do the work of a job whose lease is held, or fail it.
 
     expected: errors of the data, which are written into the row and not raised. Where the storage
-    is away or the disk full, it waits, says why, and is tried again. Raises LeaseLost where
+    is away, or a disk full, it waits, says why, and is tried again. Raises LeaseLost where
     somebody else took over. A process that must stop, or that lost the database, lets another go
     on at once.
     """
@@ -65,16 +67,15 @@ def carry_out(
         work()
     except LeaseLost:
         raise
-    except (InterfaceError, OperationalError):  # the database's, and no fault of the job
-        connection.close_if_unusable_or_obsolete()
-        if not connection.needs_rollback:
-            with suppress(LeaseLost, InterfaceError, OperationalError):
-                held.release()
-        raise
     except Exception as error:
         if (waits := why_it_waits(error)) and not connection.needs_rollback:
-            held.postpone(PAUSE, attempts=held.attempts - 1, error=waits)
+            lease.give_back(held, after=PAUSE, attempts=held.attempts - 1, error=waits)
             return
+        if _is_of_database(error):
+            if not connection.needs_rollback:
+                with suppress(LeaseLost, Error):
+                    lease.give_back(held, attempts=held.attempts - 1)
+            raise
         if not connection.needs_rollback:
             _fail(held, reason(error))
         if not isinstance(error, expected):
@@ -118,6 +119,11 @@ def record(job: Any, what: str, *, by: AbstractBaseUser | None = None) -> None:
         by=by,
         row=job,
     )
+
+
+def _is_of_database(error: Exception) -> bool:
+    """Whether an error is the database's, and no fault of the job."""
+    return isinstance(error, InterfaceError | OperationalError) or bool(database_errors.why(error))
 
 
 def _fail(held: Job, reason: str) -> None:

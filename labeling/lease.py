@@ -10,10 +10,13 @@ from typing import TypeVar
 
 from django.db import Error, connection
 
+from labeling import database_errors
 from labeling.models import Leased, LeaseLost, NamedLease
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+GIVEN_BACK_WITHIN = 60.0  # seconds in which a database that is away may be back
+GIVE_BACK_EVERY = 1.0  # seconds between two tries
 RENEWALS = 3  # within the duration of a lease
 WAIT_SECONDS = 0.2  # between two looks at a lease that somebody else holds
 
@@ -38,6 +41,27 @@ def kept(row: Leased) -> Iterator[None]:
         done.set()
         thread.join()
     row.renew()
+
+
+def give_back(row: Leased, *, after: timedelta = timedelta(), **fields: object) -> None:
+    """Give a lease back and set `fields`, as soon as the database takes that.
+
+    after: until somebody else may take it. Raises LeaseLost, and the error of a database that is
+    away for long.
+    """
+    until = time.monotonic() + GIVEN_BACK_WITHIN
+    while True:
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+        try:
+            row.postpone(after, **fields) if after else row.release(**fields)
+        except Error as error:
+            away = database_errors.why(error) and not connection.in_atomic_block
+            if not away or time.monotonic() > until:
+                raise
+        else:
+            return
+        time.sleep(GIVE_BACK_EVERY)
 
 
 @contextmanager

@@ -6,6 +6,9 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+from django.db import Error
+
+from labeling import database_errors, lease
 from labeling.stored_folders import FolderMissing, StorageAway
 from training import server_paths
 from training.models import Delayed
@@ -27,14 +30,14 @@ class DelayedError(Exception):
 
 def put_off(row: Delayed, why: DelayedError, /, **fields: Any) -> None:
     """Give a lease back, have the row wait, and set fields with it. Raises LeaseLost."""
-    row.postpone(why.after, delay_reason=str(why), **fields)
+    lease.give_back(row, after=why.after, delay_reason=str(why), **fields)
 
 
 @contextmanager
 def told() -> Iterator[None]:
     """Turn what says nothing of the work itself into a DelayedError.
 
-    A storage that is away, a folder that it lacks, and a full disk.
+    A storage that is away, a folder that it lacks, and a full disk, also of the database.
     """
     try:
         yield
@@ -44,6 +47,10 @@ def told() -> Iterator[None]:
         raise DelayedError(f"{error} Put its files back.", MISSING) from error
     except TemporaryError as error:
         raise DelayedError(str(error), MISSING) from error
+    except Error as error:
+        if not database_errors.is_full(error):
+            raise
+        raise DelayedError(database_errors.FULL, MISSING) from error
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise

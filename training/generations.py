@@ -20,7 +20,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from labeling import lease
+from labeling import database_errors, lease
 from labeling.models import LeaseLost
 from labeling.stored_folders import FolderMissing
 from labeling.stored_folders.errors import asking
@@ -84,7 +84,11 @@ def _execute(generation: Generation) -> None:
         _end(generation, State.FAILED, error=server_paths.hidden(str(error)))
     except LeaseLost:
         raise
-    except Exception:
+    except Exception as error:
+        if reason := database_errors.why(error):  # it is drawn again
+            waiting = {"state": State.QUEUED, "progress": 0.0, "error": reason}
+            lease.give_back(generation, attempts=generation.attempts - 1, **waiting)
+            raise
         sentence = "Something went wrong while drawing: see the worker's log."
         with suppress(LeaseLost):
             _end(generation, State.FAILED, error=sentence)

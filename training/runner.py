@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import Error, InterfaceError, OperationalError, connection
 
 from labeling import lease, snapshots
 from labeling.database_errors import is_away
@@ -128,7 +128,7 @@ def _recording_the_end(run: Run) -> Iterator[None]:
         raise
     except delays.DelayedError as error:
         logger.warning("Run %s waits: %s", run.pk, error)
-        runs.delay(run=run, error=error)
+        _delay(run, error)
     except _CancelledError:
         runs.finish(run=run, state=Run.State.CANCELLED)
     except _YieldedError:
@@ -145,6 +145,16 @@ def _recording_the_end(run: Run) -> Iterator[None]:
         with suppress(LeaseLost):
             runs.release(run=run)
         raise
+
+
+def _delay(run: Run, error: delays.DelayedError) -> None:
+    """Queue the run again. Raises LeaseLost, and DatabaseLostError where that is not taken."""
+    try:
+        runs.delay(run=run, error=error)
+    except Error as refused:
+        if not is_away(refused):
+            raise
+        raise DatabaseLostError(str(refused).partition("\n")[0]) from refused
 
 
 def _freeze(run: Run) -> Snapshot:

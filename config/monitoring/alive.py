@@ -19,10 +19,14 @@ FORGOTTEN = 24 * 3600  # seconds
 
 
 def touch(data_dir: Path, kind: str, name: str) -> None:
-    """Write a sign of life. Raises OSError."""
-    path = _path(data_dir, kind, name)
+    """Write a sign of life; on a full disk, too, once there was one. Raises OSError."""
+    path, own = _path(data_dir, kind, name), f"{os.getpid()}\n"
+    with suppress(FileNotFoundError):
+        if path.read_text() == own:
+            os.utime(path)
+            return
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"{os.getpid()}\n")
+    path.write_text(own)
 
 
 def forget(data_dir: Path) -> None:

@@ -10,13 +10,17 @@ from typing import Any
 
 from django.core.cache import cache
 from django.core.files.storage import default_storage
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, Error, connections
 from django.db.migrations.loader import MigrationLoader
 
 from config import storage
+from config.cache import why_away
 from config.celery import app
-from labeling.stored_folders import StorageAway, ownership
+from labeling import database_errors
+from labeling.stored_folders import StorageAway, StorageFull, objects, ownership
+from labeling.stored_folders.errors import FULL, NO_ROOM
 
+FAILED_EVERY = 10.0  # seconds, at most, after which a part that failed is asked again
 SECONDS = 2.0  # for which a part may take to answer
 PROBE = "tessera-readiness"  # a name in cache and storage
 
@@ -39,7 +43,7 @@ class Check:
     """A check that runs in a thread of its own, at most one at a time.
 
     One that hangs is reported as such, and not begun again before it has ended. Its result is kept
-    for `every` seconds.
+    for `every` seconds, that of a part that failed for `FAILED_EVERY` at most.
     """
 
     def __init__(self, name: str, ask: Callable[[], None], *, required: bool, every: float) -> None:
@@ -84,7 +88,8 @@ class Check:
             error = f"It cannot be reached ({type(other).__name__})."
         taken = round(time.monotonic() - started, 4)
         self._result = Result(not error, self.required, taken, error)
-        self._kept_until = time.monotonic() + self._every
+        every = min(self._every, FAILED_EVERY) if error else self._every
+        self._kept_until = time.monotonic() + every
 
 
 def ask_database() -> None:
@@ -101,12 +106,32 @@ def ask_database() -> None:
         connection.close()
 
 
+# Reads alone, but sorts more than fits into so little memory: PostgreSQL then writes to its disk.
+_SORT = "SELECT count(*) FROM (SELECT n FROM generate_series(1, 30000) n ORDER BY -n OFFSET 0) rows"
+
+
+def ask_database_room() -> None:
+    """Have the database write a temporary file, of which nothing stays."""
+    connection = _own_connection()
+    try:
+        connection.set_autocommit(False)  # a pooler keeps a transaction on one session
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL work_mem = '64kB'")
+            cursor.execute(_SORT)
+    except Error as error:
+        if database_errors.is_full(error):
+            raise NotReady(database_errors.FULL) from error
+        raise
+    finally:
+        connection.close()
+
+
 def ask_cache() -> None:
     """Write and read: a cache that is away behaves as an empty one."""
     drawn = secrets.token_hex(8)
     cache.set(PROBE, drawn, 60)
     if cache.get(PROBE) is None:  # another process may have written in between
-        raise NotReady("It is away: limits let everybody through, and figures are not kept.")
+        raise NotReady(f"{why_away()} Limits let everybody through, and figures are not kept.")
 
 
 def ask_broker() -> None:
@@ -128,14 +153,32 @@ def ask_storage() -> None:
         raise NotReady(f"It cannot be used: {storage.reason(error)}.") from error
 
 
+def ask_storage_room() -> None:
+    """Write a small file, and delete it."""
+    name = f"{storage.PROBES}/{PROBE}-{secrets.token_hex(8)}"
+    try:
+        objects.write(name, b"room")
+        objects.delete(name)
+    except StorageFull as error:
+        raise NotReady(str(error)) from error
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise NotReady(FULL) from error
+    except StorageAway as error:
+        raise NotReady(f"Nothing can be written there. {error}") from error
+
+
 # Only without the database can no page be answered. Were a process not ready while the cache, the
 # broker or the storage is away, which all processes share, there would be no site at all; as it is,
 # limits are not counted, work waits for its sweep, and pictures that are not cached are missing.
 CHECKS = (
     Check("database", ask_database, required=True, every=1.0),
+    Check("database room", ask_database_room, required=False, every=10.0),
     Check("cache", ask_cache, required=False, every=1.0),
     Check("broker", ask_broker, required=False, every=5.0),
     Check("storage", ask_storage, required=False, every=30.0),
+    Check("storage room", ask_storage_room, required=False, every=300.0),
 )
 
 

@@ -48,14 +48,20 @@ def note_work(**signal: Any) -> None:
 
 
 def write(name: str, kind: str, queues: list[str], in_file: bool = True) -> None:
-    """Write one sign of life."""
+    """Write one sign of life. Raises OSError where the file alone cannot be written."""
+    no_file: OSError | None = None
     if in_file:
-        alive.touch(settings.DATA_DIR, kind, name)
+        try:
+            alive.touch(settings.DATA_DIR, kind, name)
+        except OSError as error:
+            no_file = error
     values: dict[str, Any] = {"kind": kind, "queues": queues, "at": Now(), **identity.own()}
     if _worked.is_set():
         _worked.clear()
         values["worked_at"] = Now()
     Heartbeat.objects.update_or_create(name=name, defaults=values)
+    if no_file:
+        raise no_file
 
 
 def forget() -> None:

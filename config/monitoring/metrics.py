@@ -7,6 +7,7 @@ tables, indexes, and the newest answers, never a full count.
 
 import logging
 import platform
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +23,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from config.celery import app
-from config.monitoring import process_metrics
+from config.monitoring import health, process_metrics
 from config.monitoring.version import version
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -155,6 +156,41 @@ WAITING = {
 }
 
 
+def _put_off() -> Families:
+    """Count what waits until the storage, the database or a disk takes it."""
+    family = GaugeMetricFamily(
+        "tessera_jobs_put_off",
+        "Rows of work that wait for room, or for a part that is away, by kind.",
+        labels=["kind"],
+    )
+    for kind, query in PUT_OFF.items():
+        family.add_metric([kind], float(_rows(f"SELECT count(*) FROM {query}")[0][0]))
+    yield family
+
+
+PUT_OFF = {
+    "run": "training_run WHERE state = 'queued' AND delay_reason <> ''",
+    "generation": "training_generation WHERE state = 'queued' AND delay_reason <> ''",
+    "import": "labeling_import WHERE state IN ('fetching', 'reading', 'importing') AND error <> ''",
+    "export": "labeling_export WHERE state = 'writing' AND error <> ''",
+    "snapshot": "labeling_snapshot WHERE state = 'freezing' AND error <> ''",
+}
+
+
+def _parts() -> Families:
+    """Yield what /readyz says, and how much room this machine has."""
+    works = GaugeMetricFamily(
+        "tessera_part_works", "0 where /readyz names a part as away or full.", labels=["part"]
+    )
+    for part, found in health.readiness()[1].items():
+        works.add_metric([part], float(found["ok"]))
+    yield works
+    free = shutil.disk_usage(settings.DATA_DIR).free
+    yield GaugeMetricFamily(
+        "tessera_data_free_bytes", "Room on the disk of this machine's data folder.", value=free
+    )
+
+
 def _webhooks() -> Families:
     family = GaugeMetricFamily(
         "tessera_webhooks", "Addresses that are told of events.", labels=["state"]
@@ -277,6 +313,8 @@ def _length(broker: Any, queue: str) -> int:
 PARTS: dict[str, Callable[[], Families]] = {
     "answers": _answers,
     "jobs": _states,
+    "put off": _put_off,
+    "parts": _parts,
     "webhooks": _webhooks,
     "pools": _pools,
     "recomputations": _recomputations,

@@ -31,10 +31,12 @@ except OSError as error:
     ) from error
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(FOLDER)  # read when the library is imported
 
-from prometheus_client import Counter, Gauge, Histogram  # noqa: E402
-from prometheus_client.mmap_dict import MmapedDict  # noqa: E402
+from prometheus_client import Counter, Gauge, Histogram, values  # noqa: E402
 
-_file: Any = MmapedDict  # which has no types
+from config.monitoring.metrics_file import MetricsFile  # noqa: E402
+
+setattr(values, "MmapedDict", MetricsFile)  # noqa: B010
+_file: Any = MetricsFile  # whose base has no types
 
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 ENDED = 0  # stands for all processes that have ended

@@ -2,12 +2,14 @@
 
 import logging
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
-from django.http import Http404, HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.template import loader
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -34,7 +36,6 @@ from labeling import (
     review,
     snapshot_difference,
     snapshot_folder,
-    stored_folders,
     tokens,
     visitors,
     webhooks,
@@ -43,11 +44,11 @@ from labeling import (
 from labeling.api import problems
 from labeling.api.exceptions import NotFound, ScopeMissing, TooLarge
 from labeling.captcha import sites
-from labeling.database_errors import is_away
+from labeling.database_errors import is_away, is_full
 from labeling.imports import declarations, staging, undo, uploads
 from labeling.imports.answers.entries import AnswersConflict, AnswersError
 from labeling.models import Annotator
-from labeling.stored_folders import StorageAway
+from labeling.stored_folders import StorageAway, StorageFull
 
 PREFIX = "/api/"
 DATABASE_RETRY_AFTER = 2  # seconds
@@ -84,7 +85,6 @@ _ERRORS: dict[type[Exception], tuple[int, str]] = {
     removal.RemovalError: (HTTPStatus.BAD_REQUEST, "invalid"),
     reissues.ReissueError: (HTTPStatus.CONFLICT, "conflict"),
     snapshot_folder.SnapshotError: (HTTPStatus.CONFLICT, "conflict"),
-    stored_folders.StorageAway: (HTTPStatus.SERVICE_UNAVAILABLE, "storage_away"),
     snapshot_difference.UnknownPosition: (HTTPStatus.NOT_FOUND, "not_found"),
     undo.UndoError: (HTTPStatus.CONFLICT, "conflict"),
     AnswersError: (HTTPStatus.BAD_REQUEST, "invalid"),
@@ -104,6 +104,7 @@ _ERRORS: dict[type[Exception], tuple[int, str]] = {
     exports.DiskFull: (HTTPStatus.INSUFFICIENT_STORAGE, "disk_full"),
     staging.DiskFull: (HTTPStatus.INSUFFICIENT_STORAGE, "disk_full"),
     StorageAway: (HTTPStatus.SERVICE_UNAVAILABLE, "storage_away"),
+    StorageFull: (HTTPStatus.INSUFFICIENT_STORAGE, "disk_full"),
     sites.SiteError: (HTTPStatus.BAD_REQUEST, "invalid"),
     sites.TooManySites: (HTTPStatus.CONFLICT, "conflict"),
     webhooks.AddressError: (HTTPStatus.BAD_REQUEST, "address"),
@@ -134,6 +135,10 @@ _DETAILS: dict[int, str | Promise] = {
     HTTPStatus.SERVICE_UNAVAILABLE: _("The server starts again. Try again in a few seconds."),
     HTTPStatus.INTERNAL_SERVER_ERROR: _("The server failed, and has noted it. Try again later."),
 }
+_DATABASE_FULL = _(
+    "The server has no room to store this, and has not stored it: its database's disk is full. "
+    "Tell whoever runs it, and send it again later."
+)
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -143,8 +148,9 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """
     if is_away(error):
         logger.warning("The database is away: %s", str(error).partition("\n")[0])
+        code, detail = of_database(error)
         status = int(HTTPStatus.SERVICE_UNAVAILABLE)
-        data = problems.problem(status, code="database_away", detail=str(_DETAILS[status]))
+        data = problems.problem(status, code=code, detail=detail)
         headers = {"Retry-After": str(DATABASE_RETRY_AFTER)}
         return Response(data, status=status, headers=headers, content_type=problems.MEDIA_TYPE)
     if known := _ERRORS.get(type(error)):
@@ -181,7 +187,7 @@ def codes() -> dict[str, list[int]]:
     """Return the statuses with which each code of a problem is sent."""
     pairs = {(code, int(status)) for status, code in _ERRORS.values()}
     pairs |= {(code, int(status)) for status, code in _CODES.items()}
-    pairs |= {("scope", 403), ("database_away", 503)}
+    pairs |= {("scope", 403), ("database_away", 503), ("database_full", 503)}
     by_code: dict[str, list[int]] = {}
     for code, status in sorted(pairs):
         by_code.setdefault(code, []).append(status)
@@ -210,10 +216,33 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBa
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
-    """Answer where a view failed."""
+    """Answer where a view failed, or the database outside of one: then with the word for that."""
+    error = sys.exc_info()[1]
+    if is_away(error):
+        return _database_away(request, error)
     if _is_api(request):
         return _problem(HTTPStatus.INTERNAL_SERVER_ERROR)
     return defaults.server_error(request)
+
+
+def of_database(error: BaseException | None) -> tuple[str, str]:
+    """Return the code and the sentence for whoever asks while the database is full or away."""
+    if is_full(error):
+        return "database_full", str(_DATABASE_FULL)
+    return "database_away", str(_DETAILS[HTTPStatus.SERVICE_UNAVAILABLE])
+
+
+def _database_away(request: HttpRequest, error: BaseException | None) -> HttpResponseBase:
+    code, detail = of_database(error)
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    response: HttpResponseBase
+    if _is_api(request):
+        response = problems.answer(status, code=code, detail=detail)
+    else:
+        page = loader.render_to_string("500.html", {"sentence": detail})
+        response = HttpResponse(page, status=status)
+    response["Retry-After"] = str(DATABASE_RETRY_AFTER)
+    return response
 
 
 def _is_api(request: HttpRequest) -> bool:

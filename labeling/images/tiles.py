@@ -140,12 +140,21 @@ def _rendered(tile: Tile, longest: int, format_: str, **options: int) -> bytes:
     else:
         picture_cache.note_use(path)
         return data
+    with suppress(OSError):  # as of a full disk: it is rendered anew the next time
+        _keep(path, data)
+    return data
+
+
+def _keep(path: Path, data: bytes) -> None:
+    """Write what was rendered into the cache."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    draft.write_bytes(data)
-    draft.replace(path)
+    try:
+        draft.write_bytes(data)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
     picture_cache.note_written(len(data))
-    return data
 
 
 def share_rendered(tile: Tile) -> None:

@@ -18,7 +18,7 @@ from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from labeling import audit, lease
+from labeling import audit, database_errors, lease
 from labeling.concepts import ConceptError
 from labeling.concepts.names import clean
 from labeling.decoding.pool import PoolError
@@ -43,7 +43,7 @@ from labeling.imports.uploads import UploadConflict, UploadError
 from labeling.models import Event, Import, ImportShare, LeaseLost, Project, UploadedFile
 from labeling.models.lease import LeasedQuerySet
 from labeling.models.projects import name_key
-from labeling.stored_folders.errors import StorageAway
+from labeling.stored_folders.errors import StorageAway, StorageFull
 
 logger = logging.getLogger(__name__)
 ATTEMPTS = 3  # after which an import whose workers died is given up
@@ -67,10 +67,10 @@ def advance(record: Import, *, on_shared: OnShared = lambda record: None) -> Imp
     """Carry out the next step of an import; return its row as it is then.
 
     Return None where nothing is to be done now, or others are at it. What is wrong with the source
-    is not raised: the state is then "failed", with the reason in `error`. A storage that is away or
-    full is no fault: `error` says so, and the step is tried again. on_shared: called once an import
-    is shared out, so that other workers take part. Raises LeaseLost where somebody else took over,
-    or cancelled it.
+    is not raised: the state is then "failed", with the reason in `error`. A storage or a database
+    that is away or full is no fault: `error` says so, and the step is tried again. on_shared:
+    called once an import is shared out, so that other workers take part. Raises LeaseLost where
+    somebody else took over, or cancelled it.
     """
     if _is_shared(record):
         return _take_part(record)
@@ -100,7 +100,7 @@ def _carried_out(held: Import, step: Callable[[Import], T]) -> T | None:
         raise
     except Exception as error:
         if message := _put_off(error):
-            held.release(attempts=held.attempts - 1, error=message)
+            lease.give_back(held, attempts=held.attempts - 1, error=message)
         else:
             _fail(held, error)
         return None
@@ -366,6 +366,10 @@ def _import(held: Import) -> dict[str, Any]:
 
 def _put_off(error: Exception) -> str:
     """Return why a step has to be tried again later; empty: it is no use."""
+    if reason := database_errors.why(error):
+        return reason
+    if isinstance(error, StorageFull):
+        return FULL
     if isinstance(error, StorageAway):
         return f"{error} It goes on by itself."
     if isinstance(error, staging.DiskFull) or getattr(error, "errno", None) in staging.NO_ROOM:

@@ -18,6 +18,7 @@ from django.db import Error, connection, transaction
 from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, Now
 
+from labeling import lease
 from labeling.imports.share_outcomes import ShareOutcome
 from labeling.models import Import, ImportShare, LeaseLost
 from labeling.models.lease import LeasedQuerySet
@@ -128,7 +129,7 @@ def end(held: Held, state: State) -> None:
 def give_back(held: Held) -> None:
     """Let somebody else be at a share, as if nobody had begun it."""
     with suppress(LeaseLost):
-        held.row.release(attempts=held.row.attempts - 1)
+        lease.give_back(held.row, attempts=held.row.attempts - 1)
 
 
 def note_progress(record: Import, held: Held) -> int:

@@ -12,7 +12,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
@@ -21,7 +21,7 @@ from django.core.files.storage import default_storage
 
 from labeling.models import Import
 from labeling.stored_folders import objects, ownership, threads
-from labeling.stored_folders.errors import StorageAway, asking
+from labeling.stored_folders.errors import StorageAway, StorageFull, asking
 
 FOLDER = "uploads"  # in the storage, and of copies in `CACHE_ROOT`
 IN_A_FOLDER = 1_000  # files
@@ -31,7 +31,6 @@ ORPHANED_AFTER = 3_600.0  # seconds: a folder that no row names may be one that 
 NO_ROOM = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
 FULL = "The server's disk is full. What has come is kept: go on once there is room."
 BUCKET_FULL = "The server's storage is full. What has come is kept: go on once there is room."
-FULL_CODES = {"507", "InsufficientStorage", "QuotaExceeded", "XMinioStorageFull"}
 
 
 class DiskFull(RuntimeError):
@@ -97,8 +96,10 @@ def write(record: Import, pieces: Iterable[Piece]) -> None:
     def write_one(piece: Piece) -> None:
         objects.write(f"{_name(record, piece.number)}/{piece.offset}", piece.data)
 
-    with _full_is_said():
+    try:
         threads.all_at_once(write_one, pieces)
+    except StorageFull as error:
+        raise DiskFull(BUCKET_FULL) from error
 
 
 def put(record: Import, number: int, path: Path) -> None:
@@ -245,25 +246,6 @@ def _is_old(name: str) -> bool:
             modified = default_storage.get_modified_time(file).timestamp()
             return time.time() - modified > ORPHANED_AFTER
     return False
-
-
-@contextmanager
-def _full_is_said() -> Iterator[None]:
-    """Turn the error of a bucket that is full into `DiskFull`."""
-    try:
-        yield
-    except StorageAway as error:
-        if _codes(error.__cause__) & FULL_CODES:
-            raise DiskFull(BUCKET_FULL) from error
-        raise
-
-
-def _codes(error: BaseException | None) -> set[str]:
-    response = getattr(error, "response", None)
-    if not isinstance(response, dict):
-        return set()
-    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", "")
-    return {str(status), str(response.get("Error", {}).get("Code", ""))}
 
 
 class _Pieces(io.RawIOBase):

@@ -19,6 +19,7 @@ from django.utils import timezone
 from labeling import (
     audit,
     concepts,
+    database_errors,
     images,
     lease,
     provenance,
@@ -129,7 +130,8 @@ class _Undoing:
                 self._take_all_back()
         except Exception as error:
             if not connection.needs_rollback:
-                self.record.release(error=str(error) or type(error).__name__)
+                reason = database_errors.why(error) or str(error) or type(error).__name__
+                lease.give_back(self.record, error=reason)
             raise
         with transaction.atomic():
             self.record.release(

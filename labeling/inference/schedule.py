@@ -9,6 +9,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from labeling import database_errors
 from labeling.models import Answer, Concept, LeaseLost, Project, Recomputation
 
 State = Recomputation.State
@@ -31,7 +32,7 @@ def claim(project: Project) -> Iterator[Recomputation | None]:
         raise
     except BaseException as error:
         if not connection.needs_rollback:
-            reason = f"{type(error).__name__}: {error}"
+            reason = database_errors.why(error) or f"{type(error).__name__}: {error}"
             recomputation.release(state=State.FAILED, error=reason, requested=True)
         raise
     recomputation.release(state=State.IDLE, error="", finished_at=timezone.now())

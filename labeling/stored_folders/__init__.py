@@ -19,7 +19,7 @@ from typing import BinaryIO
 from django.conf import settings
 
 from labeling.stored_folders import cache, indexes, objects, ownership, putting, threads
-from labeling.stored_folders.errors import FolderDamaged, FolderMissing, StorageAway
+from labeling.stored_folders.errors import FolderDamaged, FolderMissing, StorageAway, StorageFull
 from labeling.stored_folders.indexes import StoredFile
 from labeling.stored_folders.locks import release
 from labeling.stored_folders.reader import Reader
@@ -29,6 +29,7 @@ __all__ = [
     "FolderMissing",
     "Reader",
     "StorageAway",
+    "StorageFull",
     "StoredFile",
     "delete",
     "exists",

@@ -9,6 +9,8 @@ from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 
 NO_ROOM = errno.ENOSPC, errno.EDQUOT
 NOT_FOUND = 404
+FULL = "The storage is full: make room in it. It goes on once there is some."
+_FULL = {"507", "InsufficientStorage", "QuotaExceeded", "XMinioStorageFull"}
 # What is wrong with the program or its settings, and would be wrong again.
 FAULTS = (
     AttributeError,
@@ -37,6 +39,10 @@ class StorageAway(Exception):
     """
 
 
+class StorageFull(StorageAway):
+    """The storage has no room for what was to be written."""
+
+
 @contextmanager
 def asking() -> Iterator[None]:
     """Turn the errors of a storage into `FileNotFoundError` or `StorageAway`.
@@ -54,6 +60,8 @@ def asking() -> Iterator[None]:
         if status == NOT_FOUND and code in {"404", "NoSuchKey"}:
             raise FileNotFoundError(errno.ENOENT, "The storage has no such file") from error
         logger.warning("The storage failed: %s (%s)", type(error).__name__, code)
+        if {str(status), code} & _FULL:
+            raise StorageFull(FULL) from error
         raise StorageAway(
             f"The storage cannot be reached, or refuses ({code}): it is tried again."
         ) from error

@@ -1,6 +1,7 @@
 """What was acknowledged against what is there: nothing lost, nothing doubled."""
 
 from collections import Counter
+from typing import cast
 
 from labeling.models import Answer, Challenge
 from tests.chaos import work as work_module
@@ -33,13 +34,28 @@ def _answers(acknowledged: list[dict[str, object]]) -> list[str]:
     problems = [f"Challenge {id} was acknowledged twice" for id, n in Counter(ids).items() if n > 1]
     kept = {row.pk.hex: row for row in Challenge.objects.filter(pk__in=ids)}
     problems += [f"Challenge {id} is not there" for id in tiles if id not in kept]
-    answers = Counter(
-        pk.hex
-        for pk in Answer.objects.filter(challenge__in=ids).values_list("challenge", flat=True)
-    )
+    answers: dict[str, Counter[tuple[int, bool]]] = {id: Counter() for id in kept}
+    rows = Answer.objects.filter(challenge__in=ids)
+    for pk, *answer in rows.values_list("challenge", "question", "value"):
+        answers[pk.hex][tuple(answer)] += 1
+    selected = {str(entry["challenge"]): entry["selected"] for entry in acknowledged}
     for id, row in kept.items():
-        asked = sum(reason != Challenge.SHOWN for reason in row.reasons)
-        if answers[id] != asked:
-            problems.append(f"Challenge {id}: {answers[id]} answers of {asked} are kept")
-    print(f"Acknowledged: {len(ids)} challenges; answers kept: {sum(answers.values())}")
+        given = _given(row, cast(list[int], selected[id]))
+        count = answers[id].total()
+        if count != given.total():
+            problems.append(f"Challenge {id}: {count} answers of {given.total()} are kept")
+        elif answers[id] != given:
+            problems.append(f"Challenge {id}: its answers are not those that were given")
+    total = sum(each.total() for each in answers.values())
+    print(f"Acknowledged: {len(ids)} challenges; answers kept: {total}")
     return problems
+
+
+def _given(challenge: Challenge, selected: list[int]) -> "Counter[tuple[int, bool]]":
+    """Return what somebody said of each question by selecting the tiles of these numbers."""
+    asked = zip(challenge.questions, challenge.reasons, strict=True)
+    return Counter(
+        (question, number in selected)
+        for number, (question, reason) in enumerate(asked, 1)
+        if reason != Challenge.SHOWN
+    )

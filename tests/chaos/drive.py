@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.chaos import no_room, promoting
 from tests.chaos.installation import MACHINES, NAME, ROOT, Installation, wait_for
 from tests.chaos.installing import Programs
 from tests.chaos.network import Network, stand_on
@@ -29,7 +30,7 @@ HEADER = (
 
 def run(wanted: argparse.Namespace, programs: Programs, folder: Path) -> int:
     """Return the exit status: 0 where nothing was lost."""
-    known = scenarios()
+    known = {**scenarios(), **no_room.scenarios(), **promoting.scenarios()}
     chosen = [known[name] for name in wanted.scenarios or known]
     folder.mkdir(parents=True, exist_ok=True)
     network = Network(MACHINES, delay=wanted.delay, loss=wanted.loss)
@@ -66,7 +67,7 @@ def _drive(
     _say("Waiting for what is under way.")
     work.stop()
     network.calm()
-    return _report(watch, work)
+    return _report(watch, work, installation.problems)
 
 
 def _happen(
@@ -88,11 +89,12 @@ def _happen(
     _say(f"{scenario.name}: {', '.join(machines)}.")
     scenario.do(installation, network, machines)
     back = None
-    while time.time() < at + WATCHED:
+    until = time.time() + scenario.watched if scenario.watched else at + WATCHED
+    while time.time() < until:
         if back is None and at_work.has_gone_on(trained, at, lost):
             back = time.time() - at
         time.sleep(0.25)
-    times = [at, *(t for t in watch.acknowledged() if at < t <= at + WATCHED), at + WATCHED]
+    times = [at, *(t for t in watch.acknowledged() if at < t <= until), until]
     gap = max(later - earlier for earlier, later in pairwise(times))
     print(Outcome(scenario.name, len(times) - 2, gap, back), flush=True)
 
@@ -136,11 +138,11 @@ def _start_people(installation: Installation, count: int, book: Path) -> "subpro
     return subprocess.Popen([*command, *where, PROJECT, str(count), str(book)], cwd=ROOT)
 
 
-def _report(watch: Watch, work: "Work") -> int:
+def _report(watch: Watch, work: "Work", found: list[str]) -> int:
     """Settle the accounts; return the exit status."""
     from tests.chaos import accounts
 
-    problems = accounts.settle(watch, work)
+    problems = found + accounts.settle(watch, work)
     for problem in problems:
         print(f"LOST: {problem}")
     return 1 if problems else 0

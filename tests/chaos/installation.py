@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 
 from config.servers import identity, postgresql, programs
+from tests.chaos import rooms
 from tests.chaos.installing import Programs
 from tests.chaos.parts import Part, Parts
 
@@ -25,7 +26,7 @@ NAME = "labels.example.org"
 BUCKET = "tessera"
 KEY, SECRET = "chaos", "chaos-secret"
 WEB_PORT, VALKEY_PORT, S3_PORT, PGBOUNCER_PORT = 8000, 6379, 8333, 6432
-PATIENCE = 120.0  # seconds
+PATIENCE = 300.0  # seconds
 LIBRARIES = ROOT / ".venv"
 
 POSTGRESQL = {
@@ -33,6 +34,8 @@ POSTGRESQL = {
     "shared_buffers": "128MB",
     "max_connections": "100",
     "wal_level": "replica",
+    "min_wal_size": "32MB",
+    "max_wal_size": "128MB",
     "hot_standby": "on",
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "2",
@@ -102,7 +105,8 @@ class Installation:
     """All parts, each on its machine, with folders that no other machine sees."""
 
     def __init__(self, parts: Parts, programs: Programs, folder: Path) -> None:
-        self.parts, self._programs, self._folder = parts, programs, folder
+        self.parts, self.programs, self._folder = parts, programs, folder
+        self.problems: list[str] = []  # that a scenario has found
         self._identity = identity.choose()
 
     def start(self) -> None:
@@ -126,7 +130,7 @@ class Installation:
         where = self.parts.address
         return {
             **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
-            "DATA_DIR": str(self._own_folder(machine) / "data"),
+            "DATA_DIR": str(self.folder(machine) / "data"),
             "SECRET_KEY": "the same on all machines, for the signatures of challenges",
             "ALLOWED_HOSTS": f"{NAME},{','.join(where(each) for each in WEB)}",
             "CSRF_TRUSTED_ORIGINS": f"https://{NAME}",
@@ -172,11 +176,14 @@ class Installation:
     @property
     def authority(self) -> Path:
         """The certificate of the authority behind the front's own."""
-        return self._own_folder("front") / "pki" / "authorities" / "local" / "root.crt"
+        return self.folder("front") / "pki" / "authorities" / "local" / "root.crt"
 
-    def _own_folder(self, machine: str) -> Path:
+    def folder(self, machine: str) -> Path:
+        """Return the folder of a machine, which no other sees."""
         folder = self._folder / machine
-        folder.mkdir(mode=0o700, exist_ok=True)
+        if not folder.exists():
+            folder.mkdir(mode=0o700)
+            rooms.make(folder)
         return folder
 
     def _start_ours(self, name: str, *words: str) -> None:
@@ -184,7 +191,7 @@ class Installation:
         self.parts.start(Part(name, command, self.settings(name), ROOT))
 
     def _start_postgresql(self) -> None:
-        folder = self._own_folder("postgresql") / "cluster"
+        folder = self.folder("postgresql") / "cluster"
         folder.mkdir(mode=0o700)
         identity.give(folder, self._identity.owner)
         self._run([*self._identity.prefix, *postgresql.initdb(folder)])
@@ -201,7 +208,7 @@ class Installation:
             connection.execute("CREATE DATABASE tessera")
 
     def _start_standby(self) -> None:
-        folder = self._own_folder("standby") / "cluster"
+        folder = self.folder("standby") / "cluster"
         command = [
             str(programs.find_postgresql() / "pg_basebackup"),
             "-D",
@@ -239,29 +246,34 @@ class Installation:
         return False
 
     def _start_pgbouncer(self) -> None:
-        folder = self._own_folder("pgbouncer")
-        settings = folder / "pgbouncer.ini"
-        host = self.parts.address("postgresql")
-        settings.write_text(PGBOUNCER.format(host=host, port=PGBOUNCER_PORT))
+        folder = self.folder("pgbouncer")
+        settings = self.write_pgbouncer("postgresql")
         identity.give(folder, self._identity.owner)
-        command = [str(self._programs.pgbouncer), str(settings)]
-        environment = {"PATH": os.defpath, **self._programs.environment()}
+        command = [str(self.programs.pgbouncer), str(settings)]
+        environment = {"PATH": os.defpath, **self.programs.environment()}
         self.parts.start(Part("pgbouncer", command, environment, folder, self._identity.prefix))
 
+    def write_pgbouncer(self, machine: str) -> Path:
+        """Have PgBouncer lead to a database server, once it reads its settings."""
+        settings = self.folder("pgbouncer") / "pgbouncer.ini"
+        host = self.parts.address(machine)
+        settings.write_text(PGBOUNCER.format(host=host, port=PGBOUNCER_PORT))
+        return settings
+
     def _start_valkey(self) -> None:
-        folder = self._own_folder("valkey")
+        folder = self.folder("valkey")
         command = [programs.find_valkey(), "--port", str(VALKEY_PORT), "--bind", "0.0.0.0"]
         command += ["--protected-mode", "no", "--dir", str(folder), "--appendonly", "yes"]
         self.parts.start(Part("valkey", command, {"PATH": os.defpath}, folder))
 
     def _start_s3(self) -> None:
-        folder = self._own_folder("s3")
+        folder = self.folder("s3")
         actions = ["Admin", "Read", "Write", "List", "Tagging"]
         keys = [{"accessKey": KEY, "secretKey": SECRET}]
         identities = [{"name": "tessera", "credentials": keys, "actions": actions}]
         (folder / "s3.json").write_text(json.dumps({"identities": identities}))
         where = self.parts.address("s3")
-        command = [str(self._programs.weed), "server", "-s3", "-filer", f"-dir={folder}"]
+        command = [str(self.programs.weed), "server", "-s3", "-filer", f"-dir={folder}"]
         command += [f"-ip={where}", "-ip.bind=0.0.0.0", f"-s3.port={S3_PORT}"]
         command += [
             f"-s3.config={folder / 's3.json'}",
@@ -287,12 +299,12 @@ class Installation:
         return result.returncode == 0
 
     def _start_front(self) -> None:
-        folder = self._own_folder("front")
+        folder = self.folder("front")
         upstreams = " ".join(f"{self.parts.address(name)}:{WEB_PORT}" for name in WEB)
         settings = folder / "Caddyfile"
         settings.write_text(CADDY.format(folder=folder, name=NAME, upstreams=upstreams))
         homes = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
-        command = [str(self._programs.caddy), "run", "--adapter", "caddyfile"]
+        command = [str(self.programs.caddy), "run", "--adapter", "caddyfile"]
         command += ["--config", str(settings)]
         self.parts.start(Part("front", command, {"PATH": os.defpath, **homes}, folder))
         wait_for(self.authority.exists, "the front has a certificate")

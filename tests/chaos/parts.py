@@ -82,6 +82,17 @@ class Parts:
             part.kill()
             part.due = time.monotonic() + RESTART
 
+    def remove(self, name: str) -> None:
+        """Kill a part for good."""
+        with self._lock:
+            self._parts.pop(name).kill()
+
+    def signal(self, name: str, number: int) -> None:
+        """Send a signal to all that runs on a machine."""
+        for pid in pids(name):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
     def runs(self, name: str, word: bytes) -> bool:
         """Whether a process on a machine has a word in its command."""
         for pid in pids(name):

@@ -23,6 +23,7 @@ class Scenario:
     machines: Callable[[Installation], list[str]]  # that are hit, found just before
     do: Callable[[Installation, Network, list[str]], None]
     takes_the_run: bool = False  # whether whoever trains is lost with it
+    watched: float = 0.0  # seconds from the end of what is done; 0: WATCHED from its beginning
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,10 @@ def _kill(where: Installation, network: Network, machines: list[str]) -> None:
 
 
 def _other_worker(where: Installation) -> list[str]:
-    return [name for name in WORKERS if name != _trainer(where)]
+    return [name for name in WORKERS if name != trainer(where)]
 
 
-def _trainer(where: Installation) -> str:
+def trainer(where: Installation) -> str:
     """Return the machine on which the process of a run is."""
     found: list[str] = []
 
@@ -76,12 +77,12 @@ def scenarios() -> dict[str, Scenario]:
     return {
         **{name: Scenario(f"{name} is killed", partial(_same, [name]), _kill) for name in killed},
         "trainer": Scenario(
-            "the worker that trains is killed", lambda where: [_trainer(where)], _kill, True
+            "the worker that trains is killed", lambda where: [trainer(where)], _kill, True
         ),
         "worker": Scenario("the other worker is killed", _other_worker, _kill),
         "network": Scenario(
             f"a web process and the worker that trains are cut off for {CUT:.0f} s",
-            lambda where: [WEB[0], _trainer(where)],
+            lambda where: [WEB[0], trainer(where)],
             _cut,
             True,
         ),

@@ -1,5 +1,6 @@
 """What load balancers and orchestrators ask of a process and of its workers."""
 
+import errno
 import json
 import os
 import threading
@@ -11,12 +12,15 @@ import pytest
 from botocore.exceptions import ClientError
 from django.core.cache.backends.dummy import DummyCache
 from django.core.files.storage import default_storage
-from django.db import connections
+from django.db import connection, connections
 from django.test import Client
+from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
+from config import cache as cache_module
 from config.monitoring import alive, health, heartbeats
 from labeling.models import Heartbeat
 from tests.at_once import run_at_once
+from tests.labeling.full_database import DISK_FULL
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +49,8 @@ def test_a_live_process_says_so_under_any_host_and_asks_nothing(client):
 def test_it_is_ready_where_all_parts_answer(client, transactional_db):
     status, answer = _ready(client)
     assert (status, answer["ready"]) == (200, True)
-    assert set(answer["checks"]) == {"database", "cache", "broker", "storage"}
+    parts = {"database", "database room", "cache", "broker", "storage", "storage room"}
+    assert set(answer["checks"]) == parts
     assert all(each["ok"] and each["seconds"] < 2 for each in answer["checks"].values())
 
 
@@ -101,6 +106,48 @@ def test_a_bucket_that_refuses_is_told_in_words(client, transactional_db, monkey
     assert answer["checks"]["storage"]["error"] == sentence
 
 
+def test_it_stays_ready_without_room_but_says_so(client, transactional_db, monkeypatch):
+    monkeypatch.setattr(health, "_SORT", f"DO $$ BEGIN RAISE SQLSTATE '{DISK_FULL}'; END $$")
+    status, answer = _ready(client)
+    checks = answer["checks"]
+    assert (status, checks["database"]["ok"]) == (200, True)
+    assert checks["database room"]["error"].startswith("The disk of the database is full")
+
+
+def test_a_bucket_without_room_says_so(remote):
+    for status, code, words in (
+        (507, "QuotaExceeded", "The storage is full: make room in it."),
+        (500, "InternalError", "Nothing can be written there."),
+    ):
+        remote.refuse("PUT checks", 1, status, code)
+        with pytest.raises(health.NotReady, match=words):
+            health.ask_storage_room()
+    health.ask_storage_room()
+    assert remote.keys("files") == []
+
+
+def test_the_database_is_asked_to_write(transactional_db):
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN (ANALYZE, COSTS OFF) " + health._SORT)
+        assert "external merge" not in str(cursor.fetchall()), "it takes little memory"
+        cursor.execute("SET work_mem = '64kB'")
+        cursor.execute("EXPLAIN (ANALYZE, COSTS OFF) " + health._SORT)
+        assert "external merge" in str(cursor.fetchall())
+        cursor.execute("RESET work_mem")
+
+
+@pytest.mark.parametrize(
+    "error", [OutOfMemoryError("OOM"), ResponseError("MISCONF Errors writing to the AOF file")]
+)
+def test_a_cache_without_room_is_told_from_one_that_is_away(monkeypatch, error):
+    outage = cache_module._Outage()
+    monkeypatch.setattr(cache_module, "_outage", outage)
+    outage.begin(error)
+    assert cache_module.why_away().startswith("It is full")
+    outage.begin(RedisError("Connection refused"))
+    assert cache_module.why_away() == "It is away."
+
+
 def test_a_part_that_hangs_is_waited_for_once_and_not_asked_again(monkeypatch):
     asked, answer = [], threading.Event()
 
@@ -152,6 +199,22 @@ def test_a_worker_writes_signs_of_life_by_which_probes_know_it(db, settings, tmp
     os.utime(tmp_path / "heartbeats" / "worker" / "worker@here", (0, time.time() - 100))
     sentence = "worker@here has given no sign of life for 100 seconds."
     assert alive.silent(tmp_path, "", 60) == [sentence]
+
+
+def test_a_full_disk_hides_no_sign_of_life(db, settings, tmp_path, monkeypatch):
+    settings.DATA_DIR = tmp_path
+    heartbeats.write("worker@here", "worker", [])
+    os.utime(tmp_path / "heartbeats" / "worker" / "worker@here", (0, 0))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    heartbeats.write("worker@here", "worker", [])
+    assert alive.silent(tmp_path, "worker", 60) == []
+    with pytest.raises(OSError, match="No space"):
+        heartbeats.write("other@here", "worker", [])
+    assert Heartbeat.objects.filter(name="other@here").exists()
 
 
 def test_a_scheduler_tells_when_it_sent_its_last_task(db, settings, tmp_path):

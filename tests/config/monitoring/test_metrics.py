@@ -196,3 +196,33 @@ def test_prometheus_finds_no_fault_with_them(client, garden, measured):
     text = client.get("/metrics", headers={"authorization": f"Bearer {TOKEN}"}).content
     done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_the_place_of_counts_on_the_disk_is_taken_at_once(measured, tmp_path):
+    from config.monitoring import metrics_file
+
+    file = metrics_file.MetricsFile(str(tmp_path / "counter_1.db"))
+    about = (tmp_path / "counter_1.db").stat()
+    assert about.st_blocks * 512 >= about.st_size == metrics_file.INITIAL_SIZE
+    file.close()
+
+
+def test_without_room_a_process_counts_in_its_memory(measured, tmp_path, monkeypatch):
+    from config.monitoring import metrics_file
+
+    path = tmp_path / "counter_1.db"
+    file = metrics_file.MetricsFile(str(path))
+    file.write_value("first", 1.0, 0.0)
+    place = metrics_file._take
+    monkeypatch.setattr(
+        metrics_file, "_take", lambda name, size: "memfd" in name or place("/nowhere/at/all", size)
+    )
+    for number in range(3_000):
+        file.write_value(f"key {number}", float(number), 0.0)
+    assert file.read_value("key 2999")[0] == 2999.0 and file.read_value("first")[0] == 1.0
+    file.close()
+    assert path.stat().st_size == metrics_file.INITIAL_SIZE
+    new = metrics_file.MetricsFile(str(tmp_path / "counter_2.db"))
+    new.write_value("first", 1.0, 0.0)
+    assert new.read_value("first")[0] == 1.0 and not (tmp_path / "counter_2.db").exists()
+    new.close()
