@@ -62,7 +62,7 @@ class Demo:
         stuck: bool = False,
         arguments: Sequence[str] = (),
     ) -> None:
-        self.data_dir = data_dir
+        self.data_dir, self.port = data_dir, port
         changes = WITH_PICTURES_OF.format(modules=str(modules)) if modules else WITHOUT_PICTURES
         changes += STUCK if stuck else ""
         self.process = subprocess.Popen(
@@ -80,7 +80,8 @@ class Demo:
         line = self.wait_until_it_says("Tessera is ready at ")
         ready = re.fullmatch(r"Tessera is ready at (http://127\.0\.0\.1:\d+/)\n", line)
         assert ready
-        return ready[1]
+        self.url = ready[1]
+        return self.url
 
     def wait_until_it_says(self, beginning: str) -> str:
         """Return the line that begins so; one that does not come fails, with all that came."""

@@ -25,7 +25,7 @@ from tests.waiting import wait_until
 
 
 @pytest.fixture
-def demos(tmp_path: Path) -> Iterator[list[Demo]]:
+def demos() -> Iterator[list[Demo]]:
     demos: list[Demo] = []
     yield demos
     for demo in demos:
@@ -34,34 +34,41 @@ def demos(tmp_path: Path) -> Iterator[list[Demo]]:
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    return _free_port()
 
 
-def test_the_demo_recovers_from_being_killed_and_stops_when_asked_to(
-    demos: list[Demo], port: int, tmp_path: Path
-) -> None:
-    demos.append(Demo(tmp_path, port))
-    demos[0].wait_until_ready()
-    demos[0].process.kill()
-    wait_until_nothing_is_left(tmp_path)
+@pytest.fixture(scope="module")
+def started_again(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demo that runs where another one was killed; the last test stops it."""
+    data_dir, port = tmp_path_factory.mktemp("demo"), _free_port()
+    killed = Demo(data_dir, port)
+    killed.wait_until_ready()
+    killed.process.kill()
+    killed.process.wait()
+    killed.stop_reading()
+    wait_until_nothing_is_left(data_dir)
+    demo = Demo(data_dir, port)
+    try:
+        demo.wait_until_ready()
+        yield demo
+    finally:
+        demo.stop(signal.SIGTERM)
 
-    demos.append(Demo(tmp_path, port))
-    url = demos[1].wait_until_ready()
-    assert url == f"http://127.0.0.1:{port}/"
-    assert status(f"{url}admin/login/") == 200
-    assert (tmp_path / "admin-password").stat().st_mode & 0o777 == 0o600
-    assert _readable_by_others(tmp_path) == []
-    assert demos[1].stop(signal.SIGINT) == 0
-    assert processes_of(tmp_path) == []
+
+def test_the_demo_recovers_from_being_killed(started_again: Demo) -> None:
+    data_dir = started_again.data_dir
+    assert started_again.url == f"http://127.0.0.1:{started_again.port}/"
+    assert status(f"{started_again.url}admin/login/") == 200
+    assert (data_dir / "admin-password").stat().st_mode & 0o777 == 0o600
+    assert _readable_by_others(data_dir) == []
 
 
-def test_an_empty_start_says_where_the_first_administrator_is_made(
-    demos: list[Demo], port: int, tmp_path: Path
+def test_an_empty_copy_beside_it_says_where_the_first_administrator_is_made(
+    started_again: Demo, demos: list[Demo], port: int, tmp_path: Path
 ) -> None:
     demos.append(Demo(tmp_path, port, arguments=["--empty"]))
     url = demos[0].wait_until_ready()
+    assert status(started_again.url) == 200
     line = demos[0].wait_until_it_says("  Make the first administrator at ")
     address = line.removeprefix("  Make the first administrator at ").strip()
     assert address.startswith(f"{url}set-up/?code=")
@@ -93,21 +100,18 @@ def _readable_by_others(data_dir: Path) -> list[Path]:
     return [path for path in paths if path.stat().st_mode & 0o077]
 
 
-def test_the_site_outlives_its_broker_its_database_and_their_daemon(
-    demos: list[Demo], port: int, tmp_path: Path
-) -> None:
-    demos.append(Demo(tmp_path, port))
-    url = demos[0].wait_until_ready()
-    _kill(tmp_path, "valkey")
+def test_the_site_outlives_its_broker_its_database_and_their_daemon(started_again: Demo) -> None:
+    data_dir, url = started_again.data_dir, started_again.url
+    _kill(data_dir, "valkey")
     assert status(url) == 200
-    _kill(tmp_path, "postgresql")
+    _kill(data_dir, "postgresql")
     wait_until(lambda: status(url) == 200)
-    wait_until(lambda: bool(pids(tmp_path, "valkey")))
-    demos[0].stop_reading()  # as a terminal that was closed
-    os.kill(daemon_pid(tmp_path), signal.SIGKILL)
-    wait_until(lambda: servers.running(tmp_path))
+    wait_until(lambda: bool(pids(data_dir, "valkey")))
+    started_again.stop_reading()  # as a terminal that was closed
+    os.kill(daemon_pid(data_dir), signal.SIGKILL)
+    wait_until(lambda: servers.running(data_dir))
     wait_until(lambda: status(url) == 200)
-    _wait_until_the_worker_does_a_task(tmp_path)
+    _wait_until_the_worker_does_a_task(data_dir)
 
 
 def _kill(data_dir: Path, name: str) -> None:
@@ -129,18 +133,22 @@ def _wait_until_the_worker_does_a_task(data_dir: Path) -> None:
     wait_until(lambda: done in log_path(data_dir, "worker").read_text())
 
 
-def test_copies_side_by_side_work_or_say_in_a_sentence_why_not(
-    demos: list[Demo], port: int, tmp_path: Path
+def test_a_copy_that_cannot_run_beside_it_says_in_a_sentence_why_not(
+    started_again: Demo, port: int, tmp_path: Path
 ) -> None:
-    demos.append(Demo(tmp_path / "one", port))
-    demos[0].wait_until_ready()
-    sentence = Demo(tmp_path / "two", port).sentence()
+    sentence = Demo(tmp_path, started_again.port).sentence()
     assert "Port" in sentence
     assert "PORT=8001" in sentence
-    assert not (tmp_path / "two" / "postgresql").exists()
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        free = other.getsockname()[1]
-    assert "is in use by another running copy" in Demo(tmp_path / "one", free).sentence()
-    demos.append(Demo(tmp_path / "two", free))
-    demos[1].wait_until_ready()
+    assert not (tmp_path / "postgresql").exists()
+    assert "is in use by another running copy" in Demo(started_again.data_dir, port).sentence()
+
+
+def test_the_demo_stops_when_asked_to(started_again: Demo) -> None:
+    assert started_again.stop(signal.SIGINT) == 0
+    assert processes_of(started_again.data_dir) == []
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
