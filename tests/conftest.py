@@ -14,6 +14,7 @@ import psycopg
 import pytest
 import pytest_django
 from django.conf import settings
+from django.contrib.staticfiles import handlers
 from django.db import connection
 from django.test import TransactionTestCase, testcases
 from xdist.remote import Producer
@@ -23,7 +24,6 @@ from config import servers
 from labeling import picture_cache
 from labeling.stored_folders import ownership
 from tests import emptying
-from tests.live_requests import CountingHandler
 from tests.services import pgbouncer
 
 pytest_plugins = [
@@ -75,8 +75,9 @@ def pytest_configure(config: pytest.Config) -> None:
     django.setup()
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick
     settings.WHITENOISE_AUTOREFRESH = True  # else each client looks through all static files
+    settings.WHITENOISE_MAX_AGE = 3600  # seconds, in which a browser asks for no file again
     TransactionTestCase._fixture_teardown = lambda _: emptying.empty_tables()
-    testcases.WSGIHandler = CountingHandler
+    _serve_as_the_product_does()
     picture_cache._begun = True  # each test has a cache of its own, and few pictures in it
     gc.collect()
     gc.disable()  # until all is imported
@@ -113,6 +114,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile 
     return ByFile(config, log) if config.getoption("dist") == "loadfile" else None
 
 
+def _serve_as_the_product_does() -> None:
+    """Let live servers have nothing but the product's own handler, which serves its files, too."""
+    from tests.live_requests import CountingHandler
+
+    handlers.StaticFilesHandler = lambda handler: handler
+    testcases._MediaFilesHandler = lambda _handler: CountingHandler()  # it would publish them
+
+
 def _write_without_waiting(data_dir: Path) -> None:
     """Let the database leave it to the system when to write to the disk: it ends with the tests."""
     with psycopg.connect(servers.database_url(data_dir), autocommit=True) as database:
@@ -145,7 +154,10 @@ def django_db_setup(
     django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker
 ) -> Iterator[None]:
     """End the sessions that killed processes left, which would keep the database from going."""
+    from tests.live_requests import close_pool
+
     yield
+    close_pool()
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
