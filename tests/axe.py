@@ -1,21 +1,45 @@
 """Accessibility of a page in the browser, by axe-core's rules (WCAG 2.2 A and AA among them)."""
 
+from typing import Any
+
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Frame, Page
 
+SCRIPT = Axe().axe_script
+PATH = "/axe.js"  # at live servers: a browser keeps what it made of a script with an address
 OFF_BY_DEFAULT = {"target-size": {"enabled": True}}  # WCAG 2.2's own rule
-RUN = "async options => (await axe.run(options)).violations"
+# Return what is wrong; null where the page takes no script from its own server, or has none.
+RUN = """async ([path, options]) => {
+  try {
+    if (!("axe" in window)) await new Promise((resolve, reject) => {
+      const script = Object.assign(document.createElement("script"), {src: path});
+      script.onload = resolve;
+      script.onerror = reject;
+      document.head.append(script);
+    });
+    document.querySelector(`head > script[src="${path}"]`)?.remove();
+  } catch {}
+  return "axe" in window ? (await axe.run(options)).violations : null;
+}"""
 
 
-def violations(page: Page, *rules: str) -> list[str]:
+def violations(page: Page | Frame, *rules: str, without: tuple[str, ...] = ()) -> list[str]:
     """Return what axe finds wrong with a page, by all rules or some: rule, impact, and where."""
-    options: dict[str, object] = {"resultTypes": ["violations"], "rules": OFF_BY_DEFAULT}
+    switched: dict[str, object] = {rule: {"enabled": False} for rule in without}
+    options: dict[str, object] = {
+        "resultTypes": ["violations"],
+        "rules": OFF_BY_DEFAULT | switched,
+        "preload": {"assets": ["media"]},  # no rule that is on looks at the text of style sheets
+    }
     if rules:
         options |= {"runOnly": list(rules), "preload": False}
-    if not page.evaluate("() => 'axe' in window"):  # which a page keeps while it is open
-        page.evaluate(Axe().axe_script)
+    found: list[Any] | None = page.evaluate(RUN, [PATH, options])
+    if found is None:
+        page.evaluate(SCRIPT)
+        found = page.evaluate(RUN, [PATH, options])
+    assert found is not None
     return [
         f"{each['id']} ({each['impact']}): {node['target']} {node['failureSummary']}"
-        for each in page.evaluate(RUN, options)
+        for each in found
         for node in each["nodes"]
     ]

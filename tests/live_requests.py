@@ -1,4 +1,4 @@
-"""How live servers answer: as the web process does, and the requests that they are at work on."""
+"""How live servers answer: as the web process does, with axe beside it; and what they work on."""
 
 from threading import Lock
 from typing import Any
@@ -7,7 +7,15 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.db import connection
 from django.db.backends.postgresql.base import DatabaseWrapper
 
+from tests import axe
+
 POOL = {"min_size": 1, "max_size": 16}
+AXE = axe.SCRIPT.encode()
+AXE_HEADERS = [
+    ("Content-Type", "text/javascript"),
+    ("Content-Length", str(len(AXE))),
+    ("Cache-Control", "max-age=86400"),
+]
 
 
 class CountingHandler(WSGIHandler):
@@ -20,6 +28,9 @@ class CountingHandler(WSGIHandler):
     _lock = Lock()
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
+        if environ["PATH_INFO"] == axe.PATH:
+            start_response("200 OK", AXE_HEADERS)
+            return [AXE]
         self._count(1)
         try:
             _use_pool()
