@@ -17,6 +17,7 @@ from django.conf import settings
 from django.contrib.staticfiles import handlers
 from django.db import connection
 from django.test import TransactionTestCase, testcases
+from psycopg_pool import ConnectionPool
 from xdist.remote import Producer
 from xdist.scheduler.loadfile import LoadFileScheduling
 
@@ -24,6 +25,7 @@ from config import servers
 from labeling import picture_cache
 from labeling.stored_folders import ownership
 from tests import emptying
+from tests.live_requests import CountingHandler, close_pool
 from tests.services import pgbouncer
 
 pytest_plugins = [
@@ -116,10 +118,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile 
 
 def _serve_as_the_product_does() -> None:
     """Let live servers have nothing but the product's own handler, which serves its files, too."""
-    from tests.live_requests import CountingHandler
-
     handlers.StaticFilesHandler = lambda handler: handler
     testcases._MediaFilesHandler = lambda _handler: CountingHandler()  # it would publish them
+    ConnectionPool._jitter = lambda _pool, value, *_: value  # a draw of what `chance` seeds
 
 
 def _write_without_waiting(data_dir: Path) -> None:
@@ -154,8 +155,6 @@ def django_db_setup(
     django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker
 ) -> Iterator[None]:
     """End the sessions that killed processes left, which would keep the database from going."""
-    from tests.live_requests import close_pool
-
     yield
     close_pool()
     with django_db_blocker.unblock(), connection.cursor() as cursor:
