@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TypeVar
@@ -23,24 +23,38 @@ WAIT_SECONDS = 0.2  # between two looks at a lease that somebody else holds
 
 @contextmanager
 def kept(row: Leased) -> Iterator[None]:
-    """Renew the row's lease from a thread, which has a connection of its own, during the block.
+    """Renew the row's lease during the block (`all_kept`).
+
+    Raises LeaseLost at the end of the block if the lease has passed to somebody else.
+    """
+    hidden = connection.in_atomic_block
+    with all_kept(lambda: [row], row.lease_duration):
+        yield
+    if not hidden:
+        row.renew()
+
+
+@contextmanager
+def all_kept(rows: Callable[[], Iterable[Leased]], duration: timedelta) -> Iterator[None]:
+    """Renew leases from a thread, which has a connection of its own, during the block.
 
     A renewal inside the block's own transaction would be seen by nobody before it ends. Within a
-    transaction that began earlier, which hides the row itself from other connections, do nothing.
-    Raises LeaseLost at the end of the block if the lease has passed to somebody else.
+    transaction that began earlier, which hides the rows themselves from other connections, do
+    nothing. rows: those that are held at the moment. duration: of their leases. One that has passed
+    to somebody else is left to them: whoever writes under it will see.
     """
     if connection.in_atomic_block:
         yield
         return
     done = threading.Event()
-    thread = threading.Thread(target=_renew_until, args=(row, done), daemon=True)
+    arguments = rows, duration.total_seconds() / RENEWALS, done
+    thread = threading.Thread(target=_renew_until, args=arguments, daemon=True)
     thread.start()
     try:
         yield
     finally:
         done.set()
         thread.join()
-    row.renew()
 
 
 def give_back(row: Leased, *, after: timedelta = timedelta(), **fields: object) -> None:
@@ -100,18 +114,31 @@ def acquire_named(name: str, *, duration: timedelta | None = None) -> NamedLease
     return NamedLease.objects.all().acquire(name, duration=duration)
 
 
-def _renew_until(row: Leased, done: threading.Event) -> None:
+def _renew_until(
+    rows: Callable[[], Iterable[Leased]], seconds: float, done: threading.Event
+) -> None:
+    lost: set[str] = set()
     try:
-        while not done.wait(row.lease_duration.total_seconds() / RENEWALS):
-            try:
-                row.renew()
-            except Error:
-                logger.exception("The lease of %s could not be renewed.", row)
-                connection.close()
-    except LeaseLost:
-        logger.warning("The lease of %s has passed to somebody else.", row)
+        while not done.wait(seconds):
+            for row in rows():
+                token = row.lease_token  # empty once it is released
+                if token and token not in lost and not _renew(row):
+                    lost.add(token)
     finally:
         connection.close()
+
+
+def _renew(row: Leased) -> bool:
+    """Renew a lease; return whether it is still held, as far as is known."""
+    try:
+        row.renew()
+    except LeaseLost:
+        logger.warning("The lease of %s has passed to somebody else.", row)
+        return False
+    except Error:
+        logger.exception("The lease of %s could not be renewed.", row)
+        connection.close()
+    return True
 
 
 def now_and_then(call: Callable[[T], None], *, seconds: float) -> Callable[[T], None]:

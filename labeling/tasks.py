@@ -2,6 +2,8 @@
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -37,7 +39,7 @@ from labeling.webhooks import sending, watching
 logger = logging.getLogger(__name__)
 INTAKE_SECONDS = 20.0  # of one run over the answers of sites' visitors; the next one goes on
 FILLING_SECONDS = 15.0  # of one run over the pools; the next one goes on
-WOKEN = 8  # workers that are called to an import or a recomputation
+WOKEN = 8  # workers that are called to an import
 MACHINE_LOCKS = 64  # files of locks, of which imports share some
 AGGREGATE_SECONDS = 60.0  # after which a sweep sends again what no worker has begun
 KEPT = timedelta(days=1)  # how long a challenge that nobody answered is kept once it expired
@@ -56,25 +58,35 @@ def aggregate_due() -> None:
 
 @shared_task
 def aggregate(project_id: int) -> None:
-    """Recompute one project, unless somebody is at it, or did so since it was due."""
+    """Recompute one project, unless somebody is at it, or did so since it was due.
+
+    One large project at a time on a machine, so that a process is left for what is quick: the next
+    sweep finds another one still due.
+    """
     project = Project.objects.filter(pk=project_id).first()
-    if project is not None and schedule.is_due(project):
-        recompute.run(project=project, on_shared=partial(_wake_writers, project.pk))
+    if project is None or not schedule.is_due(project):
+        return
+    with ExitStack() as stack:
+        if schedule.is_large(project) and not stack.enter_context(_alone_here("recomputations")):
+            return
+        recompute.run(project=project, on_shared=partial(_wake_writer, project.pk))
 
 
 @shared_task
 def write_posteriors(project_id: int) -> None:
-    """Take part in writing what another worker's recomputation of a project found."""
+    """Write a share of what another worker's recomputation found, once the next one is called.
+
+    So one message waits in the queue, behind what is quick, however many shares there are; every
+    worker with nothing else to do takes part.
+    """
     try:
-        shares.take_part(project_id)
+        shares.write_next(project_id, on_begun=partial(_wake_writer, project_id))
     except (FolderMissing, StorageAway) as error:  # whoever recomputes writes what is left
         logger.warning("%s", error)
 
 
-def _wake_writers(project_id: int, count: int) -> None:
-    """Have workers take part in writing so many shares."""
-    for _ in range(min(WOKEN, count - 1)):
-        enqueue_on_commit(write_posteriors, project_id, expires=AGGREGATE_SECONDS)
+def _wake_writer(project_id: int) -> None:
+    enqueue_on_commit(write_posteriors, project_id, expires=AGGREGATE_SECONDS)
 
 
 @shared_task
@@ -299,11 +311,17 @@ def _advanced(record: Import) -> Import | None:
 
     One process keeps all cores of a machine busy; those of other machines take part.
     """
-    folder = Path(settings.CACHE_ROOT) / "imports"
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = folder / f"{record.pk % MACHINE_LOCKS}.lock"
-    with locks.exclusive_now(lock) as alone:
+    with _alone_here("imports", record.pk % MACHINE_LOCKS) as alone:
         return runner.advance(record, on_shared=_wake_others) if alone else None
+
+
+@contextmanager
+def _alone_here(purpose: str, number: int = 0) -> Iterator[bool]:
+    """Yield whether no other process of this machine does this."""
+    folder = Path(settings.CACHE_ROOT) / purpose
+    folder.mkdir(parents=True, exist_ok=True)
+    with locks.exclusive_now(folder / f"{number}.lock") as alone:
+        yield alone
 
 
 def _wake_others(record: Import) -> None:

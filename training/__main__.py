@@ -143,6 +143,10 @@ def _run(options: argparse.Namespace) -> int:
             with _cache(options) as cache:
                 number = predict(options.model, asked, out, cache=cache, outputs=also)
             print(f"{number} predictions in {options.out}")
+        case "see":
+            with _cache(options) as cache:
+                number = _see(options, cache)
+            print(f"{number} tiles in {options.out}")
         case "predict-concepts":
             from training.engine.evaluation.log_odds import predict_concepts
 
@@ -155,8 +159,14 @@ def _run(options: argparse.Namespace) -> int:
 
             subjects = zero_shot.read_subjects(options.subjects)
             encoder = load_text_encoder(default_spec())
-            outputs = {"features": options.features, "log_odds": options.log_odds}
-            number = zero_shot.predict(subjects, encoder, options.cache, **outputs)
+            number = zero_shot.predict(
+                subjects,
+                encoder,
+                options.cache,
+                features=options.features,
+                log_odds=options.log_odds,
+                seen_elsewhere=options.seen,
+            )
             print(f"{number} predictions in {options.log_odds}")
     return 0
 
@@ -169,7 +179,18 @@ def _outputs(options: argparse.Namespace) -> "Outputs | None":
     files = options.subjects, options.features, options.log_odds
     if any(files) and not all(files):
         raise TrainingError("Name a file of subjects, and one each for features and log-odds.")
-    return Outputs(*files) if all(files) else None
+    if not all(files):
+        return None
+    return Outputs(options.subjects, options.features, options.log_odds, options.seen)
+
+
+def _see(options: argparse.Namespace, cache: Path) -> int:
+    """Write what a clip model sees of tiles, or the frozen encoder; return how many there are."""
+    from training.engine.evaluation import predictions, zero_shot
+
+    if options.model:
+        return predictions.see(options.model, options.subjects, options.out, cache)
+    return zero_shot.look(zero_shot.read_subjects(options.subjects), cache, options.out)
 
 
 def _request(options: argparse.Namespace) -> "SamplingRequest":
@@ -317,6 +338,12 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--subjects", type=Path, help="tiles and concepts to embed")
     predict.add_argument("--features", type=Path, help="where their embeddings go")
     predict.add_argument("--log-odds", type=Path, help="where the log-odds of all pairs go (.npy)")
+    predict.add_argument("--seen", type=Path, help="a folder of what `see` wrote of subjects")
+    see = commands.add_parser("see", help="look at tiles for whoever predicts them")
+    see.add_argument("subjects", type=Path, help="tiles, as of predict or of zero-shot")
+    see.add_argument("out", type=Path, help="where goes what was seen (.safetensors)")
+    see.add_argument("--model", type=Path, help="a clip model; else the frozen image encoder")
+    see.add_argument("--cache", type=Path, help="folder of what was seen before")
     concepts = commands.add_parser(
         "predict-concepts", help="further concepts, from the features that predict wrote"
     )
@@ -330,6 +357,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     zero_shot.add_argument("subjects", type=Path, help="tiles with texts, and concepts")
     zero_shot.add_argument("--cache", type=Path, required=True, help="folder of what was seen")
+    zero_shot.add_argument("--seen", type=Path, help="a folder of what `see` wrote of the tiles")
     zero_shot.add_argument("--features", type=Path, required=True, help="where embeddings go")
     zero_shot.add_argument("--log-odds", type=Path, required=True, help="where log-odds go (.npy)")
     return parser

@@ -23,6 +23,7 @@ from training import (
     sources,
 )
 from training.models import Model
+from training.prediction_shares import OnShared, Overtaken
 from training.sampling import GeneratedImage
 
 SAMPLES_PER_PROMPT = 4
@@ -49,19 +50,24 @@ def is_due(model: Model) -> bool:
     return _due().filter(pk=model.pk).exists()
 
 
-def give(model: Model) -> dict[str, Any]:
+def give(model: Model, on_shared: OnShared = lambda free: None) -> dict[str, Any]:
     """Give back what is due; store on the model, and return, how much it was.
 
-    Raises DelayedError where a file cannot be had now, and an error of the database: it stays due.
+    Nothing is stored where another model has taken its place meanwhile. on_shared: wakes workers
+    who take part in looking at many pictures. Raises DelayedError where a file cannot be had now,
+    and an error of the database: it stays due.
     """
     try:
         with delays.told():
             if generators.generates(model.recipe):
                 feedback = ask_about_samples(model)
             else:
-                feedback = predictions.update(model)
+                feedback = predictions.update(model, on_shared)
     except (delays.DelayedError, LeaseLost, OperationalError, InterfaceError):
         raise
+    except Overtaken as error:
+        logger.info("%s predicts no more: %s", model, error)
+        return {}
     except Exception as error:  # the model itself is none the worse for it
         logger.exception("%s gave nothing back.", model)
         feedback = {"error": server_paths.hidden(str(error)) or type(error).__name__}

@@ -184,15 +184,15 @@ def holding(image: Image | RemovedImage, *, limit: int | None = None) -> list[Sn
         rows = rows.filter(include_generated=True)
     names = [f"{image.sha256[: snapshot_rows.STEM_LENGTH]}{suffix}" for suffix in SUFFIXES]
     candidates = rows.select_related("project", "successor").order_by("-pk")
-    return [row for row in candidates[:limit] if _holds(row, names)]
+    files = [f"{split}/{name}" for split in snapshot_folder.SPLITS for name in names]
+    return [row for row in candidates[:limit] if _holds(row, files, image.sha256)]
 
 
-def _holds(snapshot: Snapshot, names: Sequence[str]) -> bool:
+def _holds(snapshot: Snapshot, files: Sequence[str], sha256: str) -> bool:
     try:
-        files = stored_folders.index(snapshot.folder)
+        return stored_folders.holds(snapshot.folder, files, sha256)
     except FolderMissing:
         return False
-    return any(f"{split}/{name}" in files for split in snapshot_folder.SPLITS for name in names)
 
 
 def find_pictures(name: str, projects: QuerySet[Project]) -> list[Image | RemovedImage]:

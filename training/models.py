@@ -1,6 +1,7 @@
 """Training runs, the models that they produce, and the samples that the models generate."""
 
 import uuid
+from datetime import timedelta
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -181,6 +182,48 @@ class Model(Delayed):
             return not stored_folders.exists(self.folder)
         except StorageAway:
             return False
+
+
+class PredictionShare(Leased):
+    """Some tiles of a project that one worker looks at for whoever predicts all of them.
+
+    The rows go once all are predicted, or nobody needs it any more.
+    """
+
+    lease_duration = timedelta(seconds=30)
+
+    project = models.ForeignKey(
+        Project, models.CASCADE, related_name="prediction_shares", db_index=False
+    )
+    model = models.ForeignKey(
+        Model,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="prediction_shares",
+        help_text="The CLIP that looks at them; empty: the frozen encoder.",
+    )
+    number = models.PositiveIntegerField(help_text="From 0, in the order of the images' ids.")
+    first_image = models.BigIntegerField(help_text="Its tiles are of the images from this id on,")
+    last_image = models.BigIntegerField(help_text="up to this one,")
+    after_tile = models.BigIntegerField(help_text="and have ids above this one,")
+    last_tile = models.BigIntegerField(help_text="and not above this one.")
+    tiles = models.PositiveIntegerField(help_text="How many there are.")
+    folder = models.CharField(max_length=100, help_text="Of what is seen, in the storage.")
+    done = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["project_id", "number"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "model", "number"],
+                nulls_distinct=False,
+                name="share_once_a_prediction",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"share {self.number} of the prediction of {self.project_id}"
 
 
 class Promotion(models.Model):

@@ -15,7 +15,7 @@ from labeling import features, json_lines
 from labeling.features import Features
 from labeling.inference import intake
 from labeling.models import Concept, Project
-from training import predictions, processes, sources
+from training import processes, sources, tile_files
 from training.models import Model
 
 TIME_LIMIT = 3600.0  # seconds
@@ -66,10 +66,10 @@ def _concepts(project: Project) -> QuerySet[Concept]:
 
 
 def _predict(clip: Model, concepts: list[Concept], seen: Features) -> int:
-    with tempfile.TemporaryDirectory(prefix="concepts-", dir=predictions.work_folder()) as name:
+    with tempfile.TemporaryDirectory(prefix="concepts-", dir=tile_files.work_folder()) as name:
         folder = Path(name)
         phrases = {concept.pk: concept.phrase for concept in concepts}
-        json_lines.write(folder / "subjects.jsonl", predictions.concept_lines(phrases))
+        json_lines.write(folder / "subjects.jsonl", tile_files.concept_lines(phrases))
         arguments = ["predict-concepts", str(sources.fetch(clip)), str(folder / "subjects.jsonl")]
         arguments += ["--features", str(seen.path), "--texts", str(folder / "texts.safetensors")]
         arguments += ["--log-odds", str(folder / "log_odds.npy")]

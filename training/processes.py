@@ -4,7 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from training.engine.loop.stop import TEMPORARY
 MODULE = "training"
 STOP_TIMEOUT = 20.0  # seconds to write a checkpoint before the child is killed
 NICE = 10
+WATCH_EVERY = 5.0  # seconds between two looks at whether a child is still wanted
 LOG_LINES = 40
 LOG_BYTES = 64 * 1024
 
@@ -86,17 +88,29 @@ def stop(process: subprocess.Popen[bytes]) -> int:
     return process.wait()
 
 
-def call(arguments: list[str], *, log: Path, time_limit: float) -> None:
+def call(
+    arguments: list[str],
+    *,
+    log: Path,
+    time_limit: float,
+    watch: Callable[[], None] = lambda: None,
+) -> None:
     """Run a child process to its end.
 
-    Raises ChildError where it fails, or takes longer than `time_limit` seconds, and TemporaryError.
+    watch: called now and then meanwhile; what it raises ends the process. Raises ChildError where
+    the process fails, or takes longer than `time_limit` seconds, and TemporaryError.
     """
     process = start(arguments, log=log)
+    end = time.monotonic() + time_limit
     try:
-        status = process.wait(time_limit)
-    except subprocess.TimeoutExpired:
-        message = f"It took longer than {time_limit:.0f} seconds and was stopped."
-        raise ChildError(message) from None
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                status = process.wait(max(0.0, min(WATCH_EVERY, end - time.monotonic())))
+                break
+            if time.monotonic() >= end:
+                message = f"It took longer than {time_limit:.0f} seconds and was stopped."
+                raise ChildError(message)
+            watch()
     finally:
         process.kill()
         process.wait()

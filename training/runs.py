@@ -224,6 +224,11 @@ def another_is_next(*, run_id: int) -> bool:
     return first is not None and first != run_id
 
 
+def any_waits(*, wants_gpu: bool) -> bool:
+    """Return whether a run waits that this machine may take, of those that want a GPU, or not."""
+    return takeable().filter(WANTS_GPU if wants_gpu else ~WANTS_GPU).exists()
+
+
 def holds_up_a_person(run: Run) -> bool:
     """Return whether a run of the schedule runs while a person's has waited for YIELD_AFTER."""
     if run.trigger != Run.Trigger.SCHEDULE:

@@ -6,6 +6,7 @@ The rows say what is due; a task only wakes a worker sooner than the next sweep 
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from typing import Unpack
 
 from celery import shared_task
@@ -14,6 +15,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from labeling import lease
 from labeling.enqueue import enqueue_on_commit
 from labeling.models import LeaseLost, Project
+from labeling.stored_folders import FolderMissing, StorageAway
 from training import (
     delays,
     devices,
@@ -23,6 +25,7 @@ from training import (
     generations,
     machine_lock,
     new_concepts,
+    prediction_shares,
     promotion,
     retraining,
     run_requests,
@@ -35,9 +38,14 @@ from training import (
 from training.engine import presets
 from training.generation_requests import GenerationRequest
 from training.models import Generation, Model, Promotion, Run
+from training.prediction_shares import Prediction
+from training.processes import ChildError
 from training.run_requests import RunRequest
 
 RUNS_ENQUEUED = 4  # of those that are queued: more workers than that are rarely idle
+WOKEN = 8  # workers that are called to a prediction
+SWEEP_SECONDS = 20.0  # until the next sweep calls them again
+ZERO_SHOT = "zero-shot"  # what one process of a machine is at
 
 logger = logging.getLogger(__name__)
 
@@ -127,7 +135,7 @@ def follow_up_now(model: Model) -> None:
             if promotion.is_due(held):
                 promotion.review(held)
             if feedback.is_due(held):
-                feedback.give(held)
+                feedback.give(held, partial(_wake_lookers, Prediction(held.project, held)))
     except delays.DelayedError as error:
         logger.warning("What follows from %s waits: %s", held, error)
         delays.put_off(held, error)
@@ -192,10 +200,35 @@ def predict_new_concepts(project_id: int) -> None:
 @shared_task
 def predict_zero_shot(project_id: int) -> None:
     """Predict a project without a CLIP by the frozen encoders, unless somebody is at it."""
-    with _alone("zero-shot", project_id) as held:
+    with _alone(ZERO_SHOT, project_id) as held:
         project = Project.objects.filter(pk=project_id).first() if held else None
         if project:
-            zero_shot.predict(project)
+            zero_shot.predict(project, partial(_wake_lookers, Prediction(project, None)))
+
+
+@shared_task
+def look_at_share(project_id: int, model_id: int | None) -> None:
+    """Look at a share of a project's tiles for whoever predicts it, and call the next worker.
+
+    Unless this machine is busy with another, or a run waits that a worker of this queue may take.
+    """
+    project = Project.objects.filter(pk=project_id).first()
+    model = None
+    if model_id is not None:
+        model = Model.objects.select_related("run").filter(pk=model_id).first()
+    if project is None or (model is None and model_id is not None):
+        return
+    prediction = Prediction(project, model)
+    if runs.any_waits(wants_gpu=_wants_gpu(prediction)):
+        return
+    with _room_for(prediction) as held:
+        try:
+            goes_on = held and prediction_shares.look_at_next(prediction)
+        except (ChildError, FolderMissing, StorageAway, OSError) as error:  # the leader looks at it
+            logger.warning("A share of the prediction of %s failed here: %s", project, error)
+            return
+    if goes_on:
+        _wake_lookers(prediction, min(1, prediction.undone.free().count()))
 
 
 @shared_task
@@ -226,6 +259,10 @@ def sweep() -> None:
     with _isolated("Sweeping up new concepts"):
         for project in new_concepts.due():
             enqueue_on_commit(predict_new_concepts, project.pk)
+    with _isolated("Sweeping up shares of predictions"):
+        prediction_shares.forget_unneeded()
+        for prediction, free in prediction_shares.unfinished():
+            _wake_lookers(prediction, free)
     with _isolated("Sweeping up zero-shot predictions"):
         for project in zero_shot.due():
             enqueue_on_commit(predict_zero_shot, project.pk)
@@ -255,6 +292,38 @@ def _enqueue_run(run: Run) -> None:
     """Wake a worker for a run; of one that wants a GPU, a worker that has one."""
     wants_gpu = presets.wants_gpu(run.recipe, run.preset)
     enqueue_on_commit(train, run.pk, queue=workers.GPU if wants_gpu else "")
+
+
+def _wake_lookers(prediction: Prediction, free: int) -> None:
+    """Wake workers for as many shares of a prediction, those with a GPU where its CLIP wants one.
+
+    Messages that nobody takes soon are sent again by the sweep.
+    """
+    model = prediction.model
+    for _ in range(min(WOKEN, free)):
+        enqueue_on_commit(
+            look_at_share,
+            prediction.project.pk,
+            model.pk if model else None,
+            queue=workers.GPU if _wants_gpu(prediction) else "",
+            expires=SWEEP_SECONDS,
+        )
+
+
+def _wants_gpu(prediction: Prediction) -> bool:
+    run = prediction.model.run if prediction.model else None
+    return run is not None and presets.wants_gpu(run.recipe, run.preset)
+
+
+@contextmanager
+def _room_for(prediction: Prediction) -> Iterator[bool]:
+    """Yield whether this machine may look at pictures: a CLIP takes a device for itself."""
+    if prediction.model:
+        with devices.acquire() as device:
+            yield device is not None
+    else:
+        with machine_lock.acquire(ZERO_SHOT) as held:
+            yield held
 
 
 @contextmanager

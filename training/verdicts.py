@@ -4,11 +4,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from labeling.numbers import count
-from training import generators
+from training import generators, prediction_shares
 from training.engine import metric_names
 from training.engine.metric_names import ENCODER, PEOPLE
 from training.engine.presets import SMOKE
 from training.models import Model, Promotion
+from training.prediction_shares import Prediction
 
 SAYS = {
     "better": "better",
@@ -100,6 +101,8 @@ def feedback(model: Model) -> str:
         return "nothing: its preset only tries whether everything works"
     if model.feedback is None:
         gives = model.current or generators.is_accepted(model)
+        if gives and (looked := prediction_shares.progress(Prediction(model.project, model))):
+            return f"not yet: {looked[0]:,} of {looked[1]:,} tiles have been looked at"
         return "not yet" if gives else "nothing: it is not the current one"
     if model.feedback == {"samples": 0}:
         return "nothing: people's answers have settled nothing yet that it could draw"

@@ -27,6 +27,7 @@ CELERY_TASK_ROUTES = {
     "labeling.tasks.make_export": {"queue": "io"},
     "training.tasks.follow_up": {"queue": "train"},
     "training.tasks.generate": {"queue": "draw"},
+    "training.tasks.look_at_share": {"queue": "train"},
     "training.tasks.predict_new_concepts": {"queue": "train"},
     "training.tasks.predict_zero_shot": {"queue": "train"},
     "training.tasks.train": {"queue": "train"},

@@ -8,13 +8,12 @@ pictures are stored, in any order.
 Claim, don't lock: a share is leased, and whoever waits for one whose worker died takes it over.
 """
 
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 
-from django.db import Error, connection, transaction
+from django.db import connection, transaction
 from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, Now
 
@@ -26,7 +25,6 @@ from labeling.models.lease import LeasedQuerySet
 SIZE = 500  # pictures of a share
 ATTEMPTS = 3  # after which a share whose workers died is given up
 LOOK_AFTER = 0.01, 0.25  # seconds until another look at whether others are done; longer each time
-RENEWALS = 3  # within the duration of a lease
 RENEW_EVERY = 1.0  # seconds between two notes of how far an import is, at least
 
 State = ImportShare.State
@@ -84,11 +82,8 @@ def forget(record: Import) -> None:
 
 def acquire(record: Import, state: State) -> Held | None:
     """Lease the first free share in a state; None where there is none."""
-    rows = _of(record).filter(state=state, attempts__lt=ATTEMPTS)
-    while (pk := rows.free().order_by("number").values_list("pk", flat=True).first()) is not None:
-        if held := _lease(rows, pk):
-            return held
-    return None
+    rows = _of(record).filter(state=state, attempts__lt=ATTEMPTS).order_by("number")
+    return _held(rows.acquire_first(attempts=F("attempts") + 1))
 
 
 def take_over(record: Import, before: Held, state: State) -> Held | None:
@@ -102,7 +97,7 @@ def take_over(record: Import, before: Held, state: State) -> Held | None:
         return None
     if gone.attempts >= ATTEMPTS:
         raise LeaseLost(f"{gone} was given up.")
-    return _lease(rows, gone.pk)
+    return _held(rows.acquire(gone.pk, attempts=F("attempts") + 1))
 
 
 def is_turn(record: Import, held: Held, state: State) -> bool:
@@ -175,23 +170,9 @@ def lost() -> QuerySet[ImportShare]:
     return lost
 
 
-@contextmanager
-def kept(held: set[Held]) -> Iterator[None]:
-    """Renew the leases of shares from a thread, with a connection of its own, during the block.
-
-    held: may change meanwhile. Within a transaction that began earlier, do nothing.
-    """
-    if connection.in_atomic_block:
-        yield
-        return
-    ended = threading.Event()
-    thread = threading.Thread(target=_renew_until, args=(held, ended), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+def kept(held: set[Held]) -> AbstractContextManager[None]:
+    """Renew the leases of shares, which may change meanwhile, during the block."""
+    return lease.all_kept(lambda: [each.row for each in list(held)], ImportShare.lease_duration)
 
 
 def wait(record: Import, since: float) -> None:
@@ -215,22 +196,7 @@ def outcomes(record: Import) -> Iterator[ShareOutcome]:
         yield ShareOutcome.unpacked(bytes(outcome))
 
 
-def _renew_until(held: set[Held], ended: threading.Event) -> None:
-    try:
-        while not ended.wait(ImportShare.lease_duration.total_seconds() / RENEWALS):
-            for each in list(held):
-                try:
-                    each.row.renew()
-                except LeaseLost:  # whoever stores it will see
-                    continue
-                except Error:
-                    connection.close()
-    finally:
-        connection.close()
-
-
-def _lease(rows: LeasedQuerySet[ImportShare], pk: int) -> Held | None:
-    row = rows.acquire(pk, attempts=F("attempts") + 1)
+def _held(row: ImportShare | None) -> Held | None:
     return None if row is None else Held(row, ShareOutcome.unpacked(bytes(row.outcome)))
 
 

@@ -7,7 +7,7 @@ project, on all machines: else one might delete what another has stored and is a
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -41,6 +41,7 @@ def replace(
     phrases: Mapping[int, str] | None = None,
     encoder: str = "",
     expected: str | None = None,
+    stands: Callable[[], bool] = lambda: True,
 ) -> int:
     """Replace a project's features and predictions; return how many pairs are predicted.
 
@@ -55,8 +56,9 @@ def replace(
     concepts and tiles, as float16 in a .npy file; without it, nothing is predicted before a probe
     is. phrases: by concept, what the model was asked. encoder: the frozen one that they are by;
     empty: a CLIP. expected: the name of the features to be replaced: where the project has others
-    by now, nothing is changed, and 0 returned. Raises ValueError where a file is no good; then
-    nothing is changed.
+    by now, nothing is changed, and 0 returned; and neither where the model does not stand any more,
+    which is asked within the transaction. Raises ValueError where a file is no good; then nothing
+    is changed.
     """
     seen, predicted = _checked(project, file, log_odds)
     own = set(project.concepts.values_list("pk", flat=True))
@@ -68,7 +70,9 @@ def replace(
             for pk, row in zip(seen.concepts.tolist(), predicted, strict=False)
             if pk in own
         }
-        switched = _switch(project, name, names, known, encoder=encoder, expected=expected)
+        switched = _switch(
+            project, name, names, known, encoder=encoder, expected=expected, stands=stands
+        )
         features.delete_others(project)
         predictions.delete_others(project)
     if not switched:
@@ -182,7 +186,7 @@ def _check_finite(*arrays: npt.NDArray[np.float16]) -> None:
 
 
 class _Outdated(Exception):
-    """Others have replaced the features meanwhile."""
+    """Others have replaced the features meanwhile, or are about to."""
 
 
 def _switch(
@@ -193,15 +197,18 @@ def _switch(
     *,
     encoder: str = "",
     expected: str | None = None,
+    stands: Callable[[], bool] = lambda: True,
 ) -> bool:
     """Name the new files in the place of the earlier ones, in one transaction.
 
-    Return whether they were the ``expected`` ones; else nothing is changed.
+    Return whether those were the ``expected`` ones, and the model stands; else nothing is changed.
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with transaction.atomic():
                 _set_files(project, name, names, phrases, encoder, expected)
+                if not stands():
+                    raise _Outdated
         except _Outdated:
             project.refresh_from_db(fields=["features", "encoder"])
             return False

@@ -9,7 +9,7 @@ from labeling.models import Project
 def run(*, project: Project, on_shared: OnShared | None = None) -> int | None:
     """Recompute a project from all its answers; return how many questions changed.
 
-    on_shared: wakes other workers where many questions are to be written (`shares.write`). Return
+    on_shared: wakes another worker where many questions are to be written (`shares.write`). Return
     None where another process is recomputing it. Answers and decisions that arrive in the
     meantime wait for one batch at most, and none is lost.
     """

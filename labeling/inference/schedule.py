@@ -10,8 +10,9 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from labeling import database_errors
-from labeling.models import Answer, Concept, LeaseLost, Project, Recomputation
+from labeling.models import Answer, Concept, LeaseLost, Project, Question, Recomputation
 
+LARGE = 100_000  # questions, which are recomputed within seconds
 State = Recomputation.State
 
 
@@ -55,6 +56,11 @@ def due() -> list[Project]:
 def is_due(project: Project) -> bool:
     """Return whether a project is among `due`."""
     return bool(_due(Project.objects.filter(pk=project.pk)))
+
+
+def is_large(project: Project) -> bool:
+    """Return whether a project is one whose recomputation may take longer than seconds."""
+    return Question.objects.filter(project=project)[LARGE : LARGE + 1].exists()
 
 
 def settling_rules(project: Project) -> list[object]:

@@ -26,15 +26,15 @@ SIZE = 5_000  # questions of a share: one to two seconds
 SHARED_FROM = 4 * SIZE  # questions; fewer are written sooner than others are woken
 LOOK_AFTER = 0.2  # seconds until another look at whether others are done
 
-OnShared = Callable[[int], None]  # is told how many shares there are
+OnShared = Callable[[], None]
 logger = logging.getLogger(__name__)
 
 
 def write(found: Found, recomputation: Recomputation, on_shared: OnShared | None) -> int:
     """Write what a recomputation found; return how many questions changed.
 
-    on_shared: wakes other workers, who call `take_part`; None: nobody is to help. The caller keeps
-    the lease meanwhile. Raises LeaseLost.
+    on_shared: wakes another worker, who calls `write_next`; None: nobody is to help. The caller
+    keeps the lease meanwhile. Raises LeaseLost.
     """
     forget(recomputation)
     if on_shared is None or len(found) < SHARED_FROM:
@@ -45,7 +45,7 @@ def write(found: Found, recomputation: Recomputation, on_shared: OnShared | None
         logger.warning("%s is written by one worker: %s", recomputation.project, error)
         return writing.write(found, recomputation.renew)
     shares = _of(recomputation.pk)
-    on_shared(shares.count())
+    on_shared()
     take_part(recomputation.pk)
     while shares.filter(done=False).exists():
         time.sleep(LOOK_AFTER)
@@ -62,18 +62,30 @@ def take_part(recomputation: int) -> int:
     Raises StorageAway or FolderMissing; the leader then writes what is left.
     """
     written = 0
-    while (row := _acquire(recomputation)) is not None:
-        try:
-            found = writing.load(stored_folders.fetch(row.folder))[row.first : row.stop]
-            row.release(changed=writing.write(found, row.renew), done=True)
-        except LeaseLost:  # somebody else writes it by now, or leads again
-            continue
-        except BaseException:
-            with suppress(LeaseLost):
-                row.release()
-            raise
+    while write_next(recomputation):
         written += 1
     return written
+
+
+def write_next(recomputation: int, on_begun: Callable[[], None] = lambda: None) -> bool:
+    """Write the first free share; return whether there was one. Raises as `take_part` does.
+
+    on_begun: called where there is one, before it is written.
+    """
+    row = _of(recomputation).filter(done=False).order_by("number").acquire_first()
+    if row is None:
+        return False
+    try:
+        on_begun()
+        found = writing.load(stored_folders.fetch(row.folder))[row.first : row.stop]
+        row.release(changed=writing.write(found, row.renew), done=True)
+    except LeaseLost:  # somebody else writes it by now, or leads again
+        pass
+    except BaseException:
+        with suppress(LeaseLost):
+            row.release()
+        raise
+    return True
 
 
 def forget(recomputation: Recomputation) -> None:
@@ -100,14 +112,6 @@ def _share_out(found: Found, recomputation: Recomputation) -> None:
         )
         for number, first in enumerate(range(0, len(found), SIZE))
     )
-
-
-def _acquire(recomputation: int) -> RecomputationShare | None:
-    rows = _of(recomputation).filter(done=False)
-    while (pk := rows.free().order_by("number").values_list("pk", flat=True).first()) is not None:
-        if row := rows.acquire(pk):
-            return row
-    return None
 
 
 def _of(recomputation: int) -> LeasedQuerySet[RecomputationShare]:

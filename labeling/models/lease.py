@@ -48,6 +48,13 @@ class LeasedQuerySet(models.QuerySet[M]):
             return None
         return models.QuerySet(self.model).get(pk=pk)
 
+    def acquire_first(self, **fields: Any) -> M | None:
+        """Lease the first free one of these rows, in their order; return None where none is."""
+        while (pk := self.free().values_list("pk", flat=True).first()) is not None:
+            if row := self.acquire(pk, **fields):
+                return row
+        return None
+
     def revoke(self, **fields: Any) -> int:
         """End the leases of these rows, whoever holds them; return the number of rows."""
         return self.update(lease_token="", lease_until=None, **fields)

@@ -35,6 +35,7 @@ __all__ = [
     "exists",
     "fetch",
     "here",
+    "holds",
     "index",
     "open",
     "place",
@@ -148,6 +149,18 @@ def exists(name: str) -> bool:
 def index(name: str) -> dict[str, StoredFile]:
     """Return the size and SHA-256 of each file of a folder. Raises FolderMissing, StorageAway."""
     return indexes.files_of(name, indexes.read(name))
+
+
+def holds(name: str, files: Iterable[str], sha256: str) -> bool:
+    """Whether a folder holds one of some files, with that content.
+
+    A long list of its files is not read. Raises FolderMissing and StorageAway.
+    """
+    found = indexes.read(name)
+    if found.listed is not None:
+        return any(file in found.listed for file in files)
+    stored = StoredFile(0, sha256)
+    return any(objects.exists(found.key(name, file, stored)) for file in files)
 
 
 def delete(name: str) -> None:

@@ -62,6 +62,12 @@ def upload(path: Path, name: str) -> None:
         _save(name, File(file))
 
 
+def exists(name: str) -> bool:
+    """Whether a file is in the storage. Raises StorageAway."""
+    with asking():
+        return default_storage.exists(name)
+
+
 def is_there(name: str, size: int) -> bool:
     """Whether a file of that size is in the storage. Raises StorageAway."""
     with suppress(FileNotFoundError), asking():

@@ -239,7 +239,7 @@ def lead(project: int, *, alone: bool) -> list[tuple[str, float, float, float]]:
     timed(shares, "write", "writing questions")
     timed(annotators, "update_accuracies", "writing annotators")
     timed(quality, "measure", "measuring quality")
-    on_shared = None if alone else lambda _count: None
+    on_shared = None if alone else lambda: None
     recompute.run(project=Project.objects.get(pk=project), on_shared=on_shared)
     return steps
 

@@ -398,6 +398,13 @@ class TestInABucket:
         remote.asked.clear()
         stored_folders.fetch(NAME)
         assert f"GET {name}" not in remote.asked
+        remote.asked.clear()
+        for file, data in FILES.items():
+            sha256 = hashlib.sha256(data).hexdigest()
+            assert stored_folders.holds(NAME, ["no.txt", file], sha256)
+            assert not stored_folders.holds(NAME, ["no.txt"], sha256)
+            assert not stored_folders.holds(NAME, [file], "0" * 64)
+        assert f"GET {name}" not in remote.asked
         remote["files", name] = b"{}"
         with pytest.raises(FolderDamaged):
             stored_folders.index(NAME)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,74 +10,20 @@ import pytest
 from django.core.cache import cache
 from django.core.files.storage import default_storage
 
-from labeling import features, images, pools, questions, stored_folders
+from labeling import features, pools, stored_folders
 from labeling import predictions as stored_predictions
-from labeling.images import tiles
 from labeling.models import Concept, Project, Question, Recomputation, Tile
 from tests.labeling.field import disbelieved
-from tests.training.engine.conftest import restored
-from tests.training.engine.runs import square, write_run, write_snapshot
-from tests.training.studio import make_model
-from training import feedback, new_concepts, predictions, processes, tasks
-from training.__main__ import main
+from tests.training.predicting import clip, clip_folder, in_this_process, squares
+from training import feedback, new_concepts, predictions, processes, tasks, tile_files
 from training.models import Model
 
 if TYPE_CHECKING:
-    from labeling.models import Snapshot
+    from pathlib import Path
 
-pytestmark = pytest.mark.django_db
+__all__ = ["clip", "clip_folder", "in_this_process", "squares"]
 
-
-@pytest.fixture(scope="module")
-def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Fit a CLIP to coloured squares, and return its model folder."""
-    work = tmp_path_factory.mktemp("clip")
-    snapshot = write_snapshot(work / "squares")
-    write_run(work / "run", snapshot, work / "cache", recipe="clip")
-    with restored():
-        assert main(["fit", str(work / "run")]) == 0
-    return work / "run" / "model"
-
-
-@pytest.fixture(autouse=True)
-def in_this_process(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[None]:
-    """Execute what a child process would here, where torch is imported once."""
-    handler = signal.getsignal(signal.SIGTERM)
-
-    def call(arguments: list[str], **options: object) -> None:
-        if main(arguments):
-            raise processes.ChildError(capsys.readouterr().err)
-
-    monkeypatch.setattr(processes, "call", call)
-    yield
-    signal.signal(signal.SIGTERM, handler)
-
-
-@pytest.fixture
-def squares(db: None) -> Project:
-    """Red and blue squares, of which nobody was asked anything; one has a caption."""
-    project = Project.objects.create(state="open", slug="squares", name="Squares")
-    for colour in ("red", "blue"):
-        Concept.objects.create(project=project, name=colour, phrase=f"a {colour}", prevalence=0.5)
-        for number in range(8):
-            data = square(colour, left=1 + number, top=3)
-            image, _ = images.add(project=project, data=data, source=f"{colour} {number}.png")
-    caption = tiles.whole(image), "a blue square"
-    questions.ask_captions(captions=[caption], source=Question.Source.IMPORT, prior=0.5)
-    pools.fill_project(project)
-    return project
-
-
-@pytest.fixture
-def clip(squares: Project, clip_folder: Path, bare_snapshot: Snapshot) -> Model:
-    """The project's current CLIP, which has given nothing back yet."""
-    bare_snapshot.project = squares
-    bare_snapshot.save()
-    model = make_model(bare_snapshot, recipe="clip")
-    stored_folders.put(clip_folder, model.folder)
-    return model
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("in_this_process")]
 
 
 @pytest.fixture
@@ -118,12 +61,12 @@ def test_how_much_was_predicted_is_told(clip: Model) -> None:
 
 
 def test_what_a_killed_worker_left_behind_goes(clip: Model) -> None:
-    lost = predictions.work_folder() / "predictions-of-the-dead"
+    lost = tile_files.work_folder() / "predictions-of-the-dead"
     lost.mkdir(exist_ok=True)
     (lost / "log_odds.npy").write_bytes(b"much")
-    assert lost in predictions.work_folder().iterdir()
+    assert lost in tile_files.work_folder().iterdir()
     os.utime(lost, (0, 0))
-    assert lost not in predictions.work_folder().iterdir()
+    assert lost not in tile_files.work_folder().iterdir()
 
 
 def test_a_project_without_pictures_has_nothing_to_predict(clip: Model) -> None:

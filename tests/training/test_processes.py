@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from labeling.models import LeaseLost
 from tests.waiting import wait_until
 from training import processes
 
@@ -96,3 +97,24 @@ def test_a_run_is_fitted_by_as_many_processes_as_are_wanted(
     assert processes.fitting(tmp_path) == ["fit", str(tmp_path)]
     settings.TRAINING_PROCESSES = 4
     assert processes.fitting(tmp_path) == ["fit", str(tmp_path), "--processes", "4"]
+
+
+def test_a_call_that_is_no_longer_wanted_is_ended(
+    tmp_path: Path, log: Path, behave: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behave("learn for ever")
+    monkeypatch.setattr(processes, "WATCH_EVERY", 0.05)
+    children: list[subprocess.Popen[bytes]] = []
+    start = processes.start
+    monkeypatch.setattr(
+        processes,
+        "start",
+        lambda *given, **options: children.append(start(*given, **options)) or children[0],
+    )
+
+    def watch() -> None:
+        raise LeaseLost("Somebody else is at it.")
+
+    with pytest.raises(LeaseLost):
+        processes.call(["fit", str(tmp_path)], log=log, time_limit=60, watch=watch)
+    assert children[0].returncode == -signal.SIGKILL

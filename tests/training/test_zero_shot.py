@@ -18,12 +18,23 @@ from labeling import features, images, pools, snapshot_rows
 from labeling import predictions as stored_predictions
 from labeling.inference import intake
 from labeling.models import Concept, Project, Question, Recomputation
+from labeling.stored_folders import StorageAway
 from tests.labeling.field import disbelieved
 from tests.training.engine.runs import square
 from tests.training.engine.tiny_encoder import TinyEncoder, tiny_encoder
-from training import comparison, feedback, processes, promotion, tasks, verdicts, zero_shot
+from training import (
+    comparison,
+    feedback,
+    prediction_shares,
+    processes,
+    promotion,
+    tasks,
+    verdicts,
+    zero_shot,
+)
 from training.__main__ import main
 from training.engine.encoders import efficientnet
+from training.prediction_shares import Prediction
 from training.project_pages import notices
 
 if TYPE_CHECKING:
@@ -206,6 +217,67 @@ def test_what_a_clip_predicted_meanwhile_stays(predicted: Project, tmp_path: Pat
     current = Project.objects.get(pk=predicted.pk)
     assert current.encoder == "" and current.features.name != seen.name
     assert features.load(current) is not None
+
+
+def test_several_workers_make_the_same_of_it_as_one(
+    squares: Project,
+    tiny_encoder: TinyEncoder,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: SettingsWrapper,
+    tmp_path: Path,
+) -> None:
+    tasks.predict_zero_shot(squares.pk)
+    of_one = stored(squares)
+    intake.withdraw(project=squares)
+    rested()
+    monkeypatch.setattr(prediction_shares, "SIZE", 3)
+    monkeypatch.setattr(prediction_shares, "PICTURES", 1)
+    settings.CACHE_ROOT = tmp_path / "of another machine"
+    prediction = Prediction(squares, None)
+    machines = iter(range(9))
+
+    def join(free: int) -> None:
+        for number in machines:
+            settings.CACHE_ROOT = tmp_path / f"machine {number}"
+            if not prediction_shares.look_at_next(prediction):
+                break
+        (notice,) = notices.unpredicted(squares)
+        assert "8 of 8 tiles" in notice.text
+        settings.CACHE_ROOT = tmp_path / "of the leader"
+
+    zero_shot.predict(Project.objects.get(pk=squares.pk), join)
+    assert tiny_encoder.looked_at == 16 and not prediction.shares.exists()
+    for seen, alone in zip(stored(squares), of_one, strict=True):
+        assert np.array_equal(seen, alone)
+    add(squares, "red", 9)
+    rested()
+    tasks.predict_zero_shot(squares.pk)
+    assert tiny_encoder.looked_at == 17, "what others have seen is kept by the leader"
+
+
+def stored(project: Project) -> list[np.ndarray]:
+    """Return the features and the predictions of a project."""
+    project.refresh_from_db()
+    seen = features.load(project)
+    assert seen is not None
+    predicted = [log_odds(project, "", name) for name in ("red", "blue")]
+    return [np.array(seen.images), *predicted]
+
+
+def test_a_storage_that_is_away_is_no_failure(
+    squares: Project, tiny_encoder: TinyEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_arguments: object, **_options: object) -> None:
+        raise StorageAway("It is away.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(intake.features, "save", away)
+        tasks.predict_zero_shot(squares.pk)
+    assert zero_shot.failure(squares) is None and zero_shot.is_awaited(squares)
+    assert zero_shot.due() == []
+    rested()
+    tasks.predict_zero_shot(squares.pk)
+    assert not zero_shot.is_awaited(squares)
 
 
 def test_nobody_takes_back_what_no_model_gave(predicted: Project) -> None:

@@ -75,6 +75,29 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='PredictionShare',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('lease_token', models.CharField(blank=True, editable=False, max_length=32)),
+                ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('heartbeat_at', models.DateTimeField(blank=True, editable=False, help_text='When its holder last reported.', null=True)),
+                ('number', models.PositiveIntegerField(help_text="From 0, in the order of the images' ids.")),
+                ('first_image', models.BigIntegerField(help_text='Its tiles are of the images from this id on,')),
+                ('last_image', models.BigIntegerField(help_text='up to this one,')),
+                ('after_tile', models.BigIntegerField(help_text='and have ids above this one,')),
+                ('last_tile', models.BigIntegerField(help_text='and not above this one.')),
+                ('tiles', models.PositiveIntegerField(help_text='How many there are.')),
+                ('folder', models.CharField(help_text='Of what is seen, in the storage.', max_length=100)),
+                ('done', models.BooleanField(default=False)),
+                ('model', models.ForeignKey(blank=True, help_text='The CLIP that looks at them; empty: the frozen encoder.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='prediction_shares', to='training.model')),
+                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='prediction_shares', to='labeling.project')),
+            ],
+            options={
+                'ordering': ['project_id', 'number'],
+                'constraints': [models.UniqueConstraint(fields=('project', 'model', 'number'), name='share_once_a_prediction', nulls_distinct=False)],
+            },
+        ),
+        migrations.CreateModel(
             name='Promotion',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

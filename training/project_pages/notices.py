@@ -8,8 +8,9 @@ from labeling.models import Project
 from labeling.notices import Notice
 from labeling.project_pages import history
 from labeling.project_pages.history import ObjectPage
-from training import zero_shot
+from training import prediction_shares, zero_shot
 from training.models import Model, Run
+from training.prediction_shares import Prediction
 
 
 @notices.register
@@ -34,9 +35,12 @@ def models_to_compare(project: Project) -> Iterable[Notice]:
 
 @notices.register
 def unpredicted(project: Project) -> Iterable[Notice]:
-    """Tell why nothing is predicted before the first answers, where that failed."""
+    """Tell why nothing is predicted before the first answers, or how far that is."""
     if reason := zero_shot.failure(project):
         text = f"Pictures are not predicted before a first CLIP is trained: {reason}"
+        yield Notice(text, Capability.TRAIN, "project-models")
+    elif looked := prediction_shares.progress(Prediction(project, None)):
+        text = f"Pictures are being predicted: {looked[0]:,} of {looked[1]:,} tiles were looked at"
         yield Notice(text, Capability.TRAIN, "project-models")
 
 

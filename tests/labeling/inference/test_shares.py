@@ -37,7 +37,7 @@ def answered(shapes: Project, alice: Any, bob: Any) -> Project:
     return shapes
 
 
-def found(project: Project, on_shared: Callable[[int], object] | None) -> tuple[Any, ...]:
+def found(project: Project, on_shared: Callable[[], object] | None) -> tuple[Any, ...]:
     """Return what a recomputation writes of all questions, and undo it."""
     with transaction.atomic():
         changed = recompute.run(project=project, on_shared=on_shared)  # type: ignore[arg-type]
@@ -66,21 +66,21 @@ def test_others_write_what_one_would(answered: Project) -> None:
     alone = found(answered, None)
     counted: list[int] = []
 
-    def join(count: int) -> None:
-        counted.append(count)
-        assert shares.take_part(answered.pk) == count
+    def join() -> None:
+        counted.append(RecomputationShare.objects.count())
+        assert shares.take_part(answered.pk) == counted[0]
         assert shares.take_part(answered.pk) == 0
 
     assert found(answered, join) == alone
     assert counted[0] > 2 and alone[0] > 20
-    assert found(answered, lambda _count: None) == alone, "nobody else came"
+    assert found(answered, lambda: None) == alone, "nobody else came"
 
 
 def test_a_share_whose_worker_died_is_written_again(answered: Project) -> None:
     alone = found(answered, None)
     died: list[RecomputationShare] = []
 
-    def die(_count: int) -> None:
+    def die() -> None:
         row = acquire()
         part = writing.load(shares.stored_folders.fetch(row.folder))[row.first : row.first + 5]
         writing.write(part, row.renew)
@@ -97,7 +97,7 @@ def test_a_worker_that_fails_gives_its_share_back(
 ) -> None:
     alone = found(answered, None)
 
-    def fail(_count: int) -> None:
+    def fail() -> None:
         with monkeypatch.context() as patch:
             patch.setattr(writing, "write", out_of_memory)
             with pytest.raises(MemoryError):
@@ -105,6 +105,41 @@ def test_a_worker_that_fails_gives_its_share_back(
         assert not RecomputationShare.objects.filter(lease_until__isnull=False).exists()
 
     assert found(answered, fail) == alone
+
+
+def test_one_message_waits_however_many_shares_there_are(
+    answered: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone, waiting, most = found(answered, None), 0, 0
+
+    def send(task: object, *_arguments: object, **_options: object) -> None:
+        nonlocal waiting, most
+        waiting += task is tasks.write_posteriors
+        most = max(most, waiting)
+
+    def join() -> None:
+        nonlocal waiting
+        tasks._wake_writer(answered.pk)
+        while waiting:
+            waiting -= 1
+            tasks.write_posteriors(answered.pk)
+        assert not RecomputationShare.objects.filter(done=False).exists()
+
+    monkeypatch.setattr(tasks, "enqueue_on_commit", send)
+    assert found(answered, join) == alone
+    assert most == 1
+
+
+def test_a_machine_recomputes_one_large_project_at_a_time(
+    answered: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedule, "LARGE", 20)
+    with tasks._alone_here("recomputations"):
+        tasks.aggregate(answered.pk)
+        assert schedule.is_due(answered)
+        monkeypatch.setattr(schedule, "LARGE", 100_000)
+        tasks.aggregate(answered.pk)
+    assert not schedule.is_due(answered)
 
 
 def out_of_memory(*_arguments: object) -> int:

@@ -22,8 +22,9 @@ from torch.nn.functional import normalize, pad
 from labeling.aggregation.model_weight import match_prevalence
 from training.engine.data.json_lines import numbered_lines
 from training.engine.data.pictures import Tile
-from training.engine.encoders import efficientnet
+from training.engine.encoders import efficientnet, seen_tiles, tile_features
 from training.engine.encoders.efficientnet import load_efficientnet
+from training.engine.encoders.seen_tiles import SeenTiles
 from training.engine.encoders.text import TextEncoder
 from training.engine.encoders.tile_features import BLOCK, TileFeatures, see
 from training.engine.evaluation import zero_shot_scores
@@ -69,14 +70,21 @@ def read_subjects(path: Path) -> Subjects:
 
 
 def predict(
-    subjects: Subjects, encoder: TextEncoder, cache: Path, *, features: Path, log_odds: Path
+    subjects: Subjects,
+    encoder: TextEncoder,
+    cache: Path,
+    *,
+    features: Path,
+    log_odds: Path,
+    seen_elsewhere: Path | None = None,
 ) -> int:
     """Write the features and log-odds of all tiles; return the number of pairs.
 
     ``features`` gets what `predictions.predict` writes: `images` (T, E) are principal components of
     what the encoder sees, `texts` (C, E) the directions in which concepts' scores rise.
     ``log_odds`` (C, T) is float16 (.npy), NaN where a picture cannot be read. What was seen is kept
-    in ``cache``: whoever was killed goes on. Raise ``TrainingError`` where the network is missing.
+    in ``cache``: whoever was killed goes on. Tiles that were seen elsewhere (a folder of files) are
+    not looked at. Raise ``TrainingError`` where the network is missing, or a file is no good.
     """
     network = load_efficientnet()
     tiles, concepts = sorted(subjects.tiles), sorted(subjects.concepts)
@@ -84,7 +92,9 @@ def predict(
     texts = {row: subjects.texts[tile] for row, tile in enumerate(tiles) if tile in subjects.texts}
     with tempfile.TemporaryDirectory(dir=features.parent) as work:
         pictures = [subjects.tiles[tile] for tile in tiles]
-        seen = see(pictures, network, cache, Path(work) / "seen.npy")
+        others = SeenTiles(seen_elsewhere, tile_features.IDENTITY)
+        file = Path(work) / "seen.npy"
+        seen = see(pictures, network, cache, file, ids=tiles, seen=others)
         scores = zero_shot_scores.fit(
             seen, texts, phrases, network=network, encoder=encoder, cache=cache
         )
@@ -99,6 +109,20 @@ def predict(
     tensors["learned"] = torch.zeros(0, dtype=torch.int64)  # it was trained on nobody's answers
     write_tensors(features, tensors, {"encoder": efficientnet.NAME})
     return len(tiles) * len(concepts)
+
+
+def look(subjects: Subjects, cache: Path, out: Path) -> int:
+    """Write what the frozen encoder sees of tiles (`seen_tiles`); return how many there are.
+
+    It is kept in ``cache``, too. Raise ``TrainingError`` where the network is missing.
+    """
+    tiles = sorted(subjects.tiles)
+    with tempfile.TemporaryDirectory(dir=out.parent) as work:
+        pictures = [subjects.tiles[tile] for tile in tiles]
+        seen = see(pictures, load_efficientnet(), cache, Path(work) / "seen.npy")
+        roots = torch.from_numpy(np.array(seen.roots))
+        seen_tiles.write(out, tile_features.IDENTITY, tiles, roots, seen.keys)
+    return len(tiles)
 
 
 def _fill(out: NDArray[np.float16], seen: TileFeatures, scores: ConceptScores) -> None:

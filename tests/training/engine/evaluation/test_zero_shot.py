@@ -14,7 +14,7 @@ from tests.training.engine.tiny_encoder import TinyEncoder, tiny_encoder
 from training.engine.encoders import efficientnet, frozen_clip, imagenet
 from training.engine.encoders.frozen_clip import FrozenClip
 from training.engine.encoders.specs import load_text_encoder
-from training.engine.encoders.tile_features import FOLDS, TileFeatures
+from training.engine.encoders.tile_features import KEY, TileFeatures
 from training.engine.evaluation import text_targets, zero_shot, zero_shot_scores
 from training.engine.evaluation.predictions import embed_tiles
 from training.engine.evaluation.zero_shot import Subjects
@@ -133,7 +133,7 @@ def test_thousands_of_pictures_with_one_and_the_same_text_are_no_fault(
 ) -> None:
     count, rng = 2_100, np.random.default_rng(0)
     roots = rng.random((count, efficientnet.WIDTH), np.float32).astype(np.float16)
-    seen = TileFeatures(roots, rng.integers(0, FOLDS, count))
+    seen = TileFeatures(roots, rng.integers(0, 256, (count, KEY), np.uint8))
     scores = zero_shot_scores.fit(
         seen,
         {row: ["a cat"] for row in range(count)},
