@@ -87,7 +87,7 @@ def look(
     stay.
     """
     _forget_others(prediction)
-    while _count_off(prediction, after):
+    while _count_off(prediction, after) or _has_lost_files(prediction):
         on_shared(prediction.undone.free().count() - 1)
         while prediction.undone.exists():
             check()
@@ -127,8 +127,9 @@ def forget(prediction: Prediction) -> None:
 def forget_unneeded() -> None:
     """Delete the shares of models that have predicted, or were overtaken."""
     waits = Model.objects.filter(recipe="clip", current=True, feedback__isnull=True)
-    of_current = Model.objects.filter(recipe="clip", current=True).values("project")
-    _forget(~Q(model=None) & ~Q(model__in=waits) | Q(model=None, project__in=of_current))
+    of_clip = Model.objects.filter(recipe="clip", current=True).values("project")
+    overtaken = Q(project__in=of_clip) | ~Q(project__state=Project.State.OPEN)
+    _forget(~Q(model=None) & ~Q(model__in=waits) | Q(model=None) & overtaken)
 
 
 def unfinished() -> Iterator[tuple[Prediction, int]]:
@@ -172,6 +173,12 @@ def _count_off(prediction: Prediction, after: int) -> bool:
             for number, (start, stop) in enumerate(zip(starts, stops, strict=True), first)
         )
     return prediction.undone.exists()
+
+
+def _has_lost_files(prediction: Prediction) -> bool:
+    """Have what the storage has lost be looked at again; return whether there is any."""
+    lost = [row.pk for row in prediction.shares if not stored_folders.exists(row.folder)]
+    return bool(lost) and bool(prediction.shares.filter(pk__in=lost).update(done=False))
 
 
 def _cuts(images: Ids) -> list[int]:

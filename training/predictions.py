@@ -90,7 +90,8 @@ def _predict(model: Model, folder: Path, seen: Seen, *, time_limit: float) -> No
     arguments += ["--features", str(folder / "features.safetensors")]
     arguments += ["--log-odds", str(folder / "log_odds.npy")]
     arguments += seen.option(folder)
-    processes.call(arguments, log=folder / "log.txt", time_limit=time_limit)
+    check = partial(_check_current, model)
+    processes.call(arguments, log=folder / "log.txt", time_limit=time_limit, watch=check)
 
 
 def _open_captions(project: Project, seen: Seen) -> Iterator[dict[str, Any]]:

@@ -108,9 +108,10 @@ def predict(project: Project, on_shared: OnShared = lambda free: None) -> int:
 def _predict(prediction: Prediction, known: stored_predictions.Ids, on_shared: OnShared) -> int:
     project = prediction.project
     expected = str(project.features.name or "")
+    check = partial(_check_without_clip, project)
     seen = prediction_shares.look(
         prediction,
-        check=partial(_check_without_clip, project),
+        check=check,
         on_shared=on_shared,
         after=int(known[-1]) if len(known) else 0,  # what was seen of them is kept
     )
@@ -125,7 +126,7 @@ def _predict(prediction: Prediction, known: stored_predictions.Ids, on_shared: O
         arguments += ["--log-odds", str(folder / "log_odds.npy")]
         arguments += seen.option(folder)
         time_limit = TIME_LIMIT + TILE_TIME * tiles
-        processes.call(arguments, log=folder / "log.txt", time_limit=time_limit)
+        processes.call(arguments, log=folder / "log.txt", time_limit=time_limit, watch=check)
         return intake.replace(
             project=project,
             file=folder / "features.safetensors",
