@@ -86,8 +86,10 @@ def _execute(generation: Generation) -> None:
         raise
     except Exception as error:
         if reason := database_errors.why(error):  # it is drawn again
-            waiting = {"state": State.QUEUED, "progress": 0.0, "error": reason}
-            lease.give_back(generation, attempts=generation.attempts - 1, **waiting)
+            attempts = generation.attempts - 1
+            lease.give_back(
+                generation, state=State.QUEUED, progress=0.0, error=reason, attempts=attempts
+            )
             raise
         sentence = "Something went wrong while drawing: see the worker's log."
         with suppress(LeaseLost):
