@@ -34,6 +34,7 @@ PICTURE_CACHE_BYTES = environment.number(
     about="bytes of rendered tiles, and of pictures from a storage elsewhere, that a machine keeps"
     " in `cache` in the data folder; beyond them those that were not used for longest go",
 )
+FILE_UPLOAD_PERMISSIONS = None  # files are as readable as the process's umask lets them be
 STORAGES = {
     "default": FILE_STORAGE.as_setting(),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
