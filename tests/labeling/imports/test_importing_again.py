@@ -4,7 +4,7 @@ import pytest
 
 from labeling import beliefs, concepts, merging
 from labeling.beliefs import Beliefs
-from labeling.imports import importer
+from labeling.imports import batch_importer
 from labeling.models import Concept, Project, Question
 from labeling.tasks import fill_due_pools
 from tests.labeling.imports.sources import fill, prior, publish, take
@@ -94,7 +94,7 @@ def test_the_class_of_a_merged_concept_is_the_survivors(meadow, ada):
 
 
 def test_an_import_that_changes_nothing_holds_no_concepts(meadow, monkeypatch):
-    monkeypatch.setattr(importer, "Watch", None)  # would not be callable
+    monkeypatch.setattr(batch_importer, "Watch", None)  # would not be callable
     assert "already there 3" in take(meadow)
 
 
