@@ -39,7 +39,7 @@ def port() -> int:
 
 @pytest.fixture(scope="module")
 def started_again(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A demo that runs where another one was killed; the last test stops it."""
+    """A demo that runs where another one was killed."""
     data_dir, port = tmp_path_factory.mktemp("demo"), _free_port()
     killed = Demo(data_dir, port)
     killed.wait_until_ready()
@@ -78,6 +78,7 @@ def test_an_empty_copy_beside_it_says_where_the_first_administrator_is_made(
         assert address.partition("=")[2] in page.read().decode()
     assert not (tmp_path / "admin-password").exists()
     assert demos[0].stop(signal.SIGINT) == 0
+    assert processes_of(tmp_path) == []
 
 
 def test_a_first_start_that_is_ended_leaves_all_of_the_project_or_nothing(
@@ -100,6 +101,16 @@ def _readable_by_others(data_dir: Path) -> list[Path]:
     return [path for path in paths if path.stat().st_mode & 0o077]
 
 
+def test_a_copy_that_cannot_run_beside_it_says_in_a_sentence_why_not(
+    started_again: Demo, port: int, tmp_path: Path
+) -> None:
+    sentence = Demo(tmp_path, started_again.port).sentence()
+    assert "Port" in sentence
+    assert "PORT=8001" in sentence
+    assert not (tmp_path / "postgresql").exists()
+    assert "is in use by another running copy" in Demo(started_again.data_dir, port).sentence()
+
+
 def test_the_site_outlives_its_broker_its_database_and_their_daemon(started_again: Demo) -> None:
     data_dir, url = started_again.data_dir, started_again.url
     _kill(data_dir, "valkey")
@@ -112,6 +123,7 @@ def test_the_site_outlives_its_broker_its_database_and_their_daemon(started_agai
     wait_until(lambda: servers.running(data_dir))
     wait_until(lambda: status(url) == 200)
     _wait_until_the_worker_does_a_task(data_dir)
+    assert started_again.process.poll() is None
 
 
 def _kill(data_dir: Path, name: str) -> None:
@@ -131,21 +143,6 @@ def _wait_until_the_worker_does_a_task(data_dir: Path) -> None:
     )
     done = f"aggregate_due[{sent.stdout.strip()}] succeeded"
     wait_until(lambda: done in log_path(data_dir, "worker").read_text())
-
-
-def test_a_copy_that_cannot_run_beside_it_says_in_a_sentence_why_not(
-    started_again: Demo, port: int, tmp_path: Path
-) -> None:
-    sentence = Demo(tmp_path, started_again.port).sentence()
-    assert "Port" in sentence
-    assert "PORT=8001" in sentence
-    assert not (tmp_path / "postgresql").exists()
-    assert "is in use by another running copy" in Demo(started_again.data_dir, port).sentence()
-
-
-def test_the_demo_stops_when_asked_to(started_again: Demo) -> None:
-    assert started_again.stop(signal.SIGINT) == 0
-    assert processes_of(started_again.data_dir) == []
 
 
 def _free_port() -> int:
