@@ -12,12 +12,11 @@ from labeling import database_errors, lease
 from labeling.stored_folders import FolderMissing, StorageAway
 from training import server_paths
 from training.models import Delayed
-from training.processes import TemporaryError
+from training.processes import DISK_FULL, TemporaryError
 
 AWAY = timedelta(seconds=5)  # after which a storage is asked again
 MISSING = timedelta(minutes=1)  # … and it is looked whether files or room are there again
 NO_ROOM = errno.ENOSPC, errno.EDQUOT
-DISK_FULL = "The disk of a worker is full: free some space there, and it goes on by itself."
 
 
 class DelayedError(Exception):

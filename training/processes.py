@@ -1,6 +1,7 @@
 """`python -m training …` as a child process: it dies with this one, at low priority, with a log."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,8 @@ NICE = 10
 WATCH_EVERY = 5.0  # seconds between two looks at whether a child is still wanted
 LOG_LINES = 40
 LOG_BYTES = 64 * 1024
+LEAST_ROOM = 1 << 20  # bytes on a disk, below which it counts as full
+DISK_FULL = "The disk of a worker is full: free some space there, and it goes on by itself."
 
 
 class ChildError(RuntimeError):
@@ -117,7 +120,14 @@ def call(
     if status == TEMPORARY:
         raise TemporaryError(reason(log, status))
     if status:
+        check_room(log)
         raise ChildError(reason(log, status))
+
+
+def check_room(log: Path) -> None:
+    """Raise TemporaryError where the disk of a child's log is full, so that it cannot say why."""
+    if shutil.disk_usage(log.parent).free < LEAST_ROOM:
+        raise TemporaryError(DISK_FULL)
 
 
 def reason(log: Path, status: int) -> str:

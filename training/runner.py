@@ -95,6 +95,7 @@ def _train(run: Run, folder: Path, copies: Copies, on_progress: OnProgress) -> N
             reason = processes.reason(log, status)
             if status == TEMPORARY:
                 raise processes.TemporaryError(reason)
+            processes.check_room(log)
             if status == REFUSED:
                 raise runs.RunError(_with_log(reason, folder))
             logger.warning("Run %s, attempt %s: %s", run.pk, run.attempts, reason)

@@ -143,6 +143,7 @@ class Installation:
             "AWS_ACCESS_KEY_ID": KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET,
             "NEWCOMERS_PER_ADDRESS": "1000",
+            "UPLOAD_MIN_FREE_BYTES": str(1 << 20),  # the disks are small
             "CHALLENGE_RATE": "1000",
             "TRAINING_THREADS": "1",
             "OMP_NUM_THREADS": "1",

@@ -23,7 +23,10 @@ def wait_for_standby(where: Installation) -> None:
         database.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
         database.execute("SELECT pg_reload_conf()")
         synchronous = "SELECT FROM pg_stat_replication WHERE sync_state = 'sync'"
-        wait_for(lambda: database.execute(synchronous).fetchone(), "the standby is synchronous")
+        wait_for(
+            lambda: database.execute(synchronous).fetchone() is not None,
+            "the standby is synchronous",
+        )
 
 
 def _promote(where: Installation, network: Network, machines: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -118,3 +119,12 @@ def test_a_call_that_is_no_longer_wanted_is_ended(
     with pytest.raises(LeaseLost):
         processes.call(["fit", str(tmp_path)], log=log, time_limit=60, watch=watch)
     assert children[0].returncode == -signal.SIGKILL
+
+
+def test_a_child_that_had_no_room_for_its_words_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=4096))
+    with pytest.raises(processes.TemporaryError, match="disk of a worker is full"):
+        processes.call(["nothing"], log=tmp_path / "log.txt", time_limit=60)
