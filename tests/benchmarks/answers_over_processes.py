@@ -71,7 +71,8 @@ def main() -> None:
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tessera-bench-") as data_dir:
         os.environ |= {"DATA_DIR": data_dir, "DJANGO_SETTINGS_MODULE": "config.settings"}
-        os.environ |= {"CHALLENGE_RATE": "1000000", "DATABASE_POOL": "0"}
+        os.environ |= {"CHALLENGE_RATE": "1000000", "NEWCOMERS_PER_ADDRESS": "1000000"}
+        os.environ["DATABASE_POOL"] = "0"
         os.environ.pop("DATABASE_URL", None)
         from config import servers
 
