@@ -1,4 +1,4 @@
-"""Tasks over which processes of a worker die, as for lack of memory: tried anew, but not for ever.
+"""Tasks over which processes of a worker die, as for lack of memory: tried again, but not for ever.
 
 A task is taken for the same whoever sends it, by its name and arguments: sweeps send what is due
 again and again. Losses are counted by the worker whose processes died. What a worker that is killed

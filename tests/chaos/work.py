@@ -100,7 +100,7 @@ def lease(run_id: int) -> str:
 
 
 def has_gone_on(run_id: int, at: float, lost: str = "") -> bool:
-    """Whether a run was worked on after a time, or has ended since.
+    """Whether a run was worked on after a time, or has succeeded since.
 
     lost: the token of a worker that is gone, whose work does not count.
     """
@@ -108,7 +108,7 @@ def has_gone_on(run_id: int, at: float, lost: str = "") -> bool:
     if run is None or run.heartbeat_at is None:
         return False
     if run.state in RUNS_ENDED:
-        return True
+        return run.state == Run.State.SUCCEEDED
     return run.heartbeat_at.timestamp() > at and bool(run.lease_token) and run.lease_token != lost
 
 

@@ -156,7 +156,7 @@ def test_a_page_asks_no_query_for_each_tile(
     django_assert_max_num_queries: DjangoAssertNumQueries,
 ) -> None:
     cache.clear()  # which other tests may have filled
-    with django_assert_max_num_queries(32):
+    with django_assert_max_num_queries(31):
         ada_client.get(review(shapes))
 
 
