@@ -12,6 +12,7 @@ those that come later find no question.
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -84,6 +85,10 @@ class AnswersDiffer(RuntimeError):
     """Answers that were to be archived are not those that were: nothing is removed."""
 
 
+class _Answered(Exception):
+    """A challenge to describe a picture that goes is being answered."""
+
+
 @dataclass(frozen=True)
 class Removal:
     """What was removed; the answers are all in the archive."""
@@ -141,7 +146,8 @@ def withdraw_questions(questions: Collection[int]) -> int:
 def delete_files(limit: int | None = None) -> int:
     """Delete the stored files of removed pictures that no other image uses; return how many.
 
-    What is rendered of them on this machine goes as well. Without its disk, nothing is deleted.
+    Those that a snapshot may hold which is being written just now stay until it is written. What is
+    rendered of them on this machine goes as well. Without its disk, nothing is deleted.
     """
     try:
         ownership.check()
@@ -163,16 +169,14 @@ def _remove(
     """Remove a batch of pictures in one transaction."""
     with transaction.atomic():
         lock(project)
-        Challenge.objects.filter(tile__image__in=ids).delete()  # which ask to describe one
-        rows = Image.objects.filter(pk__in=ids).order_by("pk")
-        locked = list(rows.select_for_update(of=("self",)))
+        held = None
+        while held is None:
+            # Whoever writes a caption locks the challenge first, then the tile.
+            Challenge.objects.filter(tile__image__in=ids).delete()
+            held = _held(ids)
+        locked, questions, tile_ids = held
         if not locked:
             return Removal()
-        about = Question.objects.filter(tile__image__in=locked)
-        _locked_questions(about)
-        tile_ids = _locked_tiles(locked)
-        questions = _locked_questions(about)  # with captions that came until the tiles were locked
-        Challenge.objects.filter(tile__in=tile_ids).delete()
         removed = _note(locked, by=by, reason=reason, undone=undone)
         answers = _archive(questions, {row.image_id: row.pk for row in removed})
         for row in removed:
@@ -213,6 +217,28 @@ def request_recomputation(project: Project) -> None:
 def expire_later(project: Project, tile_ids: Sequence[int]) -> None:
     """Expire the pending challenges that show a tile which goes, once the transaction commits."""
     transaction.on_commit(partial(_expire_challenges, project, tile_ids), robust=True)
+
+
+def _held(ids: Sequence[int]) -> tuple[list[Image], list[int], list[int]] | None:
+    """Lock pictures with their questions and tiles, and return the rows, and the ids of these.
+
+    None, and nothing is locked, where somebody answers a challenge to describe one that was issued
+    since such challenges were deleted: they may wait for what would be locked here.
+    """
+    with suppress(_Answered), transaction.atomic():
+        rows = Image.objects.filter(pk__in=ids).order_by("pk")
+        locked = list(rows.select_for_update(of=("self",)))
+        about = Question.objects.filter(tile__image__in=locked)
+        _locked_questions(about)
+        tile_ids = _locked_tiles(locked)
+        questions = _locked_questions(about)  # with captions that came until the tiles were locked
+        late = Challenge.objects.filter(tile__in=tile_ids).order_by("pk")
+        free = late.select_for_update(of=("self",), skip_locked=True)
+        if len(free) < late.count():
+            raise _Answered
+        Challenge.objects.filter(pk__in=[row.pk for row in free]).delete()
+        return locked, questions, tile_ids
+    return None
 
 
 def _locked_tiles(rows: Sequence[Image]) -> list[int]:
@@ -335,11 +361,22 @@ def _delete_files(ids: Sequence[int]) -> int:
         names = dict(rows.values_list("sha256", "file"))
         projects = Project.objects.values("pk")
         used = Image.objects.filter(project__in=projects, sha256__in=names)
-        unused = names.keys() - set(used.values_list("sha256", flat=True))
+        copied = _being_copied()
+        unused = names.keys() - set(used.values_list("sha256", flat=True)) - copied
         kept = {sha256 for sha256 in sorted(unused) if not _delete_file(names[sha256])}
         tiles.forget_rendered(unused)
-        rows.exclude(sha256__in=kept).update(file="")
+        rows.exclude(sha256__in=kept | copied).update(file="")
     return len(unused - kept)
+
+
+def _being_copied() -> set[str]:
+    """Return the hashes of removed pictures that a snapshot may still read.
+
+    One that begins from now on reads no row of a picture that is removed already.
+    """
+    written = Snapshot.objects.filter(state=Snapshot.State.FREEZING).held()
+    pending = RemovedImage.objects.exclude(file="").filter(project__in=written.values("project"))
+    return set(pending.values_list("sha256", flat=True))
 
 
 def _delete_file(name: str) -> bool:

@@ -216,7 +216,10 @@ class _Content:
 
 
 def _write(held: Snapshot, draft: Path, report: OnProgress) -> None:
-    """Write the labels as they are now and publish them; images only where no snapshot has them."""
+    """Write the labels as they are now and publish them; images only where no snapshot has them.
+
+    Where pictures are removed all the time, the last attempt holds some, and is marked.
+    """
     for attempt in range(1, ATTEMPTS + 1):
         with lease.kept(held), replica.reading(), _one_moment():
             content = _write_rows(held, draft)
@@ -225,16 +228,18 @@ def _write(held: Snapshot, draft: Path, report: OnProgress) -> None:
         manifest = _manifest(held, content)
         with lease.kept(held):
             folder = _earlier_folder(held, manifest["sha256"])
+        last = attempt == ATTEMPTS
         try:
             if not folder:
                 _place_pictures(held, draft, content, report)
                 snapshot_folder.write_manifest(draft, manifest)
         except SnapshotError:
-            if attempt == ATTEMPTS or not _removed(held, content):
+            if last or not _removed(held, content):
                 raise
-            shutil.rmtree(draft)  # a picture was removed meanwhile: begin again without it
         else:
-            break
+            if last or not _removed(held, content):
+                break
+        shutil.rmtree(draft)  # a picture was removed meanwhile: begin again without it
     if not folder:
         folder = f"{FOLDER}/{held.project.slug}-{held.pk}-{manifest['sha256'][:8]}"
         with lease.kept(held):

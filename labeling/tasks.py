@@ -291,6 +291,8 @@ def _fill(snapshot: Snapshot) -> None:
         snapshots.fill(snapshot)
     except LeaseLost as error:  # whoever holds the lease now writes it
         logger.warning("%s", error)
+    else:
+        removal.delete_files()  # of what was removed meanwhile
 
 
 def _advance(record: Import) -> None:

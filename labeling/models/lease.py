@@ -29,6 +29,10 @@ class LeasedQuerySet(models.QuerySet[M]):
         """Rows that nobody works on: never leased, released, or left by a holder that died."""
         return self.exclude(lease_until__gte=Now())
 
+    def held(self) -> Self:
+        """Rows that somebody works on: leased, and the holder renews its lease in time."""
+        return self.filter(lease_until__gte=Now()).exclude(lease_token="")
+
     def expired(self, since: timedelta = timedelta()) -> Self:
         """Rows whose holder neither released nor renewed its lease in time, or so long after it."""
         return self.filter(lease_until__lt=_from_now(-since))

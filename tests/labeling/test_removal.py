@@ -1,10 +1,14 @@
 """Pictures that are removed are gone from everything; the answers about them are kept."""
 
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+
 import pytest
 from django.core.files.storage import default_storage
+from django.db import connection
 from django.test import TestCase
 
-from labeling import challenges, images, pools, removal, review, snapshots
+from labeling import challenges, images, pools, questions, removal, review, snapshots
 from labeling.images import duplicates, tiles
 from labeling.inference import recompute
 from labeling.models import (
@@ -250,6 +254,26 @@ def test_a_picture_that_is_removed_while_a_snapshot_is_written_is_not_in_it(
     assert len(list(local_folder(snapshot).rglob("*.webp"))) == 3
 
 
+def test_a_snapshot_is_written_while_picture_after_picture_is_removed(garden, monkeypatch):
+    for number in range(1, 9):
+        add(garden, number)
+    place = snapshots._place_pictures
+
+    def remove_and_place(*arguments) -> None:
+        remove(first(garden))
+        place(*arguments)
+
+    monkeypatch.setattr(snapshots, "_place_pictures", remove_and_place)
+    snapshot = snapshots.freeze(project=garden)
+    assert (snapshot.state, snapshot.error) == (Snapshot.State.READY, "")
+    assert (snapshot.counts["images"], snapshot.removed) == (6, 1)
+    removed = RemovedImage.objects.order_by("pk")
+    assert all(default_storage.exists(row.file) for row in removed)
+    names = [row.file for row in removed]
+    assert removal.delete_files() == snapshots.ATTEMPTS
+    assert not any(map(default_storage.exists, names))
+
+
 def test_a_picture_that_is_removed_before_it_is_published_marks_the_snapshot(garden, monkeypatch):
     for number in range(1, 5):
         add(garden, number)
@@ -279,6 +303,44 @@ def test_an_answer_that_is_being_recorded_is_archived_as_well(shapes, alice, mon
     assert removal.remove([image], by=None, reason="private").answers == 1
     answer(alice, {question: True})
     assert Answer.objects.count() == 0 and RemovedAnswer.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_caption_that_is_being_written_and_its_removal_wait_in_no_circle(
+    garden, alice, monkeypatch
+):
+    add(garden, 1)
+    lock_tiles, hold_tiles = removal._locked_tiles, questions._hold_tiles
+    claimed, locked = threading.Event(), threading.Event()
+
+    def write() -> int:
+        challenge = challenges.issue(annotator=alice, project=garden, kind="write")
+        try:
+            return challenges.answer(challenge=challenge, text="a green stripe").recorded
+        finally:
+            connection.close()
+
+    def hold(*arguments):
+        claimed.set()
+        assert locked.wait(30)
+        return hold_tiles(*arguments)
+
+    def lock(*arguments):
+        if not claimed.is_set():
+            written.append(pool.submit(write))
+            assert claimed.wait(30)
+        tiles = lock_tiles(*arguments)
+        locked.set()
+        return tiles
+
+    monkeypatch.setattr(questions, "_hold_tiles", hold)
+    monkeypatch.setattr(removal, "_locked_tiles", lock)
+    written: list[Future[int]] = []
+    with ThreadPoolExecutor(1) as pool:
+        removed = removal.remove([first(garden)], by=None, reason="private")
+    assert written[0].result() == 1
+    assert removed.images == 1
+    assert not Challenge.objects.exists() and not Question.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)

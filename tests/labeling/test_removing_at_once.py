@@ -131,8 +131,8 @@ def test_every_answer_is_counted_or_archived_and_nobody_waits_for_ever(shapes):
                 removal.remove([image], by=None, reason="private")
         finally:
             stop.set()
-    given = sum(turn.result() for turn in turns[:2])
-    assert all(turn.exception() is None for turn in turns)
+    taken = [turn.result() for turn in turns]
+    given = sum(taken[:2])
     assert Answer.objects.count() + RemovedAnswer.objects.count() >= given > 0
     recompute.run(project=shapes)
     counted = Question.objects.annotate(given=Count("answers"))
