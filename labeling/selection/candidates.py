@@ -7,7 +7,6 @@ or so many rows. So the cost of a choice does not grow with what is stored.
 
 import hashlib
 import random
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -24,7 +23,6 @@ from labeling.showings import ANYWHERE, Showings
 
 MAX_CANDIDATES = 24  # of an exhaustive window
 MAX_CANDIDATES_EACH = 12  # of a window that is read beside others
-MIN_CANDIDATES = 3  # fewer from a random point on, and what lies before it is read too
 MAX_ROWS = 600  # read by a window that is not read to its end
 MAX_CHECKS = 120  # rows read by a window of checks, each of which is looked at closely
 CURSOR_SECONDS = 60  # for which it is remembered how far an annotator has come
@@ -214,13 +212,7 @@ def read(
     values = reservations.parameters(project, now=timezone.now())
     values |= {"annotator": annotator.pk, "practice_of": project.pk, "exclude": list(exclude)}
     values |= showings.parameters()
-    scans = {window: _scans(window, annotator) for window in windows}
-    candidates = _read({w: first for w, (first, *_) in scans.items()}, values)
-    count = Counter(candidate.role for candidate in candidates)
-    second = {
-        w: rest[0] for w, (_, *rest) in scans.items() if rest and count[w.role] < MIN_CANDIDATES
-    }
-    candidates += _read(second, values)
+    candidates = _read({window: _scans(window, annotator) for window in windows}, values)
     roles = {candidate.role for candidate in candidates}
     for window in windows:
         if window.exhaustive and window.role not in roles:
@@ -230,33 +222,34 @@ def read(
     return candidates
 
 
-def _scans(window: Window, annotator: Annotator) -> list[list[_Scan]]:
-    """Return the scans to begin with; and those that follow where they hold too little."""
+def _scans(window: Window, annotator: Annotator) -> list[_Scan]:
+    """Return the scans of a window, one after the other until there are candidates enough."""
     if window.by_priority:
         return _from_top(window, annotator)
     if window.in_slice:
-        return [[_Scan("true", window.order, MAX_ROWS)]]
+        return [_Scan("true", window.order, MAX_ROWS)]
     return _from_anywhere(MAX_CHECKS if window.check else MAX_ROWS)
 
 
-def _from_anywhere(rows: int) -> list[list[_Scan]]:
-    """Return the scans from a random point to the farther end; and those to the other one."""
-    point = random.random()
-    values = {"point": point}
-    ahead = [_Scan("random_key >= %(point)s", "random_key", rows, values)]
-    behind = [_Scan("random_key < %(point)s", "random_key DESC", rows, values)]
-    return [ahead, behind] if point < 0.5 else [behind, ahead]
+def _from_anywhere(rows: int) -> list[_Scan]:
+    """Return the scans from a random point to the end, and from the beginning up to that point.
+
+    Their text is the same wherever the point is: it is planned once.
+    """
+    values = {"point": random.random()}
+    ahead = _Scan("random_key >= %(point)s", "random_key", rows, values)
+    return [ahead, _Scan("random_key < %(point)s", "random_key", rows, values)]
 
 
-def _from_top(window: Window, annotator: Annotator) -> list[list[_Scan]]:
+def _from_top(window: Window, annotator: Annotator) -> list[_Scan]:
     """Return the scans from the top, or from where a busy annotator has come."""
     order = "priority DESC, random_key"
     cursor = cache.get(_key(window, annotator)) if annotator.answers_count >= MAX_ROWS else None
     if cursor is None:
-        return [[_Scan("true", order, MAX_ROWS)]]
+        return [_Scan("true", order, MAX_ROWS)]
     values = dict(zip(("priority", "key"), map(float, cursor), strict=True))
     level = _Scan("priority = %(priority)s AND random_key >= %(key)s", order, MAX_ROWS, values)
-    return [[level, _Scan("priority < %(priority)s", order, MAX_ROWS, values)]]
+    return [level, _Scan("priority < %(priority)s", order, MAX_ROWS, values)]
 
 
 def _remember(window: Window, annotator: Annotator, candidates: Sequence[Candidate]) -> None:

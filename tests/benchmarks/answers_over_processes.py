@@ -4,11 +4,12 @@
 
 Starts a database of its own in a temporary folder and makes a project there (`large_projects`). As
 in `challenges_over_http`, annotators over HTTP ask for a grid and answer it as fast as they can,
-each waiting for the response before the next; as many with each number of web processes. The
-numbers are measured in turns, each turn from processes that are new and warm. Prints a table in
-Markdown: answers stored, by wall clock and by CPU second of web, database and Valkey together, and
-the CPU milliseconds of each that a hundred answers cost. The last column is what an answer costs,
-beside what it costs with the first number of processes.
+each waiting for the response before the next; as many with each number of web processes, and each
+from an address of their own. The numbers are measured in turns, each turn with processes that are
+new and warm and a new copy of the database, since answers change what the next one costs. Prints
+a table in Markdown: answers stored, by wall clock and by CPU second of web, database and Valkey
+together, and the CPU milliseconds of each that a hundred answers cost. The last column is what an
+answer costs, beside what it costs with the first number of processes.
 """
 
 import argparse
@@ -26,12 +27,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
+from psycopg import sql
 
 from tests.benchmarks.challenges_over_http import (
     Annotator,
     Line,
     all_take_part,
     cpu_seconds,
+    database_url,
     make_project,
 )
 
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 
 PARTS = "web", "database", "Valkey"
 WARM = 4.0  # seconds
+COPY = "CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy"
 HEADER = (
     "| web processes | answers/s | answers/CPU s | CPU ms for 100 answers: web | database | Valkey "
     "| all, by the first |\n|---|---|---|---|---|---|---|"
@@ -72,15 +76,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="tessera-bench-") as data_dir:
         os.environ |= {"DATA_DIR": data_dir, "DJANGO_SETTINGS_MODULE": "config.settings"}
         os.environ |= {"CHALLENGE_RATE": "1000000", "NEWCOMERS_PER_ADDRESS": "1000000"}
-        os.environ["DATABASE_POOL"] = "0"
+        os.environ |= {"DATABASE_POOL": "0", "PROXIES": "1"}
         os.environ.pop("DATABASE_URL", None)
-        from config import servers
+        from django.db import connection
+
+        from config import installation, servers
 
         with servers.ensure(Path(data_dir)):
             truth = make_project(wanted.tiles)
+            installation.claim()  # the same for all copies, which share a storage
+            connection.close()
             all_measured = [Measured(count) for count in wanted.processes]
             for measured in all_measured * wanted.turns:
-                _measure(measured, truth, wanted)
+                with _copy(Path(data_dir)):
+                    _measure(measured, truth, wanted)
     print(HEADER)
     for measured in all_measured:
         print(_line(measured, all_measured[0]))
@@ -97,6 +106,25 @@ def _measure(measured: Measured, truth: "Truth", wanted: argparse.Namespace) -> 
         spent = cpu_seconds(roots)
         measured.cpu.update({part: spent[part] - cpu[part] for part in PARTS})
         measured.answers += _answers() - answers
+
+
+@contextmanager
+def _copy(data_dir: Path) -> Iterator[None]:
+    """Let everybody have a copy of the database, as it was when the project had been made."""
+    from config import servers
+
+    original = servers.database_url(data_dir)
+    maintenance = servers.database_url(data_dir, name="postgres")
+    with psycopg.connect(maintenance, autocommit=True) as server:
+        name = psycopg.conninfo.conninfo_to_dict(original)["dbname"]
+        server.execute(sql.SQL(COPY).format(sql.Identifier("copy"), sql.Identifier(str(name))))
+    os.environ["DATABASE_URL"] = servers.database_url(data_dir, name="copy")
+    try:
+        yield
+    finally:
+        del os.environ["DATABASE_URL"]
+        with psycopg.connect(maintenance, autocommit=True) as server:
+            server.execute("DROP DATABASE copy WITH (FORCE)")
 
 
 @contextmanager
@@ -118,10 +146,7 @@ def _web(count: int) -> Iterator[tuple[int, dict[int, str]]]:
 
 
 def _answers() -> int:
-    from config import servers
-
-    url = servers.database_url(Path(os.environ["DATA_DIR"]))
-    with psycopg.connect(url) as database:
+    with psycopg.connect(database_url()) as database:
         row = database.execute("SELECT count(*) FROM labeling_answer").fetchone()
     assert row is not None
     return int(row[0])

@@ -32,10 +32,10 @@ class Measured:
     challenge_bytes: float = 814.0  # bytes_a_row.py, once its changes are forgotten
     parquet_answer_bytes: float = 31.5  # bytes_a_row.py
     parquet_challenge_bytes: float = 82.5  # bytes_a_row.py
-    web_ms: float = 9.3 / 9  # an answer: challenges_over_http.py, a million tiles, no pictures
-    db_ms: float = 5.5 / 9  # likewise
-    valkey_ms: float = 0.2 / 9  # likewise
-    picture_web_ms: float = (19.4 - 9.3) / 9  # a picture that the web process serves itself
+    web_ms: float = 1.70  # an answer: answers_over_processes.py
+    db_ms: float = 0.86  # likewise
+    valkey_ms: float = 0.07  # likewise
+    picture_web_ms: float = (19.4 - 9.3) / 9  # that it serves itself: challenges_over_http.py
     import_ms: float = 0.79 + 7.21 + 0.04  # a photograph of a megapixel: import_speed.py
     recompute_us: float = 20.3  # an answer: online_cost.py, 203 s for ten millions
     recompute_bytes: float = 174.0  # an answer, at the peak: online_cost.py

@@ -99,7 +99,7 @@ class Client:
         self.solves = self.failed = 0
 
     def send(self, step: str, path: str, body: object) -> dict[str, object]:
-        headers = {"Content-Type": "application/json", "X-Forwarded-For": _some_address()}
+        headers = {"Content-Type": "application/json", "X-Forwarded-For": common.some_address()}
         sent = json.dumps(body)
         if step == "verify":
             headers["Content-Type"] = "application/x-www-form-urlencoded"
@@ -143,10 +143,6 @@ class Client:
             self.solves += 1
         else:
             self.failed += 1
-
-
-def _some_address() -> str:
-    return f"10.{random.randrange(256)}.{random.randrange(256)}.{random.randrange(256)}"
 
 
 @cache

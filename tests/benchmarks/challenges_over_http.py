@@ -56,7 +56,7 @@ def main() -> None:
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tessera-bench-") as data_dir:
         os.environ |= {"DATA_DIR": data_dir, "DJANGO_SETTINGS_MODULE": "config.settings"}
-        os.environ |= {"CHALLENGE_RATE": "1000000", "DATABASE_POOL": "0"}
+        os.environ |= {"CHALLENGE_RATE": "1000000", "DATABASE_POOL": "0", "PROXIES": "1"}
         os.environ.pop("DATABASE_URL", None)
         from config import servers
 
@@ -109,10 +109,14 @@ def processes(*, worker: bool) -> Iterator[tuple[int, dict[int, str]]]:
 
 
 class Annotator:
-    """One visitor who knows the truth, and their browser, on one kept-alive connection."""
+    """One visitor who knows the truth, and their browser, on one kept-alive connection.
+
+    As behind a proxy, each has an address of their own: who share one wait for each other.
+    """
 
     def __init__(self, port: int, truth: "Truth") -> None:
         self.truth = truth
+        self.address = some_address()
         self.database = _connect()
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self.cookies = {"csrftoken": "a" * 32}
@@ -121,6 +125,7 @@ class Annotator:
         headers = {
             "Content-Type": "application/json",
             "X-CSRFToken": self.cookies["csrftoken"],
+            "X-Forwarded-For": self.address,
             "Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items()),
         }
         self.connection.request(method, path, json.dumps(body) if body else None, headers)
@@ -169,11 +174,20 @@ class Annotator:
         return [n for n, yes in enumerate(truth, 1) if yes != (random.random() < MISTAKES)]
 
 
+def some_address() -> str:
+    """Return an address that hardly anybody else has."""
+    return f"10.{random.randrange(256)}.{random.randrange(256)}.{random.randrange(256)}"
+
+
 def _connect() -> "psycopg.Connection[tuple[int, list[int]]]":
+    return psycopg.connect(database_url(), autocommit=True)
+
+
+def database_url() -> str:
     from config import servers
 
-    url = servers.database_url(Path(os.environ["DATA_DIR"]))
-    return psycopg.connect(url, autocommit=True)
+    own = os.environ.get("DATABASE_URL")  # beside the one in which projects were made
+    return own or servers.database_url(Path(os.environ["DATA_DIR"]))
 
 
 @dataclass

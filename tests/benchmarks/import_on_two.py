@@ -218,7 +218,7 @@ def work(values: dict[str, Any]) -> None:
     from labeling.models import Import
 
     waited, plain = 0.0, shares.wait
-    turn, store = 0.0, importer._BatchImporter.import_batch
+    turn, store = 0.0, importer.BatchImporter.import_batch
 
     def wait(record: Import, since: float) -> None:
         nonlocal waited
@@ -232,7 +232,7 @@ def work(values: dict[str, Any]) -> None:
         store(self, *arguments)
         turn += time.perf_counter() - began
 
-    shares.wait, importer._BatchImporter.import_batch = wait, import_batch
+    shares.wait, importer.BatchImporter.import_batch = wait, import_batch
     profile = cProfile.Profile(time.process_time)
     if values["profile"]:
         profile.enable()
