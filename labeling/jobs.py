@@ -1,6 +1,5 @@
 """Carry out what a worker makes: one at a time by lease, again after a crash, written down."""
 
-import errno
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -13,8 +12,8 @@ from django.db.models import F
 from labeling import audit, database_errors, lease
 from labeling.models import Event, Job, LeasedQuerySet, LeaseLost
 from labeling.stored_folders import StorageAway
+from labeling.stored_folders.errors import NO_ROOM
 
-NO_ROOM = errno.ENOSPC, errno.EDQUOT
 REPORT_EVERY = 2.0  # seconds between two renewals of the lease
 PAUSE = timedelta(seconds=10)  # before a job that waits is tried again
 

@@ -41,9 +41,8 @@ def fetch(name: str, *, cache: str, replaces: str = "") -> Path:
 
 def read(name: str) -> bytes:
     """Return the content of a stored file. Raises FileNotFoundError and StorageAway."""
-    with _asking(), default_storage.open(name, "rb") as file:
-        data: bytes = file.read()
-    return data
+    with _asking():
+        return objects.read(name)
 
 
 @contextmanager

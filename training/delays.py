@@ -1,6 +1,5 @@
 """Work that has to wait through no fault of its own: it stays due, says why, and is tried again."""
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -10,13 +9,14 @@ from django.db import Error
 
 from labeling import database_errors, lease
 from labeling.stored_folders import FolderMissing, StorageAway
+from labeling.stored_folders.errors import NO_ROOM
 from training import server_paths
 from training.models import Delayed
 from training.processes import DISK_FULL, TemporaryError
 
 AWAY = timedelta(seconds=5)  # after which a storage is asked again
-MISSING = timedelta(minutes=1)  # … and it is looked whether files or room are there again
-NO_ROOM = errno.ENOSPC, errno.EDQUOT
+FULL = timedelta(seconds=15)  # … it is looked whether a disk has room again
+MISSING = timedelta(minutes=1)  # … and whether files are there again
 
 
 class DelayedError(Exception):
@@ -45,12 +45,12 @@ def told() -> Iterator[None]:
     except FolderMissing as error:
         raise DelayedError(f"{error} Put its files back.", MISSING) from error
     except TemporaryError as error:
-        raise DelayedError(str(error), MISSING) from error
+        raise DelayedError(str(error), FULL) from error
     except Error as error:
         if not database_errors.is_full(error):
             raise
-        raise DelayedError(database_errors.FULL, MISSING) from error
+        raise DelayedError(database_errors.FULL, FULL) from error
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
-        raise DelayedError(DISK_FULL, MISSING) from error
+        raise DelayedError(DISK_FULL, FULL) from error

@@ -141,18 +141,13 @@ _DATABASE_FULL = _(
 )
 
 
-def handle(error: Exception, context: dict[str, Any]) -> Response | None:
+def handle(error: Exception, context: dict[str, Any]) -> HttpResponseBase | None:
     """Put an error into words, as REST framework's EXCEPTION_HANDLER.
 
     Return None for an error that is not known: Django then logs it and calls `server_error`.
     """
     if is_away(error):
-        logger.warning("The database is away: %s", str(error).partition("\n")[0])
-        code, detail = of_database(error)
-        status = int(HTTPStatus.SERVICE_UNAVAILABLE)
-        data = problems.problem(status, code=code, detail=detail)
-        headers = {"Retry-After": str(DATABASE_RETRY_AFTER)}
-        return Response(data, status=status, headers=headers, content_type=problems.MEDIA_TYPE)
+        return database_away(context["request"], error)
     if known := _ERRORS.get(type(error)):
         status, code = known
         data = problems.problem(status, code=code, detail=str(error))
@@ -219,26 +214,22 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
     """Answer where a view failed, or the database outside of one: then with the word for that."""
     error = sys.exc_info()[1]
     if is_away(error):
-        return _database_away(request, error)
+        return database_away(request, error)
     if _is_api(request):
         return _problem(HTTPStatus.INTERNAL_SERVER_ERROR)
     return defaults.server_error(request)
 
 
-def of_database(error: BaseException | None) -> tuple[str, str]:
-    """Return the code and the sentence for whoever asks while the database is full or away."""
-    if is_full(error):
-        return "database_full", str(_DATABASE_FULL)
-    return "database_away", str(_DETAILS[HTTPStatus.SERVICE_UNAVAILABLE])
-
-
-def _database_away(request: HttpRequest, error: BaseException | None) -> HttpResponseBase:
-    code, detail = of_database(error)
+def database_away(request: HttpRequest, error: BaseException | None) -> HttpResponse:
+    """Log that the database is away or full, and answer that the same may be sent again soon."""
+    logger.warning("The database is away: %s", str(error).partition("\n")[0])
     status = HTTPStatus.SERVICE_UNAVAILABLE
-    response: HttpResponseBase
+    code, detail = "database_away", str(_DETAILS[status])
+    if is_full(error):
+        code, detail = "database_full", str(_DATABASE_FULL)
     if _is_api(request):
-        response = problems.answer(status, code=code, detail=detail)
-    else:
+        response: HttpResponse = problems.answer(status, code=code, detail=detail)
+    else:  # without the request: what looks up who is signed in needs the database, too
         page = loader.render_to_string("500.html", {"sentence": detail})
         response = HttpResponse(page, status=status)
     response["Retry-After"] = str(DATABASE_RETRY_AFTER)

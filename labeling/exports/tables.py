@@ -5,8 +5,7 @@ A table's schema also tells `datasets` its features.
 
 import json
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -112,24 +111,16 @@ _NO_OBJECTS = _objects(())  # of most pictures
 
 
 class Table:
-    """A Parquet file that is written row by row; a group of rows is held at a time."""
+    """A Parquet file that is written row by row; a group of rows is held at a time.
+
+    Close it at the end.
+    """
 
     def __init__(self, file: IO[bytes] | Any, columns: Types) -> None:
         self._writer = pq.ParquetWriter(file, schema(columns), compression="zstd")
         self._schema = schema(columns)
         self._rows: list[dict[str, Any]] = []
         self._bytes = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def add(self, row: dict[str, Any], size: int = 0) -> None:
         """Add a row; size: bytes that it holds beside words and numbers."""

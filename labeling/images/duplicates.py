@@ -6,7 +6,6 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from django.core.files.storage import default_storage
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -14,7 +13,7 @@ from labeling.batches import batched
 from labeling.images import windows
 from labeling.models import Image as ImageRow
 from labeling.models import Project, RemovedImage
-from labeling.stored_folders.errors import asking
+from labeling.stored_folders import objects
 
 MAX_DISTANCE = 6  # bits of 64 that may differ
 MAX_DIFFERENCE = 8.0  # of 255: root mean square over the pixels of thumbnails
@@ -153,9 +152,7 @@ def _data(image_id: int, batch: dict[int, HashedImage]) -> bytes:
     if image_id in batch:
         return batch[image_id].data
     name = ImageRow.objects.values_list("file", flat=True).get(pk=image_id)
-    with asking(), default_storage.open(name) as file:
-        data: bytes = file.read()
-    return data
+    return objects.read(name)
 
 
 def relink(removed: Collection[int]) -> None:

@@ -8,7 +8,6 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from django.core.files.storage import default_storage
 from django.db import transaction
 
 from labeling import features
@@ -16,7 +15,7 @@ from labeling.features import Features, Ids
 from labeling.images import store, windows
 from labeling.images.windows import Windows
 from labeling.models import Image, Project, Tile
-from labeling.stored_folders.errors import asking
+from labeling.stored_folders import objects
 
 CANDIDATE = 0.85  # cosine of centred features: see "Near-duplicates" in docs/benchmarks.md
 CANDIDATES_MAX = 5  # of one picture, the nearest
@@ -98,9 +97,7 @@ def _windows(image: int) -> Windows | None:
     """Return the windows of a stored picture; None where it is gone, or cannot be read."""
     name = Image.objects.filter(pk=image).values_list("file", flat=True).first()
     try:
-        with asking(), default_storage.open(name or "") as file:
-            data = file.read()
-        return windows.cut(data)
+        return windows.cut(objects.read(name or ""))
     except (OSError, ValueError):
         return None
 

@@ -180,7 +180,7 @@ def take_part(source: Source, plan: plans.Plan, *, renew: Callable[[int], None])
 
 def finish(source: Source, plan: plans.Plan) -> Report:
     """Save the counts and the report of an import whose shares are all done."""
-    with Report() as report:
+    with Report.of_import() as report:
         importer.add_up(source.record, source.index, report)
         report.unnamed = plan.unnamed
         outcomes.finish(source.record, report, summary(report.counts()))

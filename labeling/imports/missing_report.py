@@ -9,7 +9,7 @@ from labeling.models import Import
 def keep(record: Import) -> None:
     """Keep a table of the files of an import whose lease is held, in place of an earlier one."""
     earlier = str(record.report.name or "")
-    with Report() as report:
+    with Report.of_import() as report:
         for row in record.uploaded_files.order_by("number").iterator():
             if row.problem:
                 report.note(row.path, Outcome.REFUSED, row.problem)

@@ -5,7 +5,8 @@ import io
 import secrets
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import IO, Any, Self
 
@@ -16,7 +17,6 @@ from labeling.imports import kinds
 from labeling.imports.entries import Kind
 from labeling.imports.ledger import CountsDiffer, Ledger
 from labeling.imports.metadata import Metadata
-from labeling.imports.own_file import OwnFile
 from labeling.imports.source_index import SourceIndex
 from labeling.spreadsheets import cell
 
@@ -46,22 +46,16 @@ class Outcome(StrEnum):
     REMARK = "remark"  # what is to be said besides, as what of a file is not read
 
 
-class Report(OwnFile):
+class Report:
     """Counts what became of files, and writes each file once into a table.
 
     `rejected` holds, for each reason, the paths of files that were refused, and of pictures of
     which a text was; `remarks`, the paths of pictures that were taken, by what is to be said of
-    how they were read. Use it in a `with`: it holds a temporary file, unless it is of a part of an
-    import (`of_part`).
+    how they were read.
     """
 
-    def __init__(self, file: IO[str] | None = None) -> None:
-        super().__init__(
-            file
-            or tempfile.TemporaryFile(  # noqa: SIM115  (closed by `__exit__`)
-                "w+", encoding="utf-8-sig", errors="backslashreplace", newline=""
-            )
-        )
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
         self.outcomes: Counter[Outcome] = Counter()
         self.near_duplicates = 0
         self.texts = Ledger()
@@ -74,8 +68,17 @@ class Report(OwnFile):
         self.retracted: Counter[Kind] = Counter()  # texts of earlier imports that are put right
         self.named_retracted: list[str] = []  # the first of them, with their paths
         self._table = csv.writer(self._file)
-        if file is None:
-            self._table.writerow(COLUMNS)
+
+    @classmethod
+    @contextmanager
+    def of_import(cls) -> Iterator[Self]:
+        """Keep a report in a file that is gone at the end, unless `save` stores it."""
+        with tempfile.TemporaryFile(
+            "w+", encoding="utf-8-sig", errors="backslashreplace", newline=""
+        ) as file:
+            report = cls(file)
+            report._table.writerow(COLUMNS)
+            yield report
 
     @classmethod
     def of_part(cls) -> Self:

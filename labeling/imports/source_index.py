@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 
 from labeling.decoding import ImageRejected
-from labeling.imports import class_names, concepts, gold, kinds, layouts, masks
+from labeling.imports import class_names, concepts, gold, kinds, layouts, masks, spool
 from labeling.imports.described import Described
 from labeling.imports.entries import (
     By,
@@ -102,7 +102,7 @@ def build(members: Members, options: Options = DEFAULTS) -> SourceIndex:
     The texts are on the disk until they are joined.
     """
     index, paths = SourceIndex(), set[str]()
-    with Spool() as entries:
+    with spool.temporary() as entries:
         _gather(index, members, options, paths, entries)
         if options.masks is Masks.REFUSED:
             _refuse_masks(index, paths)
@@ -191,7 +191,7 @@ def _provenance(entry: Entry, layout: Layout, path: str) -> Provenance:
 
 def _join(index: SourceIndex, entries: Spool, paths: set[str], options: Options) -> None:
     """Attach each text to the one picture that it is about, or refuse it."""
-    with Spool() as named:
+    with spool.temporary() as named:
         for each in class_names.named(entries, index.class_names):
             if isinstance(each, Refusal):
                 index.refuse(each)

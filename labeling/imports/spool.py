@@ -3,18 +3,19 @@
 import pickle
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
 
 from labeling.imports.entries import Box, Entry
-from labeling.imports.own_file import OwnFile
 
 BATCH = 1_000  # entries
 
 
-class Spool(OwnFile):
-    """Entries in their order, to be gone through as often as is wanted. Use it in a `with`."""
+class Spool:
+    """Entries in their order, to be gone through as often as is wanted."""
 
-    def __init__(self) -> None:
-        super().__init__(tempfile.TemporaryFile())  # noqa: SIM115  (closed by `__exit__`)
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
         self._batch: list[Entry] = []
         self._places: list[int] = []  # where the batches begin
 
@@ -36,6 +37,13 @@ class Spool(OwnFile):
         self._places.append(self._file.tell())
         pickle.dump(self._batch, self._file, pickle.HIGHEST_PROTOCOL)
         self._batch = []
+
+
+@contextmanager
+def temporary() -> Iterator[Spool]:
+    """Keep entries in a file that is gone at the end."""
+    with tempfile.TemporaryFile() as file:
+        yield Spool(file)
 
 
 def _emptied(entry: Entry) -> Entry:

@@ -18,7 +18,7 @@ from labeling import snapshots, stored_folders
 from labeling.models import Event, Image, Project, Snapshot
 from tests.training.studio import lose
 from tests.waiting import wait_until
-from training import devices, processes, run_requests, runner, runs, tasks
+from training import delays, devices, processes, run_requests, runner, runs, tasks
 from training.engine import progress
 from training.models import Model, Run
 
@@ -353,6 +353,7 @@ def test_a_run_waits_for_room_on_a_full_disk(
     run = executed(queue(snapshot))
     assert run.state == State.QUEUED and "disk of a worker is full" in run.delay_reason
     assert runs.acquire(run_id=run.pk) is None  # not before there may be room
+    assert run.lease_until and run.lease_until - timezone.now() <= delays.FULL
     Run.objects.update(lease_until=None)
     monkeypatch.undo()
     assert runs.acquire(run_id=run.pk)

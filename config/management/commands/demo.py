@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ class Command(BaseCommand):
             new = has_no_database(settings.DATA_DIR)
             if new and not self._empty:
                 self._steps.begin("Making a database and the demo project", times=FIRST_START)
-                preparation = stack.enter_context(self._begin_pictures())
+                preparation = stack.enter_context(closing(self._begin_pictures()))
             self._steps.begin("Starting PostgreSQL and Valkey", times=NEW if new else STARTED)
             client = stack.enter_context(servers.ensure(settings.DATA_DIR))
             yield client, self._fill(preparation)

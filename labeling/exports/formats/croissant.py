@@ -6,7 +6,7 @@ decodes JPEG and PNG alone, so other pictures become PNG, which loses nothing.
 """
 
 import json
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -129,7 +129,7 @@ class Croissant:
         self._sink, self._about = sink, about
         self._open = about.files.enter_context(ExitStack())
         self._table = self._open.enter_context(
-            Table(self._open.enter_context(sink.file(TABLE)), COLUMNS)
+            closing(Table(self._open.enter_context(sink.file(TABLE)), COLUMNS))
         )
         self._counts = dict(NOTHING)
         self._answers = 0

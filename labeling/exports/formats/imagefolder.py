@@ -4,7 +4,7 @@ The rows of a split are a `metadata.parquet`, which has its types with it: an em
 of something, and two exports concatenate whatever their projects ask.
 """
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -37,7 +37,7 @@ class Imagefolder:
         if row.split not in self._tables:
             file = self._open.enter_context(self._sink.file(f"{row.split}/{METADATA}"))
             table = Table(file, {"file_name": "string", **COLUMNS})
-            self._tables[row.split] = self._open.enter_context(table)
+            self._tables[row.split] = self._open.enter_context(closing(table))
         self._sink.put(f"{row.split}/{picture.name}", picture.data)
         columns = record(row, self._about.snapshot)
         self._tables[row.split].add({"file_name": picture.name, **columns})

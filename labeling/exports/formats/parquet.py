@@ -1,7 +1,7 @@
 """Parquet with embedded images: `load_dataset(OUT)`, or any reader of Parquet."""
 
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 from labeling.exports import card
 from labeling.exports.card import Card
@@ -54,7 +54,9 @@ class Parquet:
         self._table = None
         if not self._sink.has(name):
             file = self._open.enter_context(self._sink.file(name))
-            self._table = self._open.enter_context(Table(file, {"image": "image", **COLUMNS}))
+            self._table = self._open.enter_context(
+                closing(Table(file, {"image": "image", **COLUMNS}))
+            )
 
 
 def count(stored: Stored) -> Counts:

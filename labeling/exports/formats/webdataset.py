@@ -7,7 +7,7 @@ The tables and figures lie beside the tars, named as img2dataset names them. Its
 import io
 import json
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Any
 
 from labeling.exports import card, tar_members
@@ -42,7 +42,7 @@ class Shard:
             self._file = self._of_tar.enter_context(sink.file(f"{name}.tar"))
         file = self._of_table.enter_context(sink.file(f"{name}.parquet"))
         table = Table(file, {"key": "string", **COLUMNS})
-        self._table = self._of_table.enter_context(table)
+        self._table = self._of_table.enter_context(closing(table))
         self._count = self._captions = 0
         self._first_key = self._last_key = ""
 

@@ -109,7 +109,7 @@ def test_what_a_worker_rendered_is_shown_by_another_machine(remote, add, setting
 
 def test_a_storage_that_is_away_is_no_picture_that_is_gone(remote, add, settings, tmp_path):
     tile = tiles.whole(add(png(size=(640, 480))))
-    remote.refuse("HEAD", 1)
+    remote.refuse("GET", 1)
     with pytest.raises(StorageAway):
         tiles.open_rendered(tile)
     assert tiles.open_rendered(tile)

@@ -102,7 +102,7 @@ def test_the_texts_of_a_picture_that_is_refused_are_refused_with_it(record, box)
 
 def test_a_text_without_an_outcome_is_a_fault_of_the_importer(record, box):
     fill(box, **{"a.png": png()})
-    with Report() as report:
+    with Report.of_import() as report:
         report.texts.read["caption"] = 1
         with pytest.raises(CountsDiffer, match="1 texts of kind caption were read, and 0 have"):
             report.check(read=0)
