@@ -12,7 +12,7 @@ WEB_THREADS = 8  # of each web process
 TASKS_AT_ONCE = 2
 QUICK, LONG, DRAWING = ("celery",), ("io", "train", "train-gpu"), ("draw",)  # queues
 CONNECTION_SECONDS = 60  # for which a connection to the database is kept for the next task
-CELERY = ["-m", "celery", "-A", "config.celery"]
+CELERY = ["-m", "celery", "--quiet", "-A", "config.celery"]  # no banner amid the log
 WORKER = [*CELERY, "worker", "-l", "INFO", "--without-gossip", "--without-mingle"]
 
 

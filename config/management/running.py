@@ -1,5 +1,6 @@
 """Run processes in the foreground until a signal comes: what `serve`, `worker` and `beat` share."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from config.servers.restarts import Restarts
 from config.servers.supervisor import Service, Supervisor, SupervisorError
 
 POLL = 0.5  # seconds between two looks at the processes
+logger = logging.getLogger(__name__)
 
 
 def run(
@@ -28,8 +30,11 @@ def run(
     """Run services with their output in this one's, the database and the broker behind them.
 
     What `config.start` looks at for this role comes first. A service that dies is started again.
-    When a signal comes, they have `grace` seconds to end. Raises `CommandError`.
+    When a signal comes, they have `grace` seconds to end. Where the log is for programs, what is
+    to be said is a record of it, too. Raises `CommandError`.
     """
+    if settings.LOG_FORMAT == "json":
+        write = logger.info
     interrupts.raise_on_signals()
     try:
         with _servers() as client:

@@ -8,14 +8,15 @@ from config.settings.running import DATA_DIR
 
 environment.section("Watching it")
 
+LOG_FORMAT = environment.text(
+    "LOG_FORMAT",
+    "line",
+    options=("line", "json"),
+    about="how the log is written: `line` for people, `json` for programs"
+    " ([the log](monitoring.md#the-log))",
+)
 LOGGING = logs.configuration(
-    format=environment.text(
-        "LOG_FORMAT",
-        "line",
-        options=("line", "json"),
-        about="how the log is written: `line` for people, `json` for programs"
-        " ([the log](monitoring.md#the-log))",
-    ),
+    format=LOG_FORMAT,
     level=environment.text(
         "LOG_LEVEL",
         "INFO",

@@ -31,7 +31,14 @@ class SignInAdapter(DefaultSocialAccountAdapter):
         """Lead back to the page, with a sentence; what went wrong is in the log."""
         if error == AuthError.CANCELLED:
             raise ImmediateHttpResponse(refuse(request, _("You did not sign in.")))
-        own = str(exception) if isinstance(exception, ProviderError) else type(exception).__name__
+        if isinstance(exception, ProviderError):
+            own = str(exception)
+        elif exception is not None:
+            own = type(exception).__name__
+        elif extra_context is not None and "state" in extra_context:
+            own = f"the provider answered {request.GET.get('error', 'without a code')!r:.80}"
+        else:  # it came from elsewhere, a second time, or after the session had ended
+            own = "this browser had not begun it, or had ended it already"
         logger.warning("Signing in by OpenID Connect failed: %s", own)
         raise ImmediateHttpResponse(failed(request))
 

@@ -55,6 +55,7 @@ def test_a_worker_logs_ids_beats_reports_and_serves_metrics(transactional_db, tm
         ids.request_id.reset(reset)
         wait_until(lambda: b"succeeded in" in log.read_bytes(), explain=log.read_text)
         lines = [json.loads(line) for line in log.read_text().splitlines() if line[:1] == "{"]
+        assert "[queues]" not in log.read_text()  # Celery's banner is no line of JSON
         received = [line for line in lines if "succeeded in" in line["message"]]
         assert received and received[0]["logger"] == "celery.app.trace"
         assert {line.get("request_id") for line in received} == {"from-a-request"}

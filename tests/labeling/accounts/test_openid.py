@@ -226,6 +226,14 @@ def test_a_provider_that_is_gone_at_the_return_is_said_in_a_sentence(client, pro
     assert "Example ID did not work" in refusal(client.get(back))
 
 
+def test_the_log_says_why_the_way_back_failed_without_an_error_of_ours(client, provider, caplog):
+    provider.refuse = "server_error"
+    assert "did not work" in refusal(client.get(back := authorize(leave(client))))
+    assert "failed: the provider answered 'server_error'" in caplog.text
+    assert "did not work" in refusal(client.get(back))
+    assert "failed: this browser had not begun it, or had ended it already" in caplog.text
+
+
 def test_an_address_that_passed_to_somebody_else_opens_no_account(client, provider):
     provider.claims |= {"preferred_username": "dana", **MAIL}
     sign_in(client)
