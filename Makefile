@@ -48,6 +48,7 @@ bench: environment
 	$(PYTHON) -m tests.benchmarks.captcha_solves --worker
 	$(PYTHON) -m tests.benchmarks.captcha_widget
 	$(PYTHON) -m tests.benchmarks.answers_over_processes
+	$(PYTHON) -m tests.benchmarks.database_round_trips
 	$(PYTHON) tests/benchmarks/web_speed.py
 	$(PYTHON) -m tests.benchmarks.recognising_tiles "$(PICTURES)"
 	$(PYTHON) tests/benchmarks/admin_lists.py

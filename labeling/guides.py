@@ -1,4 +1,4 @@
-"""What annotators are told about a concept: its phrase in their language, definition, examples.
+"""What annotators are shown of a concept: its phrase in their language, definition, examples.
 
 A challenge needs the phrase, and whether there is a guide; both are kept in the cache, so that they
 cost it no query.

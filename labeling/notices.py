@@ -11,6 +11,7 @@ from django.template.defaultfilters import pluralize, truncatechars
 from labeling import access, annotators, comments, project_stats
 from labeling.access import Capability, User
 from labeling.captcha import attempts
+from labeling.inference import schedule
 from labeling.models import Attempt, Import, Membership, Project
 
 PROJECT_SECONDS = 15  # for which the notices of a project are kept
@@ -57,6 +58,7 @@ def count(user: User) -> int:
     stored: int | None = cache.get(key)
     if stored is None:
         rows = access.projects(user).exclude(state=Project.State.ARCHIVED)
+        rows = rows.select_related("recomputation").defer("recomputation__settling_rules")
         stored = sum(len(of(each, user)) for each in rows.order_by("-pk")[:PROJECTS_MAX])
         cache.set(key, stored, USER_SECONDS)
     return stored
@@ -100,6 +102,14 @@ def _labels(project: Project) -> Iterable[Notice]:
     if flags:
         many = f"{FLAGS_MAX:,}+" if flags > FLAGS_MAX else f"{flags:,}"
         yield Notice(f"{many} flag{pluralize(flags)}", Capability.REVIEW, "project-flags")
+
+
+@register
+def _recomputation(project: Project) -> Iterable[Notice]:
+    """Tell of labels that cannot be recomputed for want of memory."""
+    recomputation = getattr(project, "recomputation", None)
+    if recomputation is not None and (text := schedule.complaint(recomputation)):
+        yield Notice(text, Capability.MANAGE, "project-agreement")
 
 
 @register

@@ -1,6 +1,6 @@
 """Answers that were taken back are final: else one could try what each answer to a question brings.
 
-Whoever undoes an answer may answer that same challenge again, and is told nothing of what it
+Whoever undoes an answer may answer that same challenge again, and is shown nothing of what it
 changes. In other challenges a question is never put to somebody who has taken an answer to it back;
 nor, on the same day, to anybody at the address from which that was done: a throw-away pseudonym
 would go on where another one stopped.

@@ -261,7 +261,7 @@ def forget_kept_answers() -> None:
 
 @shared_task
 def send_webhooks() -> None:
-    """Look for what webhooks are to be told; have each address told in a task of its own."""
+    """Look for what webhooks are to send; send to each address in a task of its own."""
     watching.look()
     for webhook in sending.due_hooks():
         enqueue_on_commit(send_to_webhook, webhook)

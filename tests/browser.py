@@ -38,7 +38,7 @@ def browser() -> Iterator[Browser]:
 class ReusedPage:
     """A page that is used again as if it were new.
 
-    A new one takes a process and reads all styles and scripts anew, which is most of a short test.
+    A new one takes a process and reads all styles and scripts again, which is most of a short test.
     """
 
     def __init__(self, browser: Browser, **context_options: Any) -> None:

@@ -1,6 +1,6 @@
 """Empty the tables after a test whose transactions were committed, in a tenth of Django's time.
 
-`flush` truncates every table, which makes files anew for each, and then makes the permissions
+`flush` truncates every table, which makes new files for each, and then makes the permissions
 again. Here only tables that hold anything are emptied, and the permissions stay.
 """
 

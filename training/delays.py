@@ -33,7 +33,7 @@ def put_off(row: Delayed, why: DelayedError, /, **fields: Any) -> None:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Turn what says nothing of the work itself into a DelayedError.
 
     A storage that is away, a folder that it lacks, and a full disk, also of the database.

@@ -58,7 +58,7 @@ def give(model: Model, on_shared: OnShared = lambda free: None) -> dict[str, Any
     and an error of the database: it stays due.
     """
     try:
-        with delays.told():
+        with delays.translated():
             if generators.generates(model.recipe):
                 feedback = ask_about_samples(model)
             else:

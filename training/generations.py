@@ -63,7 +63,7 @@ def _execute(generation: Generation) -> None:
     """
     try:
         with (
-            delays.told(),
+            delays.translated(),
             tempfile.TemporaryDirectory(prefix="tessera-generation-") as folder,
         ):
             out = Path(folder)

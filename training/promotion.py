@@ -76,7 +76,7 @@ def review(model: Model) -> None:
     baseline = baseline_of(model)
     answers = comparison.answers_count(model, baseline)
     try:
-        with delays.told():
+        with delays.translated():
             verdict = comparison.compare(model, baseline)
     except OSError as error:
         raise delays.DelayedError(f"A worker cannot compare it: {error}", delays.MISSING) from error

@@ -123,7 +123,7 @@ def _recording_the_end(run: Run) -> Iterator[None]:
     Raises LeaseLost, DatabaseLostError, and again whatever is a fault of this program.
     """
     try:
-        with delays.told():
+        with delays.translated():
             yield
     except LeaseLost:
         raise

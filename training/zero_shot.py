@@ -83,7 +83,7 @@ def predict(project: Project, on_shared: OnShared = lambda free: None) -> int:
     started, known = time.monotonic(), stored_predictions.tile_ids(project)
     prediction = Prediction(project, None)
     try:
-        with delays.told():
+        with delays.translated():
             count = _predict(prediction, known, on_shared)
     except delays.DelayedError as error:
         logger.warning("The first predictions of %s wait: %s", project, error)

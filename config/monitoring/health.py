@@ -1,9 +1,11 @@
 """Whether this process can answer requests, and what it stands on: each part with a time limit."""
 
+import errno
 import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache as once
 from typing import Any
@@ -23,6 +25,11 @@ from labeling.stored_folders.errors import FULL, NO_ROOM
 FAILED_EVERY = 10.0  # seconds, at most, after which a part that failed is asked again
 SECONDS = 2.0  # for which a part may take to answer
 PROBE = "tessera-readiness"  # a name in cache and storage
+READ_ONLY = errno.EROFS, errno.EACCES, errno.EPERM
+TAKES_NOTHING = (
+    "It is read-only: what it holds can be read, and nothing written. Look whether it is full, set "
+    "to read-only, or grants no right to write."
+)
 
 
 class NotReady(Exception):
@@ -154,7 +161,7 @@ def ask_storage() -> None:
 
 
 def ask_storage_room() -> None:
-    """Write a small file, and delete it."""
+    """Write a small file, and delete it. Raises NotReady, with whether it can still be read."""
     name = f"{storage.PROBES}/{PROBE}-{secrets.token_hex(8)}"
     try:
         objects.write(name, b"room")
@@ -162,11 +169,20 @@ def ask_storage_room() -> None:
     except StorageFull as error:
         raise NotReady(str(error)) from error
     except OSError as error:
-        if error.errno not in NO_ROOM:
+        if error.errno not in {*NO_ROOM, *READ_ONLY}:
             raise
-        raise NotReady(FULL) from error
+        raise NotReady(FULL if error.errno in NO_ROOM else TAKES_NOTHING) from error
     except StorageAway as error:
-        raise NotReady(f"Nothing can be written there. {error}") from error
+        if _can_be_read(name):
+            raise NotReady(TAKES_NOTHING) from error
+        raise NotReady(f"It is away. {error}") from error
+
+
+def _can_be_read(name: str) -> bool:
+    """Whether the storage answers of a file that it does not have."""
+    with suppress(StorageAway):
+        return not objects.exists(name)
+    return False
 
 
 # Only without the database can no page be answered. Were a process not ready while the cache, the
@@ -178,7 +194,7 @@ CHECKS = (
     Check("cache", ask_cache, required=False, every=1.0),
     Check("broker", ask_broker, required=False, every=5.0),
     Check("storage", ask_storage, required=False, every=30.0),
-    Check("storage room", ask_storage_room, required=False, every=300.0),
+    Check("storage room", ask_storage_room, required=False, every=60.0),
 )
 
 

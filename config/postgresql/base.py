@@ -6,11 +6,15 @@ nothing is prepared, unless `DATABASE_PREPARE` says that it follows prepared sta
 cursor on the server outlives a transaction.
 """
 
+import select
+import time
 from typing import Any
 
 from django.conf import settings
 from django.db.backends.postgresql import base, features
+from psycopg_pool import ConnectionPool
 
+ASKED_EVERY = 10.0  # seconds, at most, after which a connection of a pool is asked whether it works
 # Without a pooler, statements of `labeling.prepared` keep one plan for whatever parameters.
 _LOOK = """
 SELECT pg_backend_pid(), CASE WHEN pg_backend_pid() = %s
@@ -28,6 +32,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """A thread's connection."""
 
     features_class = DatabaseFeatures
+
+    @property
+    def pool(self) -> Any:
+        """Django's pool, which sends nothing to a connection that worked a moment ago."""
+        pool = super().pool
+        if pool is not None and pool._check is not None:
+            pool._check = check
+        return pool
 
     def init_connection_state(self) -> None:
         """Look once at each connection of the driver's, which a pool of ours lends repeatedly."""
@@ -69,3 +81,17 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
         cursor.close = close_both
         return cursor
+
+
+def check(connection: Any) -> None:
+    """Raise OperationalError where a connection of the driver's, which was idle, is of no use.
+
+    What the server has closed can be read from, to its end. Of a connection that worked a moment
+    ago this is enough, and takes no round trip.
+    """
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    now = time.monotonic()
+    if poll.poll(0) or now - getattr(connection, "asked_at", -ASKED_EVERY) >= ASKED_EVERY:
+        ConnectionPool.check_connection(connection)
+        connection.asked_at = now

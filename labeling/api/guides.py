@@ -1,4 +1,4 @@
-"""What annotators are told about a concept, and its examples; an owner picks these."""
+"""What annotators are shown of a concept, and its examples; an owner picks these."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

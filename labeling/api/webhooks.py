@@ -120,7 +120,7 @@ class DeliveryFilters(Dated):
     )
 )
 class WebhookList(views.ListAPIView[Webhook]):
-    """The addresses that are told what happens in a project."""
+    """The addresses to which is sent what happens in a project."""
 
     permission_classes = [MAY]
     serializer_class = WebhookOut
@@ -138,7 +138,7 @@ class WebhookList(views.ListAPIView[Webhook]):
     )
     @idempotent(secret="secret")
     def post(self, request: Request, slug: str) -> Response:
-        """Have an address told what happens; what it gets is signed as standardwebhooks.com says.
+        """Have an address sent what happens; what it gets is signed as standardwebhooks.com says.
 
         The headers are webhook-id, webhook-timestamp and webhook-signature. Answer with 2xx within
         ten seconds; else it is sent again for a week, less and less often. 410 switches it off.

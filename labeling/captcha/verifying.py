@@ -42,7 +42,7 @@ class Fault(Enum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a site's server is told of a response."""
+    """What a site's server learns of a response."""
 
     fault: Fault | None = None
     host: str = ""  # of the page on which it was got

@@ -140,7 +140,7 @@ def _rendered(tile: Tile, longest: int, format_: str, **options: int) -> bytes:
     else:
         picture_cache.note_use(path)
         return data
-    with suppress(OSError):  # as of a full disk: it is rendered anew the next time
+    with suppress(OSError):  # as of a full disk: it is rendered again the next time
         _keep(path, data)
     return data
 

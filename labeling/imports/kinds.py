@@ -192,7 +192,7 @@ def _percent(share: float) -> str:
 def _decided(
     entries: Iterable[Entry], decisions: Mapping[str, Decision]
 ) -> Iterator[Entry | Refusal]:
-    """Yield what each text is; last those that are told by their looks, as all else is known."""
+    """Yield what each text is; last those that only their looks decide, as all else is known."""
     mixed = {group for group, decision in decisions.items() if decision.kind is Texts.MIXED}
     for by_looks in (False, True) if mixed else (False,):
         for entry in entries:

@@ -12,7 +12,7 @@ from labeling.imports import texts
 
 LINE_MAX = 4 * 2**20  # bytes of a line
 PIECE = 2**20  # bytes that are read at once
-PEEKED = 64 * 1024  # bytes from whose beginning the ends of lines are told
+PEEKED = 64 * 1024  # bytes from whose beginning the ends of lines are recognised
 TOO_LONG = f"a line of more than {LINE_MAX // 2**20} MB"
 
 

@@ -212,7 +212,7 @@ def _join(index: SourceIndex, entries: Spool, paths: set[str], options: Options)
 def _attach(index: SourceIndex, entry: Entry, pictures: Pictures, mixed: Set[str]) -> None:
     """Attach a text to its picture.
 
-    mixed: the groups whose texts are told by their looks. What looks like a caption is a keyword
+    mixed: the groups whose texts are known by their looks. What looks like a caption is a keyword
     where the source says so of the same picture, as kohya's JSON does of its sidecars.
     """
     found = pictures.find(entry.reference)

@@ -13,6 +13,14 @@ from labeling import database_errors
 from labeling.models import Answer, Concept, LeaseLost, Project, Question, Recomputation
 
 LARGE = 100_000  # questions, which are recomputed within seconds
+OUT_OF_MEMORY = (
+    "Recomputing the labels took more memory than there was. Give the workers' machine more, or "
+    "run fewer processes on it: it is tried again by itself."
+)
+LOST = (
+    "The process that recomputed the labels was killed. It is tried again by itself; if that goes "
+    "on, give the workers' machine more memory, or run fewer processes on it."
+)
 State = Recomputation.State
 
 
@@ -34,9 +42,18 @@ def claim(project: Project) -> Iterator[Recomputation | None]:
     except BaseException as error:
         if not connection.needs_rollback:
             reason = database_errors.why(error) or f"{type(error).__name__}: {error}"
+            if isinstance(error, MemoryError):
+                reason = OUT_OF_MEMORY
             recomputation.release(state=State.FAILED, error=reason, requested=True)
         raise
     recomputation.release(state=State.IDLE, error="", finished_at=timezone.now())
+
+
+def complaint(recomputation: Recomputation) -> str:
+    """Return a sentence for people where memory keeps the labels from being recomputed."""
+    if recomputation.is_lost:
+        return LOST
+    return recomputation.error if recomputation.error in {LOST, OUT_OF_MEMORY} else ""
 
 
 def request_all() -> None:
@@ -123,9 +140,10 @@ def _has_new_rules(project: Project) -> bool:
 
 
 def _acquire(project: Project) -> Recomputation | None:
-    Recomputation.objects.get_or_create(project=project)
+    earlier, _ = Recomputation.objects.get_or_create(project=project)
+    error = LOST if earlier.is_lost else earlier.error  # until one comes to its end
     recomputation: Recomputation | None = Recomputation.objects.acquire(
-        project.pk, state=State.RUNNING, requested=False, started_at=Now()
+        project.pk, state=State.RUNNING, requested=False, started_at=Now(), error=error
     )
     if recomputation is not None:
         recomputation.project = project

@@ -41,5 +41,10 @@ class Recomputation(Leased):
         default=0.1, help_text="Prior probability of a split truth, by the last one."
     )
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the process that was at it is gone, and no other has taken over."""
+        return self.state == self.State.RUNNING and not self.is_leased
+
     def __str__(self) -> str:
         return f"{self.project}: {self.state}"

@@ -58,7 +58,8 @@ def page(
         ) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
-            project = access.projects(request.user).filter(slug=slug).first()
+            projects = access.projects(request.user).select_related("recomputation")
+            project = projects.defer("recomputation__settling_rules").filter(slug=slug).first()
             if project is None:
                 raise Http404("There is no such project, or you are not a member of it.")
             if not access.may(request.user, project, capability):

@@ -121,7 +121,7 @@ def _plain(value: Any) -> Any:
 
 @base.page(Capability.MANAGE)
 def settings(request: HttpRequest, project: Project) -> HttpResponse:
-    """Show the settings and save them; of two editors at once, the second is told."""
+    """Show the settings and save them; of two editors at once, the second is shown that."""
     form = SettingsForm(request.POST if request.method == "POST" else None, project)
     context: dict[str, Any] = {}
     status = 200

@@ -1,4 +1,4 @@
-"""Who is told what happens in a project, and what was sent."""
+"""Where what happens in a project is sent, and what was sent."""
 
 from typing import cast
 

@@ -51,7 +51,7 @@ def change(
 ) -> Webhook:
     """Change what is given of a webhook. Raises AddressError, and HookError.
 
-    What happened while it was switched off is not told later.
+    What happened while it was switched off is not sent later.
     """
     changes: dict[str, Any] = {}
     if url is not None:

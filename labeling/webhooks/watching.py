@@ -1,6 +1,6 @@
 """Look once in a while for labels that settled, and annotators that turned bad.
 
-So no answer writes an event, and labels are told of by the hundred.
+So no answer writes an event, and labels are reported by the hundred.
 """
 
 from collections.abc import Mapping
@@ -82,7 +82,7 @@ def _label(row: Mapping[str, object]) -> dict[str, object]:
 def _tell_annotators(hook: Webhook, until: datetime) -> None:
     """Write down those whose answers were found bad, and who answered in the project.
 
-    Visitors of other sites, who may be many and never come back, are told of by nobody.
+    Visitors of other sites, who may be many and never come back, are not reported.
     """
     spells = SuspectSpell.objects.filter(
         started_at__gt=hook.spells_until, started_at__lte=until, annotator__site=None

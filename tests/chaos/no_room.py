@@ -30,6 +30,7 @@ class Kind:
     machines: Callable[[Installation], list[str]]
     watched: float = 20.0  # seconds after there is room again
     said_by: str = ""  # the part that /readyz is to name
+    lasts: float = FULL
 
 
 KINDS = {
@@ -37,7 +38,7 @@ KINDS = {
         "the disk of the database", lambda _: ["postgresql"], 20, "database room"
     ),
     "full-worker": Kind("the disk of the worker that trains", lambda where: [trainer(where)], 80),
-    "full-bucket": Kind("the bucket", lambda _: ["s3"], 30, "storage room"),
+    "full-bucket": Kind("the bucket", lambda _: ["s3"], 30, "storage room", 75.0),
     "full-valkey": Kind("the disk of Valkey", lambda _: ["valkey"], 20, "cache"),
     "full-memory": Kind("the memory of Valkey", lambda _: ["valkey"], 20, "cache"),
 }
@@ -47,7 +48,7 @@ def scenarios() -> dict[str, Scenario]:
     """Return a scenario for each, by its short name."""
     return {
         short: Scenario(
-            f"{kind.name} is full for {FULL:.0f} s",
+            f"{kind.name} is full for {kind.lasts:.0f} s",
             kind.machines,
             _filling(short, kind),
             watched=kind.watched,
@@ -65,7 +66,7 @@ def _filling(short: str, kind: Kind) -> Callable[[Installation, Network, list[st
         full = way(where) if way else rooms.filled([where.folder(each) for each in machines])
         said: dict[str, str] = {}
         with full:
-            until = time.monotonic() + FULL
+            until = time.monotonic() + kind.lasts
             while time.monotonic() < until:
                 said |= _problems(where)
                 time.sleep(LOOK_EVERY)

@@ -1,12 +1,17 @@
 """Members are told what waits for them: what they may do something about, and no more."""
 
+from datetime import timedelta
+from uuid import uuid4
+
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client
+from django.utils import timezone
 
 from labeling import members, notices
-from labeling.models import Annotator, Comment, Import, Membership, Project
+from labeling.inference import schedule
+from labeling.models import Annotator, Comment, Import, Membership, Project, Recomputation
 from tests.cast import answer, distrust
 
 pytestmark = pytest.mark.django_db
@@ -49,6 +54,31 @@ def test_imports_wait_for_an_owner(shapes, olga):
     ]
     Import.objects.filter(pk=newest.pk).update(state="done")
     assert texts(shapes, olga) == ["Choose the concepts of “old.zip”"]
+
+
+def test_an_owner_is_told_that_memory_keeps_labels_from_being_recomputed(shapes, olga):
+    with pytest.raises(MemoryError), schedule.claim(shapes):
+        raise MemoryError
+    shapes.refresh_from_db()
+    assert texts(shapes, olga) == [schedule.OUT_OF_MEMORY]
+    with schedule.claim(shapes):
+        shapes.refresh_from_db()
+        assert texts(shapes, olga) == [schedule.OUT_OF_MEMORY], "until one comes to its end"
+    shapes.refresh_from_db()
+    assert texts(shapes, olga) == []
+
+
+def test_an_owner_is_told_of_a_recomputation_whose_process_was_killed(shapes, olga):
+    lost = timezone.now() - timedelta(minutes=2)
+    row = {"state": "running", "lease_until": lost, "lease_token": uuid4().hex}
+    Recomputation.objects.update_or_create(project=shapes, defaults=row)
+    shapes.refresh_from_db()
+    assert texts(shapes, olga) == [schedule.LOST]
+    with schedule.claim(shapes):
+        shapes.refresh_from_db()
+        assert texts(shapes, olga) == [schedule.LOST]
+    shapes.refresh_from_db()
+    assert texts(shapes, olga) == []
 
 
 def test_an_owner_is_told_who_joined_until_they_look(shapes, olga, carol):

@@ -1,4 +1,4 @@
-"""What waits in a project because of its runs and models, told beside what labelling tells."""
+"""What waits in a project because of its runs and models, shown beside what labelling shows."""
 
 from collections.abc import Iterable
 

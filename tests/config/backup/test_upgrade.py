@@ -1,7 +1,7 @@
 """Backups of earlier versions: today's restores them, and brings them up to itself.
 
 `scripts/keep_version.py` writes one at each release. While the first version is not released, its
-migrations are written anew and its backup may be of tables that there never will be.
+migrations are rewritten and its backup may be of tables that there never will be.
 """
 
 import os

@@ -25,7 +25,7 @@ from tests.labeling.full_database import DISK_FULL
 
 @pytest.fixture(autouse=True)
 def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have each check asked anew, on the tests' connection where that is the database's."""
+    """Have each check asked again, on the tests' connection where that is the database's."""
     monkeypatch.setattr(health, "CHECKS", tuple(_again(check) for check in health.CHECKS))
     monkeypatch.setattr(health, "_migrated", threading.Event())
 
@@ -117,13 +117,27 @@ def test_it_stays_ready_without_room_but_says_so(client, transactional_db, monke
 def test_a_bucket_without_room_says_so(remote):
     for status, code, words in (
         (507, "QuotaExceeded", "The storage is full: make room in it."),
-        (500, "InternalError", "Nothing can be written there."),
+        (500, "InternalError", "It is read-only: what it holds can be read"),  # as SeaweedFS says
+        (403, "AccessDenied", "It is read-only: what it holds can be read"),
     ):
         remote.refuse("PUT checks", 1, status, code)
         with pytest.raises(health.NotReady, match=words):
             health.ask_storage_room()
+    for request in ("PUT checks", "HEAD checks"):
+        remote.refuse(request, 1)
+    with pytest.raises(health.NotReady, match="It is away"):
+        health.ask_storage_room()
     health.ask_storage_room()
     assert remote.keys("files") == []
+
+
+def test_a_folder_that_is_mounted_read_only_says_so(monkeypatch):
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(health.objects, "write", refuse)
+    with pytest.raises(health.NotReady, match="It is read-only"):
+        health.ask_storage_room()
 
 
 def test_the_database_is_asked_to_write(transactional_db):

@@ -1,11 +1,14 @@
 """Behind a pooler nothing is asked of a session, which the next transaction may not have."""
 
+from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 from django.db import connection, transaction
 from psycopg.pq import TransactionStatus
+from psycopg_pool import ConnectionPool
 
+from config.postgresql import base
 from config.postgresql.base import DatabaseWrapper
 from labeling import prepared
 from labeling.models import Project
@@ -21,6 +24,41 @@ def own(monkeypatch):
     own.connect()
     yield own
     own.close()
+
+
+@pytest.fixture
+def pooled() -> Iterator[DatabaseWrapper]:
+    """A connection of a pool, as web processes have them."""
+    pooled = connection.copy()
+    pooled.settings_dict["OPTIONS"] |= {"pool": {"min_size": 1, "max_size": 1}}
+    pooled.settings_dict |= {"CONN_HEALTH_CHECKS": True, "CONN_MAX_AGE": 0}
+    yield pooled
+    pooled.close()
+    pooled.close_pool()
+
+
+def test_a_connection_that_worked_a_moment_ago_is_asked_nothing(pooled, monkeypatch):
+    asked = []
+    monkeypatch.setattr(ConnectionPool, "check_connection", asked.append)
+    for _ in range(3):
+        pooled.ensure_connection()
+        pooled.close()
+    assert len(asked) == 1
+    monkeypatch.setattr(base, "ASKED_EVERY", 0.0)
+    pooled.ensure_connection()
+    assert len(asked) == 2
+
+
+def test_a_connection_that_the_server_closed_is_replaced(pooled):
+    with pooled.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        ((first,),) = cursor.fetchall()
+    pooled.close()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 10000)", [first])
+    with pooled.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        assert cursor.fetchall() != [(first,)]
 
 
 def test_a_direct_connection_prepares_and_keeps_one_plan(settings):

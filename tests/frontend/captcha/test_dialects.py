@@ -177,7 +177,7 @@ def test_hcaptcha(show: Show, page: Page, complaints: list[str]) -> None:
       const code = await hcaptcha.execute(id, {{async: true}}).catch(code => code);
       const box = document.querySelector('.h-captcha');
       const kept = hcaptcha.render(box, {{sitekey: '{HCAPTCHA}'}});
-      box.replaceChildren();  // as a page does that draws itself anew
+      box.replaceChildren();  // as a page does that draws itself again
       const anew = hcaptcha.render(box, {{sitekey: '{HCAPTCHA}'}});
       return [typeof id, same, left, code, anew !== kept && !hcaptcha.getResponse(anew)];
     }}""")

@@ -1,4 +1,4 @@
-"""A request that is sent again is done once, and nothing that is known is sent anew."""
+"""A request that is sent again is done once, and nothing that is known is sent twice."""
 
 from datetime import timedelta
 
