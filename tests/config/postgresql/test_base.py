@@ -1,5 +1,6 @@
 """Behind a pooler nothing is asked of a session, which the next transaction may not have."""
 
+import os
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -14,6 +15,7 @@ from labeling import prepared
 from labeling.models import Project
 
 pytestmark = pytest.mark.django_db(transaction=True)
+directly = pytest.mark.skipif("THROUGH_PGBOUNCER" in os.environ, reason="of no pooler")
 
 
 @pytest.fixture
@@ -49,6 +51,7 @@ def test_a_connection_that_worked_a_moment_ago_is_asked_nothing(pooled, monkeypa
     assert len(asked) == 2
 
 
+@directly
 def test_a_connection_that_the_server_closed_is_replaced(pooled):
     with pooled.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
@@ -61,6 +64,7 @@ def test_a_connection_that_the_server_closed_is_replaced(pooled):
         assert cursor.fetchall() != [(first,)]
 
 
+@directly
 def test_a_direct_connection_prepares_and_keeps_one_plan(settings):
     connection.ensure_connection()
     assert isinstance(connection.connection.prepare_threshold, int)
