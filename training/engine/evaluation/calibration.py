@@ -23,6 +23,7 @@ from training.engine.data.rows import Row, Snapshot
 from training.engine.encoders.clip import Clip
 from training.engine.encoders.embeddings import encode_pictures
 from training.engine.files import TrainingError, read_json, write_json, write_tensors
+from training.engine.optimizers import LBFGS
 
 REFERENCES = 512  # pictures that show a text's usual similarity
 FEWEST = 3  # judged pictures on each side that a probe needs
@@ -216,7 +217,7 @@ def _cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
 
 def _minimum(loss: Callable[[Tensor], Tensor], start: Tensor) -> Tensor:
     weights = start.requires_grad_()
-    optimizer = torch.optim.LBFGS([weights], max_iter=100, line_search_fn="strong_wolfe")
+    optimizer = LBFGS([weights], max_iter=100, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimizer.zero_grad()

@@ -25,6 +25,7 @@ from training.engine.ema import PowerEMA
 from training.engine.files import TrainingError, under, write_tensors
 from training.engine.latents.autoencoder import BATCH, Autoencoder, channels_last, signed
 from training.engine.latents.reconstruction import Distance, distance
+from training.engine.optimizers import AdamW
 from training.engine.seeds import seed_of
 
 LEARNING_RATE = 2e-3
@@ -101,7 +102,7 @@ class _Fit:
         self.pictures = PackedPictures(task.pixels, device())
         self.distance: Distance = distance()
         self.ema = PowerEMA(autoencoder)
-        self.optimizer = torch.optim.AdamW(
+        self.optimizer = AdamW(
             autoencoder.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.99), fused=True
         )
 

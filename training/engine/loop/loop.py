@@ -16,7 +16,8 @@ from training.engine.ema import PowerEMA
 from training.engine.files import TrainingError, under
 from training.engine.loop import checkpoints, distributed, parallel
 from training.engine.loop.checkpoints import Checkpoint
-from training.engine.loop.parallel import Alone, Replicated, Sharded, Work
+from training.engine.loop.parallel import Alone, Replicated, Work
+from training.engine.optimizers import AdamW
 from training.engine.ranks import alone, rank, size
 from training.engine.recipes.base import Config, Training
 from training.engine.seeds import seed_of
@@ -181,21 +182,23 @@ class Loop:
 
     def _shard(self) -> None:
         """Leave a part of every tensor in each process: of weights, average and moments."""
+        from training.engine.loop import sharding
+
         whole = self.state().tensors
         self.structure = parallel.structure_of(self.ema.network)
         for phase in self.training.phases:
             phase.module._compiled_call_impl = None  # gathering a layer would break its graph
-        over = parallel.mesh()
-        parallel.shard(self.training.network, over)
-        parallel.shard(self.ema.network, over)
+        over = sharding.mesh()
+        sharding.shard(self.training.network, over)
+        sharding.shard(self.ema.network, over)
         self._add_optimizers()
         self._load(whole)
-        self.work = Sharded(self.training.phases)
+        self.work = sharding.Sharded(self.training.phases)
 
     def _add_optimizers(self) -> None:
         self.parameters = [_trainable(phase.module) for phase in self.training.phases]
         self.optimizers = [
-            torch.optim.AdamW(
+            AdamW(
                 parameters,
                 lr=self.config.learning_rate,
                 betas=(self.config.beta1, 0.99),
@@ -268,9 +271,11 @@ class Loop:
         """Return tensors in whole; where they are divided, on the first process's CPU alone."""
         if self.structure is None:
             return dict(tensors)
+        from training.engine.loop import sharding
+
         whole = {}
         for name, tensor in tensors.items():
-            gathered = parallel.whole_of(tensor)
+            gathered = sharding.whole_of(tensor)
             if not rank():
                 whole[name] = gathered.cpu()
         return whole
@@ -317,7 +322,7 @@ class Loop:
             own = network.state_dict()
             weights = under(prefix, tensors)
             known = own.keys() & weights.keys()
-            weights |= {name: parallel.part_of(weights[name], own[name]) for name in known}
+            weights |= {name: self._part_of(weights[name], own[name]) for name in known}
             network.load_state_dict(weights)
         for phase, optimizer in enumerate(self.optimizers):
             state: dict[int, dict[str, Tensor]] = {}
@@ -328,9 +333,17 @@ class Loop:
             for number, moments in state.items():
                 like = self.parameters[phase][number]
                 for key in ("exp_avg", "exp_avg_sq"):
-                    moments[key] = parallel.part_of(moments[key], like)
+                    moments[key] = self._part_of(moments[key], like)
             groups = optimizer.state_dict()["param_groups"]
             optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+    def _part_of(self, whole: Tensor, like: Tensor) -> Tensor:
+        """Return what this process holds of a tensor that all hold whole."""
+        if self.structure is None:
+            return whole
+        from training.engine.loop import sharding
+
+        return sharding.part_of(whole, like)
 
     def _check_shapes(self, phase: int, state: dict[int, dict[str, Tensor]]) -> None:
         """Check the moments' shapes, which torch's optimisers do not check themselves."""

@@ -19,6 +19,7 @@ from torch.nn.utils import clip_grad_norm_
 from training.engine.device import device
 from training.engine.ema import PowerEMA
 from training.engine.encoders.conditions import Condition
+from training.engine.optimizers import AdamW
 from training.engine.sampling.samplers import guided, heun
 from training.engine.seeds import seed_of
 
@@ -100,9 +101,7 @@ def distil(teacher: nn.Module, task: Distillation) -> Student:
     student = Student(copy.deepcopy(teacher), torch.randn(NOISE, *task.shape)).to(device())
     pairs = _pairs(teacher, student, task)
     student.train().requires_grad_(True)
-    optimizer = torch.optim.AdamW(
-        student.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.99), fused=True
-    )
+    optimizer = AdamW(student.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.99), fused=True)
     ema = PowerEMA(student)
     for step in range(task.steps):
         torch.manual_seed(seed_of(task.seed, MARK + task.teacher_batches + step))
