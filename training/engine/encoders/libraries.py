@@ -1,4 +1,4 @@
-"""Import open_clip and timm when they are first needed, on any build of torchvision."""
+"""Import open_clip when it is first needed, on any build of torchvision."""
 
 import logging
 import os
@@ -27,14 +27,6 @@ def open_clip() -> Any:
         transformers_logging.set_verbosity_error()
         transformers_logging.disable_progress_bar()
     logging.getLogger("timm").setLevel(logging.ERROR)
-    return module
-
-
-def timm() -> Any:
-    """Return the module timm, which open_clip brings along."""
-    import_torchvision()
-    import timm as module
-
     return module
 
 

@@ -14,9 +14,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from training.engine.device import device
-from training.engine.encoders import pinned
+from training.engine.encoders import minilm, pinned
 from training.engine.encoders.clip import TEXT_BATCH, Clip
-from training.engine.encoders.libraries import open_clip
 from training.engine.files import TrainingError
 
 Spec = dict[str, Any]  # names an encoder; see `specs`
@@ -86,21 +85,20 @@ def _check(folder: Path) -> None:
 @cache
 def _encode_sentences() -> Callable[[Sequence[str]], Tensor]:
     folder = checked_sentence_folder()
-    module = open_clip()
-    tower = module.hf_model.HFTextEncoder(str(folder), WIDTH, pooler_type="mean_pooler")
-    tower.eval().requires_grad_(False).to(device())
-    tokenizer = module.tokenizer.HFTokenizer(str(folder), context_length=CONTEXT)
+    network = minilm.load(folder).eval().requires_grad_(False).to(device())
+    tokenizer = minilm.Words(folder, CONTEXT)
 
     @torch.no_grad()
     def encode(texts: Sequence[str]) -> Tensor:
         if not texts:
             return torch.zeros(0, WIDTH)
-        tokens = tokenizer(list(texts))  # (n, CONTEXT), padded with 0
+        tokens = tokenizer(texts)  # (n, CONTEXT), padded with 0
         length = (tokens != 0).sum(1)
         embeddings = torch.empty(len(texts), WIDTH)
-        for rows in length.argsort().split(TEXT_BATCH):  # texts of like length, little padding
+        order = length.argsort()  # texts of like length, little padding
+        for rows in order.split(TEXT_BATCH):  # type: ignore[no-untyped-call]
             trimmed = tokens[rows, : int(length[rows].max())].to(device())
-            embeddings[rows] = normalize(tower(trimmed), dim=-1).cpu()
+            embeddings[rows] = normalize(network(trimmed), dim=-1).cpu()
         return embeddings
 
     return encode

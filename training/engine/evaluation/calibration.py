@@ -17,7 +17,6 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from labeling.aggregation.probe import Probe
 from training.engine.data.conditioning import TAG_PROBABILITY
 from training.engine.data.rows import Row, Snapshot
 from training.engine.encoders.clip import Clip
@@ -157,6 +156,8 @@ def _apply(images: Tensor, z: Tensor, probes: Tensor) -> Tensor:
 
 def _probes(images: Tensor, z: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     """Return probes (C, E + 2), and their out-of-fold logits (n, C), 0 where nothing is known."""
+    from labeling.aggregation.probe import Probe  # by scipy, which takes a tenth of torch's time
+
     probes = torch.zeros(truth.shape[1], images.shape[1] + 2)
     logits = torch.zeros_like(truth)
     for column in range(truth.shape[1]):

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import affine_grid, grid_sample
+from torch.nn.functional import affine_grid, cross_entropy, grid_sample
 
 from training.engine.data.conditioning import gather_texts
 from training.engine.device import device
@@ -19,7 +19,6 @@ from training.engine.encoders.clip_models import (
     load_weights,
 )
 from training.engine.encoders.frozen_clip import FrozenClip
-from training.engine.encoders.libraries import open_clip
 from training.engine.encoders.text import Spec, sentence_encoder, sentence_folder, word_encoder
 from training.engine.files import TrainingError, write_json, write_tensors
 from training.engine.ranks import gathered
@@ -88,7 +87,6 @@ class ClipTraining:
         self.phases = (Phase("contrast", self.network, self.draw, self.loss),)
         self.images = self.model.images(self.rows, source.cache)
         self.texts = self.model.texts(texts.texts, source.cache).to(device())
-        self.criterion = open_clip().ClipLoss()
 
     def draw(self, count: int) -> Batch:
         """Return a new batch: each picture with one of its likely texts."""
@@ -97,13 +95,12 @@ class ClipTraining:
         return Batch(rows, slot, random_changes(self.config, len(rows)))
 
     def loss(self, batch: Batch) -> Tensor:
-        """Return open_clip's loss of a batch, in which pictures meet the texts of all processes."""
+        """Return the loss of a batch, in which pictures meet the texts of all processes."""
         images = self.images[batch.rows].to(device())
         images = self.model.augmented(images, partial(changed, changes=batch.changes))
         texts = self.texts[self.slots[batch.rows.to(device()), batch.slot]]
         images, texts, scale = self.network(images, texts)
-        loss: Tensor = self.criterion(gathered(images), gathered(texts), scale)
-        return loss
+        return contrast(gathered(images), gathered(texts), scale)
 
     def sample_grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
         """Return None: a CLIP generates no images."""
@@ -113,6 +110,14 @@ class ClipTraining:
         """Write the model folder."""
         write_tensors(folder / "model.safetensors", network.state_dict())
         write_json(folder / "config.json", {**about, "network": self.model.as_config()})
+
+
+def contrast(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
+    """Return how poorly each picture (B, E) tells its own text (B, E) from the others, and back."""
+    own = torch.arange(len(images), device=images.device)
+    of_images = cross_entropy(scale * images @ texts.T, own)
+    of_texts = cross_entropy(scale * texts @ images.T, own)
+    return (of_images + of_texts) / 2
 
 
 def _model(config: ClipConfig, spec: Spec | None) -> ClipModel:

@@ -28,6 +28,14 @@ def test_it_knows_a_traffic_light_and_a_clock(network: EfficientNet) -> None:
     assert logits.argmax(1).tolist() == [TRAFFIC_LIGHT, ANALOG_CLOCK]
 
 
+def test_it_sees_in_a_picture_of_an_odd_side_what_timms_network_sees(network: EfficientNet) -> None:
+    torch.manual_seed(0)
+    *_, pictures = (torch.rand(3, 3, side, side) for side in (32, 64, 160, 75))
+    seen = network.features(pictures)[0].topk(4)
+    assert seen.indices.tolist() == [455, 113, 434, 659]
+    assert seen.values.tolist() == pytest.approx([4.4094, 3.3002, 3.2147, 2.3337], abs=1e-3)
+
+
 def test_it_sees_a_picture_in_stages_of_ever_coarser_maps(network: EfficientNet) -> None:
     stages = network.stages(torch.rand(2, 3, 64, 64))
     assert [tuple(maps.shape[1:]) for maps in stages] == [

@@ -16,6 +16,12 @@ def test_the_sentence_encoder_knows_that_a_lorry_is_a_truck() -> None:
     assert rows[0] @ rows[1] > rows[0] @ rows[2] + 0.2
 
 
+def test_a_text_is_encoded_as_by_transformers() -> None:
+    text = "\u2019quoted\u2019 [MASK] foo\x00bar emoji \U0001f600"
+    (row,) = load_text_encoder({"kind": "sentence"}).encode([text])
+    assert row[:4].tolist() == pytest.approx([-0.1080, -0.0041, 0.0877, -0.0011], abs=1e-4)
+
+
 def test_a_text_is_encoded_alike_alone_and_among_longer_ones() -> None:
     encode = load_text_encoder({"kind": "sentence"}).encode
     among = encode(["a cat", "a very long sentence about nothing at all, really " * 4])
