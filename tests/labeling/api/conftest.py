@@ -2,8 +2,18 @@
 
 import secrets
 from datetime import timedelta
+from typing import Any
 
 import pytest
+
+
+@pytest.fixture(scope="session")
+def document() -> dict[str, Any]:
+    """The OpenAPI document, made once for all tests, which only read it."""
+    from drf_spectacular.generators import SchemaGenerator
+
+    made: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
+    return made
 
 
 @pytest.fixture

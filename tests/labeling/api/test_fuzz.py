@@ -13,7 +13,6 @@ import requests
 import schemathesis
 from django.db import transaction
 from django.test import Client
-from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
@@ -179,9 +178,10 @@ def name_of(operation: schemathesis.APIOperation) -> str:
 
 
 @pytest.mark.parametrize("way", [attack, attack_wrongly])
-def test_nothing_fails_and_nothing_is_answered_that_is_not_documented(ids, callers, settings, way):
+def test_nothing_fails_and_nothing_is_answered_that_is_not_documented(
+    ids, callers, document, settings, way
+):
     settings.API_RATE = settings.CHALLENGE_RATE = 1_000_000
-    document = SchemaGenerator().get_schema(request=None, public=True)
     problems, operations = [], 0
     for result in schemathesis.openapi.from_dict(document).get_all_operations():
         operation = result.ok()

@@ -6,7 +6,6 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
-from drf_spectacular.generators import SchemaGenerator
 
 from labeling import kept_answers
 from labeling.models import Concept, Invitation, KeptAnswer, Project
@@ -32,11 +31,6 @@ JSON = "application/json"
 @pytest.fixture(autouse=True)
 def project(shapes) -> None:
     """Every test here is about the shapes."""
-
-
-@pytest.fixture(scope="module")
-def document() -> dict:
-    return SchemaGenerator().get_schema(request=None, public=True)
 
 
 def create(client, key: str = "a key", path: str = CONCEPTS, **body):

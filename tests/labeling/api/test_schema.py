@@ -4,18 +4,11 @@ import re
 
 import pytest
 from django.core.management import call_command
-from drf_spectacular.generators import SchemaGenerator
-from drf_spectacular.validation import validate_schema
 
 from tests.labeling.api.endpoints import API, ENDPOINTS
 
 pytestmark = pytest.mark.django_db
 PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-
-
-@pytest.fixture(scope="module")
-def document() -> dict:
-    return SchemaGenerator().get_schema(request=None, public=True)
 
 
 def operations(document) -> dict[str, dict]:
@@ -28,14 +21,10 @@ def operations(document) -> dict[str, dict]:
     }
 
 
-def test_it_is_made_without_a_warning(tmp_path):
+def test_it_is_an_openapi_document_and_made_without_a_warning(tmp_path):
     file = tmp_path / "schema.yml"
     call_command("spectacular", "--validate", "--fail-on-warn", "--file", str(file))
     assert "openapi: 3.1" in file.read_text()
-
-
-def test_it_is_an_openapi_document(document):
-    validate_schema(document)
 
 
 def test_every_endpoint_is_in_it(document):
