@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,7 @@ class _Content:
     about: dict[str, Any]  # its project, as the card says it
     labels: dict[str, dict[str, Counter[str]]]  # how many, by split, concept and label
     pictures: list[Picture]
+    at: datetime  # the moment that was read
     given: withdrawals.Held
     blocked: frozenset[int]  # annotators who were blocked already
 
@@ -251,7 +253,7 @@ def _write_rows(held: Snapshot, draft: Path) -> _Content:
     """Write the metadata as it is read, a batch of images at a time."""
     pictures: list[Picture] = []
     counts: Counter[str] = Counter()
-    facts = Facts()
+    facts, at = Facts(), timezone.now()
     concepts = snapshot_rows.concepts_of(held.project)
 
     def rows() -> Iterator[tuple[str, Row]]:
@@ -280,6 +282,7 @@ def _write_rows(held: Snapshot, draft: Path) -> _Content:
         about,
         facts.labels,
         pictures,
+        at=at,
         given=withdrawals.held_now(held),
         blocked=_blocked(),
     )
@@ -365,6 +368,7 @@ def _publish(held: Snapshot, manifest: Mapping[str, Any], content: _Content, fol
             progress=1.0,
             sha256=sha256,
             folder=folder,
+            frozen_at=content.at,
             counts=manifest["counts"],
             made_from=content.made_from,
             removed=_removed(held, content),

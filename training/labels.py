@@ -18,5 +18,5 @@ def new(project: Project) -> QuerySet[Question]:
         return settled(project)
     seen_until = newest.created_at
     if newest.snapshot and newest.trigger != Run.Trigger.SCHEDULE:  # which freezes its own
-        seen_until = newest.snapshot.created_at
+        seen_until = newest.snapshot.moment
     return settled(project).filter(settled_at__gt=seen_until)

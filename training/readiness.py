@@ -62,13 +62,13 @@ def of_project(project: Project) -> Readiness:
 
 def of_snapshot(snapshot: Snapshot) -> Readiness:
     """Count what a snapshot holds; labels by when they were settled."""
-    labels = settled(snapshot.project).filter(settled_at__lte=snapshot.created_at)
+    labels = settled(snapshot.project).filter(settled_at__lte=snapshot.moment)
     return Readiness(
         pictures=int(snapshot.counts.get("images", 0)),
         labels=labels.count(),
         captions=int(snapshot.counts.get("captions", 0)),
         pairs=int(snapshot.counts.get("pairs", 0)),
-        stated=_stated(snapshot.project).filter(created_at__lte=snapshot.created_at).count(),
+        stated=_stated(snapshot.project).filter(created_at__lte=snapshot.moment).count(),
     )
 
 

@@ -152,7 +152,7 @@ def _answered_about(annotator: Annotator, project: Project, run: Run) -> Collect
     """Return the keys of the concepts' names and phrases that somebody answered about before."""
     assert run.snapshot is not None
     before = Answer.objects.filter(
-        annotator=annotator, created_at__lt=run.snapshot.created_at, question__project=project
+        annotator=annotator, created_at__lt=run.snapshot.moment, question__project=project
     )
     newest = before.order_by("-created_at").values("question__concept")[:ANSWERS_MAX]
     concepts = project.concepts.filter(pk__in=newest).order_by()

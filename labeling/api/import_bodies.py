@@ -99,6 +99,9 @@ class ImportOut(serializers.ModelSerializer[Import]):
     seconds_left = serializers.FloatField(
         read_only=True, allow_null=True, help_text="At the rate so far; null: not known yet."
     )
+    waits_for = serializers.CharField(
+        read_only=True, help_text="Why nobody is at it, in words; empty where a worker is."
+    )
 
     options = OptionsOut(read_only=True)
     concepts = serializers.ListField(
@@ -126,6 +129,7 @@ class ImportOut(serializers.ModelSerializer[Import]):
             "done",
             "share",
             "seconds_left",
+            "waits_for",
             "options",
             "decisions",
             "foreseen",

@@ -401,6 +401,7 @@ class Migration(migrations.Migration):
                 ('sha256', models.CharField(blank=True, db_index=True, help_text='Of all that it holds, and of what that was made from; models keep it.', max_length=64)),
                 ('folder', models.CharField(blank=True, help_text='Its name in the storage.', max_length=400)),
                 ('include_generated', models.BooleanField(default=False)),
+                ('frozen_at', models.DateTimeField(blank=True, editable=False, help_text='The moment whose labels it holds.', null=True)),
                 ('newest_image', models.BigIntegerField(default=0, editable=False, help_text='The id of the newest picture when it was written.')),
                 ('removed', models.PositiveIntegerField(default=0, editable=False, help_text='Pictures that it holds and that were removed since.')),
                 ('newest_answer', models.BigIntegerField(default=0, editable=False, help_text='The id of the newest answer when it was written.')),

@@ -1,7 +1,14 @@
 """Signs of life of web processes, workers and schedulers, wherever they run."""
 
+from datetime import datetime, timedelta
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models.functions import Now
+from django.utils import timezone
+
+ALIVE = timedelta(seconds=45)  # since a worker's last sign of life
+PATIENCE = timedelta(seconds=10)  # until it is said: a worker may just be started again
 
 
 class Heartbeat(models.Model):
@@ -32,3 +39,11 @@ class Heartbeat(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+def workers_are_missing(queue: str, *, since: datetime) -> bool:
+    """Return whether something has waited in a queue for a while of which no worker takes any."""
+    if timezone.now() - since < PATIENCE:
+        return False
+    alive = Heartbeat.objects.filter(kind=Heartbeat.Kind.WORKER, at__gt=Now() - ALIVE)
+    return not alive.filter(queues__contains=[queue]).exists()

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from labeling.models.jobs import QUEUE, waiting
 from labeling.models.lease import Leased
 from labeling.models.projects import Project
 
@@ -186,6 +187,16 @@ class Import(Leased):
             self.State.IMPORTING: (self.done, self.pictures),
         }.get(self.State(self.state), (0, 0))
         return min(done / total, 1.0) if total else None
+
+    @property
+    def waits_for(self) -> str:
+        """What it waits for while no worker is at it."""
+        if self.is_leased or self.state not in (
+            *(self.State.FETCHING, self.State.READING),
+            *(self.State.IMPORTING, self.State.UNDOING),
+        ):
+            return ""
+        return waiting(QUEUE, since=self.active_at)
 
     @property
     def seconds_left(self) -> float | None:

@@ -1,11 +1,15 @@
 """What a worker makes: how far it is, who asked for it, and why it failed."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
 
+from labeling.models.heartbeats import workers_are_missing
 from labeling.models.lease import Leased
+
+QUEUE = "io"  # of imports, exports and snapshots
 
 
 class Job(Leased):
@@ -40,4 +44,13 @@ class Job(Leased):
             return str(self.state)
         if self.is_leased:
             return self.BEING_MADE.format(self.progress)
-        return f"waiting. {self.error}" if self.error else "waiting for a worker"
+        if self.error:
+            return f"waiting. {self.error}"
+        return waiting(QUEUE, since=self.created_at)
+
+
+def waiting(queue: str, *, since: datetime) -> str:
+    """Say what something waits for that lies in a queue."""
+    if workers_are_missing(queue, since=since):
+        return f"no worker takes it: start one with `tessera worker --queues {queue}`"
+    return "waiting for a worker"

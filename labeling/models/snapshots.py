@@ -1,5 +1,7 @@
 """An immutable folder of labels: what is exported and what is trained on."""
 
+from datetime import datetime
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
@@ -28,6 +30,9 @@ class Snapshot(Job):
     )
     folder = models.CharField(max_length=400, blank=True, help_text="Its name in the storage.")
     include_generated = models.BooleanField(default=False)
+    frozen_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="The moment whose labels it holds."
+    )
     newest_image = models.BigIntegerField(
         default=0, editable=False, help_text="The id of the newest picture when it was written."
     )
@@ -87,6 +92,11 @@ class Snapshot(Job):
 
     def __str__(self) -> str:
         return f"{self.project} no. {self.pk} ({self.sha256[:8] or self.state})"
+
+    @property
+    def moment(self) -> datetime:
+        """Whose labels it holds; until it was frozen, when it was asked for."""
+        return self.frozen_at or self.created_at
 
     @property
     def warning(self) -> str:

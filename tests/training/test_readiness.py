@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from labeling import snapshots
 from labeling.models import Pair, Project, Question, Snapshot
-from training import readiness, run_requests
+from training import labels, readiness, run_requests
 from training.models import Run
 
 LABELS = "0 settled labels"
@@ -35,8 +35,18 @@ def test_labels_need_no_warning_and_count_as_of_the_snapshot(
     Question.objects.filter(pk=newest.pk).update(settled_at=timezone.now())
     assert readiness.warning(readiness.of_project(shapes), "diffusion") == ""
     assert LABELS in readiness.warning(readiness.of_snapshot(snapshot), "diffusion")
-    Question.objects.filter(pk=newest.pk).update(settled_at=snapshot.created_at)
+    Question.objects.filter(pk=newest.pk).update(settled_at=snapshot.moment)
     assert readiness.warning(readiness.of_snapshot(snapshot), "diffusion") == ""
+
+
+def test_labels_count_until_a_snapshot_was_frozen_however_long_it_waited(shapes: Project) -> None:
+    waiting = snapshots.begin(project=shapes)
+    Question.objects.filter(project=shapes).update(settled_at=timezone.now())
+    assert readiness.of_snapshot(waiting).labels == 0
+    frozen = snapshots.fill(waiting)
+    assert readiness.of_snapshot(frozen).labels == labels.settled(shapes).count() > 0
+    Run.objects.create(project=shapes, snapshot=frozen, recipe="clip", preset="smoke")
+    assert not labels.new(shapes).exists()
 
 
 def test_pairs_are_learnt_from_without_labels_and_nothing_else_is(shapes: Project) -> None:

@@ -187,8 +187,7 @@ def _frozen(project: Project) -> list[tuple[str, str]]:
     return [
         (
             str(s.pk),
-            f"snapshot no. {s.pk}: {s.counts.get('images', '?')} pictures, "
-            f"{s.created_at:%d %b %H:%M}",
+            f"snapshot no. {s.pk}: {s.counts.get('images', '?')} pictures, {s.moment:%d %b %H:%M}",
         )
         for s in ready[:SNAPSHOTS_MAX]
     ]

@@ -15,16 +15,17 @@ function follow(client) {
   const part = (name) => page.querySelector(`[data-${name}]`);
   let spoken = 0;
 
-  function show({ state, share, done, pictures, received, bytes: size, seconds_left: seconds }) {
+  function show({ state, share, done, pictures, received, bytes: size, seconds_left: seconds, waits_for: waits }) {
     if (share === null) part("bar").removeAttribute("value");
     else part("bar").value = share;
     const left = timeLeft(seconds);
-    const line = {
+    const known = {
       uploading: `${bytes(received)} of ${bytes(size)} have come.`,
       fetching: size ? `${bytes(received)} of ${bytes(size)} have come.` : "",
       importing: `${done.toLocaleString("en")} of ${count(pictures, "picture")}${left ? `, ${left}` : ""}`,
     }[state];
-    if (!line) return;
+    const line = waits ? waits.charAt(0).toUpperCase() + waits.slice(1) : (known ?? "");
+    if (part("details").textContent === line) return;
     part("details").textContent = line;
     if (Date.now() - spoken > SPOKEN_EVERY) {
       spoken = Date.now();
