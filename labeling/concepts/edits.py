@@ -1,6 +1,6 @@
 """Create and change concepts; each change is in one transaction, one at a time in a project."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 
 from django.contrib.admin.models import ADDITION
@@ -84,14 +84,13 @@ def create_missing(
     """
     with transaction.atomic():
         lock(project)
-        pictures += pictures_count(project)
         existing = set(names.by_key(project))
         missing: dict[str, Concept] = {}
         for name, phrase in phrases.items():
             key = name_key(name)
             if key not in existing | missing.keys():
-                count = (named or {}).get(key, 0)
-                missing[key] = unsaved(project, name, phrase=phrase, pictures=pictures, named=count)
+                missing[key] = unsaved(project, name, phrase=phrase)
+        set_prevalences(missing.values(), named=named, pictures=pictures)
         created = Concept.objects.bulk_create(missing.values())
         pools.forget_priorities(project)
     return created
@@ -264,32 +263,45 @@ def lock(project: Project) -> None:
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
 
 
-def unsaved(project: Project, name: str, *, phrase: str, pictures: int, named: int = 0) -> Concept:
-    """Return a concept that is still to be saved and finished. Raises ConceptError.
+def unsaved(project: Project, name: str, *, phrase: str) -> Concept:
+    """Return a concept that is still to be saved and finished, and given a prevalence.
 
-    pictures: how many there are, those to come among them. named: how many of those to come show
-    it; what imports say of the project's own is added.
+    Raises ConceptError.
     """
     plain = names.clean(name)
-    concept = Concept(
+    return Concept(
         project=project,
         name=plain,
         phrase=names.clean_phrase(phrase, name=plain, language=project.language),
         unfinished_from=0,
     )
-    concept.prevalence = _prevalence(concept, pictures, named=named)
-    return concept
 
 
-def _prevalence(concept: Concept, pictures: int, *, named: int = 0) -> float:
-    """Return the share of so many pictures that imports say show it; the default where none.
+def set_prevalences(
+    concepts: Collection[Concept], *, named: Mapping[str, int] | None = None, pictures: int = 0
+) -> None:
+    """Give unsaved concepts of one project, of one key each, the prevalence that imports state.
 
-    named: how many of those to come they say it of.
+    named: by key, how many of so many `pictures` to come are named so.
     """
-    named += statements.naming(concept.project, concept.keys).filter(visible()).count()
-    if not named:
-        return DEFAULT_PREVALENCE
-    return _within(named / pictures)
+    if not concepts:
+        return
+    project = next(iter(concepts)).project
+    pictures += pictures_count(project)
+    stated = statements.count_by_key(project, {concept.key for concept in concepts})
+    for concept in concepts:
+        count = (named or {}).get(concept.key, 0) + stated[concept.key]
+        concept.prevalence = _share(count, pictures)
+
+
+def _prevalence(concept: Concept, pictures: int) -> float:
+    """Return the share of so many pictures that imports say show it; the default where none."""
+    named = statements.naming(concept.project, concept.keys).filter(visible())
+    return _share(named.count(), pictures)
+
+
+def _share(named: int, pictures: int) -> float:
+    return _within(named / pictures) if named else DEFAULT_PREVALENCE
 
 
 def restate_prevalence(concept: Concept) -> None:

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from labeling import audit, pools
 from labeling.concepts import names
-from labeling.concepts.edits import ask_at_once, lock, pictures_count, unsaved
+from labeling.concepts.edits import ask_at_once, lock, set_prevalences, unsaved
 from labeling.concepts.names import ConceptError
 from labeling.models import Concept, Event, Project
 
@@ -56,6 +56,7 @@ def add_lines(*, project: Project, text: str, by: User | None = None) -> Added:
     with transaction.atomic():
         lock(project)
         added = _parse(project, lines)
+        set_prevalences(added.concepts)
         Concept.objects.bulk_create(added.concepts)
         pools.forget_priorities(project)
         if added.concepts:
@@ -69,12 +70,11 @@ def add_lines(*, project: Project, text: str, by: User | None = None) -> Added:
 def _parse(project: Project, lines: Iterable[tuple[int, str]]) -> Added:
     """Return what the lines name of a locked project, unsaved."""
     added, owners = Added(), names.by_key(project)
-    pictures = pictures_count(project)
     line_of: dict[str, int] = {}
     for number, line in lines:
         name, _, phrase = line.partition(":")
         try:
-            concept = unsaved(project, name, phrase=phrase, pictures=pictures)
+            concept = unsaved(project, name, phrase=phrase)
             if (owner := owners.get(concept.key)) is not None:
                 raise ConceptError(names.taken(concept.name, owner))
             if (first := line_of.get(concept.key)) is not None:

@@ -5,14 +5,16 @@ To store the questions lets people be asked what the imports said, and puts the 
 priors of questions that are stored already.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import CharField, Count, Func, QuerySet
 
 from labeling import beliefs, images, questions, restating
 from labeling.batches import batched
 from labeling.beliefs import Statements
+from labeling.images import visible
 from labeling.models import Concept, Image, Project, Question, Tile
 
 AT_ONCE = 1_000  # pictures whose statements are taken over while somebody waits
@@ -22,6 +24,14 @@ BATCH = 500  # pictures in a transaction
 def naming(project: Project, keys: set[str]) -> QuerySet[Image]:
     """Return the project's pictures that imports give one of these keys: by keyword or folder."""
     return Image.objects.filter(project=project, generated=False, stated_keys__overlap=sorted(keys))
+
+
+def count_by_key(project: Project, keys: set[str]) -> Counter[str]:
+    """Return by key how many of those pictures there are that people may see."""
+    key = Func("stated_keys", function="unnest", output_field=CharField())
+    pictures = naming(project, keys).filter(visible()).order_by().values(key=key)
+    counts = pictures.annotate(count=Count("pk")).values_list("key", "count")
+    return Counter({key: count for key, count in counts if key in keys})
 
 
 def take_over(concept: Concept, *, limit: int | None = None) -> int:

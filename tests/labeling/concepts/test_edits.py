@@ -58,6 +58,15 @@ def test_what_imports_state_of_it_is_taken_over(tagged):
     assert concept.unfinished_from is None
 
 
+def test_each_of_a_list_has_the_prevalence_that_imports_state(tagged):
+    added = concepts.add_lines(project=tagged, text="bike\ncloud\nTree").concepts
+    assert {each.name: each.prevalence for each in added} == {
+        "bike": pytest.approx(0.4),
+        "cloud": pytest.approx(0.1),
+        "Tree": pytest.approx(0.6),
+    }
+
+
 def test_without_keywords_its_prevalence_is_a_tenth(tagged):
     assert concepts.create(project=tagged, name="cloud").prevalence == pytest.approx(0.1)
 
