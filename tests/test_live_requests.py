@@ -16,6 +16,13 @@ WRONG = """() => {
   main.insertAdjacentHTML("beforeend", '<img src="/favicon.ico"><p>pale</p>');
   Object.assign(main.lastElementChild.style, {color: "#ccc", background: "#fff"});
 }"""
+DARK = """() => {
+  for (let count = 0; count < 3; count++) {
+    const text = Object.assign(document.createElement("p"), {textContent: "dark"});
+    Object.assign(text.style, {color: "#222", background: "#333"});
+    document.querySelector("main").append(text);
+  }
+}"""
 
 
 def found(page: Page, **options: Any) -> set[str]:
@@ -46,6 +53,12 @@ def test_axe_finds_what_is_wrong_and_leaves_nothing(page: Page, live_server) -> 
     assert found(page) == {"image-alt", "color-contrast"}
     assert found(page, without=("color-contrast",)) == {"image-alt"}
     assert page.locator("script").count() == scripts
+
+
+def test_axe_finds_each_text_of_the_same_colours(page: Page, live_server) -> None:
+    page.goto(f"{live_server.url}/sign-in/")
+    page.evaluate(DARK)
+    assert len(axe.violations(page, "color-contrast")) == 3
 
 
 def test_axe_finds_it_on_a_page_that_takes_no_script(page: Page) -> None:
