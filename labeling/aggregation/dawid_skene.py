@@ -15,12 +15,14 @@ import numpy.typing as npt
 from labeling.aggregation.answers import Answers, Floats, Ints, encode, gold_rows, prior_rows
 from labeling.aggregation.design_effect import error_correlation, tempered
 from labeling.aggregation.em import Crowd, Known
-from labeling.aggregation.gold import IDENTITY, GoldCalibration, fit, leave_one_out
+from labeling.aggregation.gold import IDENTITY, GoldCalibration, fit, leave_one_out, log_score
 
 Bools = npt.NDArray[np.bool_]
 
 LARGEST = 2 * 10**8  # cells of all confusion matrices: 1.6 GB
 ITERATIONS = 10  # of EM
+ODD = 1.0  # standard deviations of gold's likelihood from which EM is begun by gold, too; and …
+CHEAP = 10**5  # … answers up to which it always is
 TIE = 1e-9  # difference of probabilities below which classes are tied
 
 
@@ -89,28 +91,68 @@ def aggregate(
             f"{k:,} classes times {workers:,} workers are too many for confusion matrices: labels "
             "must be classes, not free text"
         )
-    crowd = Crowd(
-        answers,
-        answers.votes(),
-        Known(
-            _classes_of(truths, answers),
-            None if prior is None else prior_rows(prior, answers),
-            None
-            if model_probabilities is None
-            else prior_rows(model_probabilities, answers, name="model's probability"),
-        ),
+    known = Known(
+        _classes_of(truths, answers),
+        None if prior is None else prior_rows(prior, answers),
+        None
+        if model_probabilities is None
+        else prior_rows(model_probabilities, answers, name="model's probability"),
     )
+    teaching = {key: value for key, value in (gold or {}).items() if key in answered}
+    return _result(answers, _fit(answers, known, _classes_of(teaching, answers) >= 0, iterations))
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """A crowd after EM, and what it says of the tasks with gold as if that were unknown."""
+
+    crowd: Crowd
+    teaching: Bools  # (T,) the tasks whose gold calibrates
+    correlation: float  # of errors
+    held_out: Floats  # (T, K); zeros without gold
+
+    def log_score(self) -> tuple[float, float]:
+        """Return how likely the gold is that calibrates, and how odd (`gold.log_score`)."""
+        taught = self.teaching
+        return log_score(self.held_out[taught], self.crowd.known.gold[taught])
+
+
+def _fit(answers: Answers, known: Known, teaching: Bools, iterations: int) -> _Fitted:
+    """Fit the crowd from its votes; from its gold, too, if it misjudges that or is small.
+
+    Where most annotators err alike, EM that begins at the votes believes them, whatever gold says.
+    Of the two crowds the one is kept under which the gold is likelier.
+    """
+    found = _fit_once(answers, known, teaching, iterations, by_gold=False)
+    if not teaching.any():
+        return found
+    score, oddness = found.log_score()
+    if oddness < ODD and len(answers.task) > CHEAP:
+        return found
+    other = _fit_once(answers, known, teaching, iterations, by_gold=True)
+    return other if other.log_score()[0] > score else found
+
+
+def _fit_once(
+    answers: Answers, known: Known, teaching: Bools, iterations: int, *, by_gold: bool
+) -> _Fitted:
+    crowd = Crowd(answers, answers.votes(), known, by_gold=by_gold)
     for _ in range(iterations):
         crowd.iterate()
-    teaching = {key: value for key, value in (gold or {}).items() if key in answered}
-    return _result(answers, crowd, _classes_of(teaching, answers) >= 0)
-
-
-def _result(answers: Answers, crowd: Crowd, teaching: Bools) -> Aggregate:
-    """Return the results of a fitted crowd. teaching: (T,) the tasks whose gold calibrates."""
-    k = crowd.shape[1]
     correlation = error_correlation(crowd, answers)
-    held_out, calibration = _calibrate(crowd, correlation, teaching)
+    held_out = np.zeros_like(crowd.votes)
+    if (known.gold >= 0).any():
+        for block in crowd.blocks:
+            tasks, posteriors = leave_one_out(crowd, block, correlation)
+            held_out[tasks] = posteriors
+    return _Fitted(crowd, teaching, correlation, held_out)
+
+
+def _result(answers: Answers, fitted: _Fitted) -> Aggregate:
+    """Return the results of a fitted crowd."""
+    crowd, correlation = fitted.crowd, fitted.correlation
+    k = crowd.shape[1]
+    calibration = _calibrate(fitted)
     posterior, ambiguity = np.empty_like(crowd.votes), np.empty(len(crowd.votes))
     log_table = crowd.log_table()
     for block in crowd.blocks:
@@ -122,7 +164,7 @@ def _result(answers: Answers, crowd: Crowd, teaching: Bools) -> Aggregate:
     (known,) = np.nonzero(gold >= 0)
     if len(known):
         without_gold = posterior.copy()
-        without_gold[known] = held_out
+        without_gold[known] = calibration.apply(fitted.held_out[known])
         posterior[known] = np.eye(k)[gold[known]]
         ambiguity[known] = 0
     best = _best(posterior, crowd.votes.sum(0))
@@ -152,18 +194,15 @@ def _classes_of(truths: Mapping[Any, Any], answers: Answers) -> npt.NDArray[np.i
     return np.where(np.isnan(rows[:, 0]), -1, rows.argmax(1))
 
 
-def _calibrate(crowd: Crowd, correlation: float, teaching: Bools) -> tuple[Floats, GoldCalibration]:
-    """Return leave-one-out posteriors (G, K) of the tasks with gold, and the calibration."""
-    gold = crowd.known.gold
-    votes = crowd.votes.sum(0)
-    if (gold < 0).all():
-        return np.zeros((0, len(votes))), IDENTITY
-    held_out = np.zeros_like(crowd.votes)
-    for block in crowd.blocks:
-        tasks, posteriors = leave_one_out(crowd, block, correlation)
-        held_out[tasks] = posteriors
-    calibration = fit(held_out[teaching], gold[teaching], votes)
-    return calibration.apply(held_out[gold >= 0]), calibration
+def _calibrate(fitted: _Fitted) -> GoldCalibration:
+    """Return the calibration by the gold that teaches."""
+    crowd, teaching = fitted.crowd, fitted.teaching
+    if not teaching.any():
+        return IDENTITY
+    gold = crowd.known.gold[teaching]
+    # With a prior, gold may be of other classes than the prior says of the tasks.
+    biased = crowd.known.prior is None
+    return fit(fitted.held_out[teaching], gold, crowd.votes.sum(0), biased=biased)
 
 
 def _best(posterior: Floats, popularity: Floats) -> Ints:

@@ -16,6 +16,7 @@ from labeling.aggregation.model_weight import DEFAULT_WEIGHT, MAX_WEIGHT, PRIOR_
 from labeling.aggregation.states import Block, blocks, states
 
 VOTE_SHARE = 0.5  # weight of the plain votes beside the learned class prior, which alone can drift
+EVENNESS = 6  # power of the votes' evenness in the share of the class prior that is uniform
 PEOPLE_FIRST = 4  # iterations without the model, lest it decides which people are believed
 PRIOR_VOTES = 0.25  # votes cast as the prior says, in the first guess of each task's truth
 SPLIT_WEIGHT = 1.0  # pseudo-tasks that hold a split state's truth to its nominal one
@@ -34,9 +35,13 @@ class Known:
 class Crowd:
     """Answers and the parameters that explain them: answer tables and frequencies of the states."""
 
-    def __init__(self, answers: Answers, votes: Floats, known: Known) -> None:
+    def __init__(
+        self, answers: Answers, votes: Floats, known: Known, *, by_gold: bool = False
+    ) -> None:
+        """by_gold: whether the first tables come from the tasks with gold alone."""
         self.votes, self.known = votes, known
         self.sizes = votes.sum(1)  # (T,) answers per task, by their weight
+        self.uniform_share = _uniform_share(votes.sum(0))  # of the class prior
         self.states = states(votes, len(answers.workers))
         self.blocks = blocks(answers, votes, self.states)
         self.shape = len(answers.workers), votes.shape[1]  # W, K
@@ -48,7 +53,7 @@ class Crowd:
         self.iterations = 0
         self.gold_counts = np.zeros_like(self.truth)  # expected gold tasks by state and class
         self.row_weight = np.zeros(0)  # (W, S) answers and pseudo-answers behind each table row
-        counts, share = self._initial_counts()
+        counts, share = self._initial_counts(by_gold=by_gold)
         self.weight = self._state_weights(share)  # (S,) prior of the states
         self.table = self._tables(counts)  # (W, S, K) probability of each answer in each state
 
@@ -145,8 +150,11 @@ class Crowd:
         self.row_weight[:, k:] += self.hierarchy.split
         return table
 
-    def _initial_counts(self) -> tuple[Floats, Floats]:
-        """Return the first counts (S, W · K) and shares (S,): each task's truth is its votes."""
+    def _initial_counts(self, *, by_gold: bool) -> tuple[Floats, Floats]:
+        """Return the first counts (S, W · K) and shares (S,): each task's truth is its votes.
+
+        by_gold: tasks without gold count for nothing.
+        """
         counts, share, k = self._no_counts(), np.zeros(len(self.states)), self.shape[1]
         for block in self.blocks:
             prior = None if self.known.prior is None else self.known.prior[block.tasks]
@@ -155,18 +163,23 @@ class Crowd:
             posterior[:, :k] = smoothed_votes(self.votes[block.tasks] / PRIOR_VOTES, start)
             gold = self.known.gold[block.tasks]
             (rows,) = np.nonzero(gold >= 0)
-            posterior[rows] = 0
+            posterior[slice(None) if by_gold else rows] = 0
             posterior[rows, gold[rows]] = 1
             self._add_answers(counts, block, posterior)
             share[block.columns] += posterior.sum(0)
         return counts, share
 
     def _state_weights(self, share: Floats) -> Floats:
-        """Return shares (S,) of expected tasks, plus one per state and half the votes per class."""
+        """Return shares (S,) of expected tasks, plus one per state and half the votes per class.
+
+        People in doubt give the same few classes, on which posteriors would pile up; so the classes
+        are made more alike, the more alike their votes are.
+        """
         k = self.shape[1]
         votes = self.votes.sum(0) / self.sizes.sum()
         share = share + 1
         share[:k] += VOTE_SHARE * len(self.votes) * votes
+        share[:k] += self.uniform_share * (share[:k].mean() - share[:k])
         weights: Floats = share / share.sum()
         return weights
 
@@ -214,6 +227,19 @@ def smoothed_votes(votes: Floats, prior: Floats | float) -> Floats:
     """Return shares of votes (n, K), with one more vote that is cast as the prior says."""
     shares: Floats = (votes + prior) / (votes.sum(1, keepdims=True) + 1)
     return shares
+
+
+def _uniform_share(votes: Floats) -> float:
+    """Return how much of the class prior is uniform, from 0 to 1, for votes (K,) of all tasks.
+
+    It is 0 for two classes, of which neither is a refuge from the other.
+    """
+    k = len(votes)
+    if k < 3:
+        return 0.0
+    share = votes[votes > 0] / votes.sum()
+    evenness = float(-(share * np.log(share)).sum() / np.log(k))
+    return float((1 - 2 / k) * evenness**EVENNESS)
 
 
 def _labels_by_annotator(answers: Answers) -> Floats:

@@ -1,13 +1,14 @@
-"""Calibration of the posterior by gold: temperature scaling, and a rate of misled crowds.
+"""Calibration of the posterior by gold: temperature scaling, a bias, and a rate of misled crowds.
 
-Gold tells two things that no agreement between annotators can: how much sharper or flatter the
-posterior should be (C. Guo et al., "On calibration of modern neural networks", ICML 2017), and how
-often the truth has nothing to do with what the crowd sees. Both are fitted to the posteriors of
-gold tasks from which their own gold is left out.
+Gold tells three things that no agreement between annotators can: how much sharper or flatter the
+posterior should be, which classes the crowd takes for others (C. Guo et al., "On calibration of
+modern neural networks", ICML 2017: temperature and bias), and how often the truth has nothing to
+do with what the crowd sees. All are fitted to the posteriors of gold tasks from which their own
+gold is left out.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,8 @@ Ints = npt.NDArray[np.intp]
 
 TEMPERATURES = np.exp(np.linspace(np.log(0.15), np.log(2.5), 15))  # exponents of the posterior
 SPREAD = 0.2  # standard deviation of the prior of the temperature's logarithm, around 0
+BIAS_SPREAD = 1.0  # standard deviation of the prior of a class's bias, in log-odds, around 0
+NEWTON_STEPS, ENOUGH = 20, 1e-6  # in the biases, at most; the last one's size
 RATE, RATE_WEIGHT = 0.02, 100.0  # prior of the misled rate, and its weight in tasks
 CLASS_WEIGHT = 0.5  # of the prior of what is true where the crowd is misled, in tasks
 STEPS = 50  # of EM in the misled rate
@@ -31,27 +34,43 @@ CELLS = 4 * 10**6  # answers times states processed together
 
 @dataclass(frozen=True)
 class GoldCalibration:
-    """A mixture over temperatures: weight, temperature, misled rate and (K,) what is then true."""
+    """A mixture over temperatures."""
 
-    parts: list[tuple[float, float, float, Floats]]
+    parts: list["Part"]
 
     def apply(self, posterior: Floats) -> Floats:
         """Return the posterior (n, K), calibrated."""
         logs = np.log(posterior.clip(1e-12))
         calibrated = np.zeros_like(posterior)
-        for weight, temperature, rate, classes in self.parts:
-            calibrated += weight * ((1 - rate) * softmax(temperature * logs) + rate * classes)
+        for part in self.parts:
+            seen = softmax(part.temperature * logs + part.bias)
+            calibrated += part.weight * ((1 - part.rate) * seen + part.rate * part.classes)
         return calibrated
 
 
-IDENTITY = GoldCalibration([(1.0, 1.0, 0.0, np.zeros(1))])
+@dataclass(frozen=True)
+class Part:
+    """A temperature, and what goes with it."""
+
+    weight: float
+    temperature: float
+    bias: Floats  # (K,) added to the log-posterior
+    rate: float  # of misled crowds
+    classes: Floats  # (K,) what is then true
 
 
-def fit(leave_one_out: Floats, gold: Ints, votes: Floats) -> GoldCalibration:
+IDENTITY = GoldCalibration([Part(1.0, 1.0, np.zeros(1), 0.0, np.zeros(1))])
+
+
+def fit(
+    leave_one_out: Floats, gold: Ints, votes: Floats, *, biased: bool = True
+) -> GoldCalibration:
     """Return the calibration for leave-one-out posteriors (G, K) of tasks with gold (G,).
 
-    votes: (K,) of all tasks. For each temperature the misled rate is found by EM; temperatures are
-    averaged in proportion to the posterior probability of each.
+    votes: (K,) of all tasks. For each temperature the biases are found by Newton's method and the
+    misled rate by EM; temperatures are averaged in proportion to the posterior probability of each.
+    biased: whether classes have biases. They must not where gold tasks are of other classes than
+    the others, as the bias would say how gold was chosen.
     """
     if not len(gold) or leave_one_out.shape[1] == 1:
         return IDENTITY
@@ -59,21 +78,53 @@ def fit(leave_one_out: Floats, gold: Ints, votes: Floats) -> GoldCalibration:
     rows = np.arange(len(gold))
     logs = np.log(leave_one_out.clip(1e-12))
     scores, parts = [], []
+    bias = np.zeros(len(usual))
     for temperature in TEMPERATURES.tolist():
-        seen = softmax(temperature * logs)[rows, gold]
+        if biased:
+            bias = _fit_bias(temperature * logs, gold, bias)
+        seen = softmax(temperature * logs + bias)[rows, gold]
         rate, classes = _fit_misled(seen, gold, usual)
         score = np.log((1 - rate) * seen + rate * classes[gold]).sum()
         score -= (np.log(temperature) / SPREAD) ** 2 / 2
+        score -= ((bias / BIAS_SPREAD) ** 2).sum() / 2
         score += RATE_WEIGHT * (RATE * np.log(rate) + (1 - RATE) * np.log(1 - rate))
         score += CLASS_WEIGHT * (usual * np.log(classes)).sum()
         scores.append(score)
-        parts.append((temperature, rate, classes))
+        parts.append(Part(0.0, temperature, bias, rate, classes))
     weights = softmax(np.array([scores]))[0]
     weights = np.where(weights > NEGLIGIBLE, weights, 0)
     weights /= weights.sum()
     return GoldCalibration(
-        [(w, *part) for w, part in zip(weights.tolist(), parts, strict=True) if w]
+        [replace(part, weight=w) for w, part in zip(weights.tolist(), parts, strict=True) if w]
     )
+
+
+def _fit_bias(logs: Floats, gold: Ints, start: Floats) -> Floats:
+    """Return the likeliest biases (K,) of log-posteriors (G, K), under their prior."""
+    k = logs.shape[1]
+    counts, precision = np.bincount(gold, minlength=k), 1 / BIAS_SPREAD**2
+    bias = start
+    for _ in range(NEWTON_STEPS):
+        expected = softmax(logs + bias)
+        gradient = counts - expected.sum(0) - precision * bias
+        curvature = np.diag(expected.sum(0) + precision) - expected.T @ expected
+        step = np.linalg.solve(curvature, gradient)
+        bias = bias + step
+        if np.abs(step).max() < ENOUGH:
+            break
+    return bias
+
+
+def log_score(posterior: Floats, gold: Ints) -> tuple[float, float]:
+    """Return the log-likelihood of gold (G,) under posteriors (G, K), and how odd that is.
+
+    How odd: in standard deviations below what is expected where the posteriors are calibrated.
+    """
+    logs = np.log(posterior.clip(1e-12))
+    found = float(logs[np.arange(len(gold)), gold].sum())
+    expected = (posterior * logs).sum(1)
+    variance = float(((posterior * logs**2).sum(1) - expected**2).clip(0).sum())
+    return found, (float(expected.sum()) - found) / np.sqrt(variance + 1)
 
 
 def _fit_misled(seen: Floats, gold: Ints, usual: Floats) -> tuple[float, Floats]:
