@@ -2,8 +2,8 @@
 
 A row of an annotator's matrix is a Dirichlet draw around the crowd's row as an annotator of that
 ability would have it; abilities are Beta draws around the crowd's accuracy. The concentrations are
-learned by the fixed point of T. P. Minka, "Estimating a Dirichlet distribution" (2000). W
-annotators, K classes, S states (the classes first).
+learned by the fixed point of T. P. Minka, "Estimating a Dirichlet distribution" (2000). M tables,
+each of an annotator or of a level of ability (`levels`), K classes, S states (the classes first).
 """
 
 from dataclasses import dataclass, field
@@ -12,6 +12,7 @@ import numpy as np
 from scipy.special import digamma, expit, logit  # type: ignore[import-untyped]
 
 from labeling.aggregation.answers import Floats
+from labeling.aggregation.levels import ABILITIES
 from labeling.aggregation.states import States
 
 PRIOR_ACCURACY = 0.8  # of the crowd
@@ -19,7 +20,16 @@ PRIOR_WEIGHT = 10.0  # of that accuracy, in answers
 CROWD_WEIGHT = 4.0  # pseudo-answers per class for each row of the crowd's confusion matrix
 CONCENTRATIONS = 0.5, 200.0  # bounds of the learned concentrations
 MIN_ANSWERS = 0.01  # expected answers below which a row says nothing about a concentration
+SAMPLE = 10**5  # rows at most, evenly, from which a concentration is learned
 SMOOTHING = 1e-9  # of the crowd's errors, where it made none
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What those who share tables are expected to have answered."""
+
+    right: Floats  # (n,) answers to tasks of one class
+    total: Floats  # (n,)
 
 
 @dataclass
@@ -32,35 +42,53 @@ class Hierarchy:
 
     accuracy: float = field(default=PRIOR_ACCURACY, init=False)  # of the crowd
 
-    def tables(self, counts: Floats, states: States) -> Floats:
-        """Return answer probabilities (W, S, K) for expected counts (W, S, K), and learn."""
+    def tables(self, counts: Floats, states: States, shared: Shared | None = None) -> Floats:
+        """Return answer probabilities (M, S, K) for expected counts (M, S, K), and learn.
+
+        shared: what is known of annotators who share the last tables, those of the levels.
+        """
         k = counts.shape[2]
         if k == 1:
             return np.ones_like(counts)
         table = np.empty_like(counts)
-        table[:, :k] = self._rows(counts[:, :k])
+        own = len(counts) if shared is None else len(counts) - len(ABILITIES)
+        table[:, :k] = self._rows(counts[:, :k], own, shared)
         if len(states) > k:
             share = states.share[k:, None]
             mixed = (1 - share) * table[:, states.first[k:]] + share * table[:, states.second[k:]]
-            flat, mean = counts[:, k:].reshape(-1, k), mixed.reshape(-1, k)
+            flat, mean = counts[:own, k:].reshape(-1, k), mixed[:own].reshape(-1, k)
             self.split = _concentration(flat, mean, self.split, steps=1)
-            table[:, k:] = _shrunk(counts[:, k:], mixed, self.split)
+            table[:own, k:] = _shrunk(counts[:own, k:], mixed[:own], self.split)
+            table[own:, k:] = mixed[own:]
         return table
 
-    def _rows(self, counts: Floats) -> Floats:
-        """Return confusion matrices (W, K, K), shrunk to the crowd's at each one's ability."""
+    def abilities(self, right: Floats, total: Floats) -> Floats:
+        """Return the abilities of annotators with so many right answers of all."""
+        shrunk: Floats = (right + self.ability * self.accuracy) / (total + self.ability)
+        return shrunk
+
+    def _rows(self, counts: Floats, own: int, shared: Shared | None) -> Floats:
+        """Return confusion matrices (M, K, K), shrunk to the crowd's at each one's ability."""
         k = counts.shape[2]
         right = np.einsum("jkk->j", counts)
         total = counts.sum((1, 2))
         hits = right.sum() + PRIOR_WEIGHT * PRIOR_ACCURACY
         self.accuracy = float(hits / (total.sum() + PRIOR_WEIGHT))
-        sides = np.stack([right, total - right], 1)
+        sides = np.stack([right, total - right], 1)[:own]
+        if shared is not None:
+            sides = np.concatenate(
+                [sides, np.stack([shared.right, shared.total - shared.right], 1)]
+            )
         mean = np.broadcast_to([self.accuracy, 1 - self.accuracy], sides.shape)
         self.ability = _concentration(sides, mean, self.ability)
-        ability = (right + self.ability * self.accuracy) / (total + self.ability)
+        ability = self.abilities(right[:own], total[:own])
+        if shared is not None:
+            ability = np.concatenate([ability, ABILITIES])
         expected = _at_ability(_crowd(counts.sum(0), self.accuracy), ability, self.accuracy)
-        self.row = _concentration(counts.reshape(-1, k), expected.reshape(-1, k), self.row)
-        return _shrunk(counts, expected, self.row)
+        mine = counts[:own].reshape(-1, k), expected[:own].reshape(-1, k)
+        self.row = _concentration(*mine, self.row)
+        expected[:own] = _shrunk(counts[:own], expected[:own], self.row)
+        return expected
 
 
 def _shrunk(counts: Floats, mean: Floats, weight: float) -> Floats:
@@ -97,6 +125,8 @@ def _concentration(counts: Floats, mean: Floats, start: float, steps: int = 3) -
 
     counts: (n, K), each row a multinomial draw; mean: (n, K).
     """
+    step = 1 + len(counts) // SAMPLE
+    counts, mean = counts[::step], mean[::step]
     total = counts.sum(1)
     used = total > MIN_ANSWERS
     counts, mean, total = counts[used], mean[used], total[used]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from labeling.aggregation import levels
 from labeling.aggregation.answers import Answers, Floats, Ints, encode, gold_rows, prior_rows
 from labeling.aggregation.design_effect import error_correlation, tempered
 from labeling.aggregation.em import Crowd, Known
@@ -19,7 +20,7 @@ from labeling.aggregation.gold import IDENTITY, GoldCalibration, fit, leave_one_
 
 Bools = npt.NDArray[np.bool_]
 
-LARGEST = 2 * 10**8  # cells of all confusion matrices: 1.6 GB
+LARGEST = 2 * 10**7  # cells of all confusion matrices: 160 MB, of which there are a dozen copies
 ITERATIONS = 10  # of EM
 ODD = 1.0  # standard deviations of gold's likelihood from which EM is begun by gold, too; and …
 CHEAP = 10**5  # … answers up to which it always is
@@ -39,11 +40,16 @@ class Aggregate:
     ambiguity: Floats  # (T,) probability that the truth is split between two classes
     workers: npt.NDArray[Any]  # (W,) ids
     answers: Ints  # (W,) how many answers each worker gave
-    # (W, K, K) probability of answering [.., .., l] where the truth is [.., k, ..]
-    confusion: Floats
+    tables: Floats  # (M, K, K) confusion matrices: an annotator's own, or shared by some
+    table_of: Ints  # (W,) which of them is each worker's
     reliability: Floats  # (W,) probability of a right answer, over all tasks
     error_correlation: float  # of annotators within a task, 0 … 1
     model_weight: float  # factor learned for the model's log-odds, 0 … 1; 0 without a model
+
+    @property
+    def confusion(self) -> Floats:
+        """(W, K, K) the probability of answering [.., .., l] where the truth is [.., k, ..]."""
+        return self.tables[self.table_of]
 
 
 def aggregate(
@@ -85,11 +91,11 @@ def aggregate(
     truths = {key: value for key, value in truths.items() if key in answered}
     also = list(truths.values())
     answers = encode(task, worker, label, classes=classes, also=also, weight=weight)
-    workers, k = len(answers.workers), len(answers.classes)
-    if workers * k * k > LARGEST:
+    k = len(answers.classes)
+    if levels.places(answers, k).tables * k * k > LARGEST:
         raise ValueError(
-            f"{k:,} classes times {workers:,} workers are too many for confusion matrices: labels "
-            "must be classes, not free text"
+            f"{k:,} classes are too many for confusion matrices: labels must be classes, not free "
+            "text"
         )
     known = Known(
         _classes_of(truths, answers),
@@ -168,7 +174,7 @@ def _result(answers: Answers, fitted: _Fitted) -> Aggregate:
         posterior[known] = np.eye(k)[gold[known]]
         ambiguity[known] = 0
     best = _best(posterior, crowd.votes.sum(0))
-    confusion = crowd.table[:, :k]
+    tables, table_of = crowd.table[:, :k], crowd.places.of
     return Aggregate(
         tasks=answers.tasks,
         classes=answers.classes,
@@ -179,8 +185,9 @@ def _result(answers: Answers, fitted: _Fitted) -> Aggregate:
         ambiguity=ambiguity,
         workers=answers.workers,
         answers=np.bincount(answers.worker, minlength=crowd.shape[0]),
-        confusion=confusion,
-        reliability=np.einsum("k,jkk->j", posterior.mean(0), confusion),
+        tables=tables,
+        table_of=table_of,
+        reliability=np.einsum("k,jkk->j", posterior.mean(0), tables)[table_of],
         error_correlation=correlation,
         model_weight=0.0 if crowd.model_log_ratio is None else crowd.model_weight,
     )

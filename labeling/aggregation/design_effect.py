@@ -27,20 +27,19 @@ def error_correlation(crowd: Crowd, answers: Answers) -> float:
     k = crowd.shape[1]
     if k == 1:
         return 0.0
-    right = np.einsum("jkk->jk", crowd.table[:, :k])  # (W, K)
+    right = np.einsum("jkk->jk", crowd.table[:, :k])  # (M, K)
     variance = right * (1 - right)
     weight = np.ones(len(answers.task)) if answers.weight is None else answers.weight
-    incidence = csr_array(
-        (weight, (answers.task, answers.worker)),
-        shape=(len(answers.tasks), crowd.shape[0]),
-    )
+    cells = answers.task, crowd.places.of[answers.worker]
+    shape = len(answers.tasks), crowd.shape[0]
+    incidence, squares = (csr_array((each, cells), shape=shape) for each in (weight, weight**2))
     log_table = crowd.log_table()
     excess, largest = 0.0, 0.0
     for block in crowd.blocks:
         posterior = crowd.posterior(block, crowd.log_likelihood(block, log_table))[:, :k]
         posterior = posterior * (crowd.sizes[block.tasks] > 1)[:, None]
-        annotators = incidence[block.tasks]  # (n, W)
-        noise = annotators.power(2) @ variance
+        annotators = incidence[block.tasks]  # (n, M)
+        noise = squares[block.tasks] @ variance
         beyond = (crowd.votes[block.tasks] - annotators @ right) ** 2 - noise
         excess += float((posterior * beyond).sum())
         largest += float((posterior * ((annotators @ np.sqrt(variance)) ** 2 - noise)).sum())
@@ -78,9 +77,9 @@ def _effective_answers(crowd: Crowd, block: Block) -> Floats:
     if k == 1:
         sizes: Floats = crowd.sizes[block.tasks]
         return sizes
-    logs = np.log(crowd.table[:, :k])  # (W, truth, answer)
+    logs = np.log(crowd.table[:, :k])  # (M, truth, answer)
     largest = logs.max(1)
-    weight = largest - (logs.sum(1) - largest) / (k - 1)  # (W, answer)
+    weight = largest - (logs.sum(1) - largest) / (k - 1)  # (M, answer)
     average = (weight * crowd.given).sum() / crowd.given.sum()
     weights: Floats = block.answers @ (weight / average).ravel()
     return weights

@@ -1,8 +1,9 @@
 """Expectation maximisation of Dawid and Skene's model in one pass over blocks of tasks.
 
 A. P. Dawid and A. M. Skene, "Maximum likelihood estimation of observer error-rates using the EM
-algorithm", Applied Statistics 28 (1979). Blocks keep memory flat. T tasks, W annotators, K classes
-and S states (classes and splits, `states`); a block has n tasks, to which s states are open.
+algorithm", Applied Statistics 28 (1979). Blocks keep memory flat. T tasks, W annotators, M tables
+of answers (an annotator's own, or of a level that some share: `levels`), K classes and S states
+(classes and splits, `states`); a block has n tasks, to which s states are open.
 """
 
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from labeling.aggregation import levels
 from labeling.aggregation.answers import Answers, Floats
-from labeling.aggregation.confusion import Hierarchy
+from labeling.aggregation.confusion import Hierarchy, Shared
 from labeling.aggregation.model_weight import DEFAULT_WEIGHT, MAX_WEIGHT, PRIOR_PRECISION
 from labeling.aggregation.states import Block, blocks, states
 
@@ -42,20 +44,25 @@ class Crowd:
         self.votes, self.known = votes, known
         self.sizes = votes.sum(1)  # (T,) answers per task, by their weight
         self.uniform_share = _uniform_share(votes.sum(0))  # of the class prior
-        self.states = states(votes, len(answers.workers))
-        self.blocks = blocks(answers, votes, self.states)
-        self.shape = len(answers.workers), votes.shape[1]  # W, K
+        self.answers = answers
+        self.places = levels.places(answers, votes.shape[1])
+        self.shape = self.places.tables, votes.shape[1]  # M, K
+        self.states = states(votes, self.shape[0])
+        self.blocks = blocks(answers, votes, self.states, self.places)
         self.hierarchy = Hierarchy()
-        self.given = _labels_by_annotator(answers)  # (W, K)
+        self.given = self._labels_by_table()  # (M, K)
+        self.right: Floats = np.zeros(0)  # (W,) expected right answers, if any share tables
+        self.total: Floats = np.zeros(0)  # (W,) and all of theirs
+        self._chances = np.zeros((2, len(answers.task) if self.places.shared.any() else 0))
         self.truth = self.states.truth.copy()  # (S, K); gold teaches what splits mean
         self.model_weight = 0.0  # factor of the model's log-odds
         self.model_log_ratio = _log_ratio(known.model_probabilities)  # (T, K)
         self.iterations = 0
         self.gold_counts = np.zeros_like(self.truth)  # expected gold tasks by state and class
-        self.row_weight = np.zeros(0)  # (W, S) answers and pseudo-answers behind each table row
+        self.row_weight = np.zeros(0)  # (M, S) answers and pseudo-answers behind each table row
         counts, share = self._initial_counts(by_gold=by_gold)
         self.weight = self._state_weights(share)  # (S,) prior of the states
-        self.table = self._tables(counts)  # (W, S, K) probability of each answer in each state
+        self.table = self._tables(counts)  # (M, S, K) probability of each answer in each state
 
     def iterate(self) -> None:
         """Take one EM iteration: states of the tasks by the tables, then tables by the states."""
@@ -80,10 +87,10 @@ class Crowd:
         self.table = self._tables(counts)
 
     def log_table(self) -> Floats:
-        """Return (W · K, S) the log-probability of each possible answer in each state."""
-        workers, k = self.shape
+        """Return (M · K, S) the log-probability of each possible answer in each state."""
+        tables, k = self.shape
         kind = self.blocks[0].answers.dtype
-        flat = np.log(self.table).transpose(0, 2, 1).reshape(workers * k, -1)
+        flat = np.log(self.table).transpose(0, 2, 1).reshape(tables * k, -1)
         return flat.astype(kind, copy=False)
 
     def log_likelihood(self, block: Block, log_table: Floats) -> Floats:
@@ -124,14 +131,16 @@ class Crowd:
         return softmax(scores)
 
     def _no_counts(self) -> Floats:
-        """Return zeros (S, W · K)."""
-        workers, k = self.shape
-        return np.zeros((len(self.states), workers * k))
+        """Return zeros (S, M · K)."""
+        tables, k = self.shape
+        return np.zeros((len(self.states), tables * k))
 
     def _add_answers(self, counts: Floats, block: Block, posterior: Floats) -> None:
-        """Add the block's expected answers to counts (S, W · K)."""
-        expected = block.answers.T @ posterior.astype(block.answers.dtype, copy=False)  # (W · K, s)
+        """Add the block's expected answers to counts (S, M · K)."""
+        expected = block.answers.T @ posterior.astype(block.answers.dtype, copy=False)  # (M · K, s)
         counts[block.columns] += expected.T
+        if self.places.shared.any():
+            self._chances[:, block.rows] = self.chances(block, posterior)
 
     def _add_gold(self, counts: Floats, block: Block, posterior: Floats) -> None:
         """Add the block's expected gold tasks to counts (S, K) by state and class."""
@@ -140,18 +149,57 @@ class Crowd:
             counts[block.columns, each] += posterior[gold == each].sum(0)
 
     def _tables(self, counts: Floats) -> Floats:
-        """Return the answer tables (W, S, K) for expected answers (S, W · K)."""
-        workers, k = self.shape
-        by_annotator = counts.reshape(-1, workers, k).transpose(1, 0, 2)  # (W, S, K)
-        by_annotator = np.ascontiguousarray(by_annotator)
-        table = self.hierarchy.tables(by_annotator, self.states)
-        self.row_weight = by_annotator.sum(2)
+        """Return the answer tables (M, S, K) for expected answers (S, M · K)."""
+        tables, k = self.shape
+        by_table = counts.reshape(-1, tables, k).transpose(1, 0, 2)  # (M, S, K)
+        by_table = np.ascontiguousarray(by_table)
+        table = self.hierarchy.tables(by_table, self.states, self._shared())
+        self.row_weight = by_table.sum(2)
         self.row_weight[:, :k] += self.hierarchy.row
         self.row_weight[:, k:] += self.hierarchy.split
+        if self.places.shared.any():
+            self._move()
         return table
 
+    def chances(self, block: Block, posterior: Floats) -> Floats:
+        """Return for each answer of the block its weight if it is right, and if it tells (2, n).
+
+        An answer tells of its annotator as far as its task is of one class.
+        """
+        k = self.shape[1]
+        row = np.repeat(np.arange(len(block.tasks)), np.diff(block.answers.indptr))
+        label = self.answers.label[block.rows]
+        pure = posterior[:, :k]
+        chances: Floats = block.answers.data * np.stack([pure[row, label], pure.sum(1)[row]])
+        return chances
+
+    def _shared(self) -> Shared | None:
+        """Return what those are expected to have answered who share tables; None without any."""
+        shared = self.places.shared
+        if not shared.any():
+            return None
+        sums = (np.bincount(self.answers.worker, each, len(shared)) for each in self._chances)
+        self.right, self.total = (each.astype(np.float64) for each in sums)
+        return Shared(self.right[shared], self.total[shared])
+
+    def _move(self) -> None:
+        """Give those who share tables the levels next to their abilities."""
+        shared, k = self.places.shared, self.shape[1]
+        self.places.move(self.hierarchy.abilities(self.right[shared], self.total[shared]))
+        cells = self.places.of[self.answers.worker] * k + self.answers.label
+        for block in self.blocks:
+            block.answers.indices[:] = cells[block.rows]
+        self.given = self._labels_by_table()
+
+    def _labels_by_table(self) -> Floats:
+        """Return (M, K) how often those of each table gave each label, by weight."""
+        tables, k = self.shape
+        cells = self.places.of[self.answers.worker] * k + self.answers.label
+        given = np.bincount(cells, self.answers.weight, tables * k)
+        return given.reshape(tables, k).astype(np.float64)
+
     def _initial_counts(self, *, by_gold: bool) -> tuple[Floats, Floats]:
-        """Return the first counts (S, W · K) and shares (S,): each task's truth is its votes.
+        """Return the first counts (S, M · K) and shares (S,): each task's truth is its votes.
 
         by_gold: tasks without gold count for nothing.
         """
@@ -240,14 +288,6 @@ def _uniform_share(votes: Floats) -> float:
     share = votes[votes > 0] / votes.sum()
     evenness = float(-(share * np.log(share)).sum() / np.log(k))
     return float((1 - 2 / k) * evenness**EVENNESS)
-
-
-def _labels_by_annotator(answers: Answers) -> Floats:
-    """Return (W, K) how often each annotator gave each label, by the weight of the answers."""
-    shape = len(answers.workers), len(answers.classes)
-    cells = answers.worker.astype(np.int64) * shape[1] + answers.label
-    given = np.bincount(cells, answers.weight, shape[0] * shape[1])
-    return given.reshape(shape).astype(np.float64)
 
 
 def _log_ratio(model_probabilities: Floats | None) -> Floats | None:

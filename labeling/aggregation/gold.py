@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
+from labeling.aggregation import levels
 from labeling.aggregation.answers import Floats
 from labeling.aggregation.design_effect import tempered
 from labeling.aggregation.em import SPLIT_WEIGHT, Crowd, softmax
@@ -168,22 +169,43 @@ def _parts(block: Block, rows: Ints) -> Iterator[Block]:
     """Yield those rows of the block, a few at a time: each answer takes a row of states."""
     if not len(rows):
         return
-    answers = block.answers[rows].nnz
-    for some in np.array_split(rows, 1 + answers * len(block.columns) // CELLS):
+    count = block.answers[rows].nnz
+    for some in np.array_split(rows, 1 + count * len(block.columns) // CELLS):
         closed = None if block.closed is None else block.closed[some]
-        yield Block(block.tasks[some], block.answers[some], block.columns, closed)
+        starts, ends = block.answers.indptr[some], block.answers.indptr[some + 1]
+        answers = [block.rows[start:end] for start, end in zip(starts, ends, strict=True)]
+        yield Block(
+            block.tasks[some],
+            np.concatenate(answers),
+            block.answers[some],
+            block.columns,
+            closed,
+        )
 
 
 def _likelihood_without_own(crowd: Crowd, block: Block, posterior: Floats) -> Floats:
     """Return (n, s) log-likelihoods by tables from which each task's own answers are taken out."""
-    worker, label = np.divmod(block.answers.indices, crowd.shape[1])  # of each answer
+    table, label = np.divmod(block.answers.indices, crowd.shape[1])  # of each answer
     row = np.repeat(np.arange(len(block.tasks)), np.diff(block.answers.indptr))
     weight = block.answers.data[:, None]
     own = weight * posterior[row]
-    total = crowd.row_weight[worker][:, block.columns]
-    hits = crowd.table[worker, :, label][:, block.columns] * total - own
+    shared = table >= crowd.places.own
+    if shared.any():  # at the level next to their ability without this answer
+        table = np.where(shared, _levels_without_own(crowd, block, posterior), table)
+        own[shared] = 0
+    total = crowd.row_weight[table][:, block.columns]
+    total[shared] = 1
+    hits = crowd.table[table, :, label][:, block.columns] * total - own
     chances = weight * np.log((hits / (total - own)).clip(1e-9))
     places = row, np.arange(len(row))
     sums = csr_array((np.ones(len(row)), places), shape=(len(posterior), len(row)))
     likelihood: Floats = sums @ chances
     return likelihood
+
+
+def _levels_without_own(crowd: Crowd, block: Block, posterior: Floats) -> Ints:
+    """Return for each answer the table of the level at which its annotator is without it."""
+    right, total = crowd.chances(block, posterior)
+    worker = crowd.answers.worker[block.rows]
+    left = (crowd.right[worker] - right).clip(0), (crowd.total[worker] - total).clip(0)
+    return crowd.places.own + levels.level(crowd.hierarchy.abilities(*left))

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
+from labeling.aggregation import levels
 from labeling.aggregation.answers import Answers, Floats
 
 Places = npt.NDArray[np.intp]
@@ -19,7 +20,7 @@ Bools = npt.NDArray[np.bool_]
 
 SPLITS = 0.25, 0.5, 0.75  # share of the second class in a split state, for at most FEW classes
 FEW, HALVES = 4, (0.5,)  # with more classes the middle is enough
-CELLS = 10**7  # of all annotators' tables; beyond it rare splits are left out
+CELLS = 10**6  # of all annotators' tables; beyond it rare splits are left out
 BLOCK = 2**15  # tasks in a block
 MIN_BLOCK = 256  # tasks for which a block of their own pays; more where tables are large
 PRECISE = 2 * 10**5  # answers up to which sums are kept in double precision
@@ -50,16 +51,17 @@ class Block:
     """n tasks to which the same s states are open."""
 
     tasks: Places  # (n,) index into the tasks
-    answers: Any  # csr_array (n, W · K), the weight of each answer by annotator and label
+    rows: Places  # of its answers, a task after the other
+    answers: Any  # csr_array (n, M · K), the weight of each answer by table and label
     columns: Places  # (s,) index into the states
     closed: Bools | None  # (n, s) states that are not open to a task after all
 
 
-def states(votes: Floats, workers: int) -> States:
-    """Return the states for votes (T, K), as many as fit the tables of so many annotators."""
+def states(votes: Floats, tables: int) -> States:
+    """Return the states for votes (T, K), as many as fit so many tables."""
     k = votes.shape[1]
     classes = np.arange(k)
-    first, second = _pairs(votes, workers)
+    first, second = _pairs(votes, tables)
     pure = np.eye(k)
     splits = SPLITS if k <= FEW else HALVES
     share = np.tile(splits, len(first))
@@ -73,15 +75,15 @@ def states(votes: Floats, workers: int) -> States:
     )
 
 
-def blocks(answers: Answers, votes: Floats, states: States) -> list[Block]:
+def blocks(answers: Answers, votes: Floats, states: States, places: levels.Places) -> list[Block]:
     """Return the tasks in blocks by their leading classes.
 
     A split is open to a task where it holds a class with the most votes (T, K).
     """
     kind = np.float64 if len(answers.task) <= PRECISE else np.float32
     starts = np.searchsorted(answers.task, np.arange(len(answers.tasks) + 1))
-    cells = answers.worker.astype(np.int64) * votes.shape[1] + answers.label
-    width = len(answers.workers) * votes.shape[1]
+    cells = places.of[answers.worker] * votes.shape[1] + answers.label
+    width = places.tables * votes.shape[1]
     made = []
     for tasks, columns, closed in _grouped(votes, states, max(MIN_BLOCK, width // 16)):
         counts = np.diff(starts)[tasks]
@@ -90,15 +92,15 @@ def blocks(answers: Answers, votes: Floats, states: States) -> list[Block]:
         values = np.ones(len(rows)) if answers.weight is None else answers.weight[rows]
         parts = values.astype(kind), cells[rows].astype(np.int32), ends.astype(np.int32)
         weighted = csr_array(parts, shape=(len(tasks), width))
-        made.append(Block(tasks, weighted, columns, closed))
+        made.append(Block(tasks, rows, weighted, columns, closed))
     return made
 
 
-def _pairs(votes: Floats, workers: int) -> tuple[Places, Places]:
+def _pairs(votes: Floats, tables: int) -> tuple[Places, Places]:
     """Return all pairs of classes, or as many as fit of those that most often occur together."""
     k = votes.shape[1]
     first, second = np.triu_indices(k, 1)
-    room = max(0, (CELLS // (workers * k) - k) // len(SPLITS))
+    room = max(0, (CELLS // (tables * k) - k) // len(SPLITS))
     if len(first) > room:
         present = csr_array(votes > 0, dtype=np.float64)
         together = (present.T @ present)[first, second]
