@@ -36,7 +36,7 @@ def column(values: npt.ArrayLike, name: str) -> Column:
 def index(ids: Column, name: str) -> tuple[Column, Index]:
     """Return the distinct ids, sorted, and the place of each entry among them.
 
-    Raises ValueError where an entry is None or NaN, or where two have no order.
+    Raises ValueError where an entry is None, NaN or empty text, or where two have no order.
     """
     if ids.dtype.kind not in NUMBERS:
         return _index_objects(ids.tolist(), name)
@@ -69,6 +69,8 @@ def _index_objects(ids: list[Any], name: str) -> tuple[Column, Index]:
         places = np.fromiter(map(seen.__getitem__, ids), np.int32, len(ids))
         if any(each is None or each != each for each in seen):
             raise ValueError(f"the {name} column must not hold NaN or nothing")
+        if "" in seen:
+            raise ValueError(f"the {name} column must not hold empty text")
         distinct = sorted(seen)
     except TypeError:
         raise ValueError(f"the {name} column mixes kinds of ids that cannot be sorted") from None

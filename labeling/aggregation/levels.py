@@ -54,7 +54,7 @@ def places(answers: Answers, classes: int) -> Places:
     """Return the tables to begin with: own ones as far as there is room, by numbers of answers."""
     workers = len(answers.workers)
     room = CELLS // classes**2
-    if workers <= room:
+    if workers <= room + len(ABILITIES):  # nothing would be saved by sharing
         return Places(np.arange(workers), workers, np.zeros(workers, bool))
     counts = np.bincount(answers.worker, minlength=workers)
     bar = max(LEAST * classes, int(np.partition(counts, -room - 1)[-room - 1]) + 1 if room else 0)

@@ -88,7 +88,7 @@ def test_a_recomputation_that_fails_says_why_and_is_tried_again(shapes, alice, m
         with pytest.raises(MemoryError):
             tasks.aggregate(shapes.pk)
     row = Recomputation.objects.get(project=shapes)
-    assert (row.state, row.error) == (Recomputation.State.FAILED, "MemoryError: too much")
+    assert (row.state, row.error) == (Recomputation.State.FAILED, schedule.OUT_OF_MEMORY)
     assert set(schedule.due()) == {shapes, another}, "it is tried again"
     aggregate_due()
     row.refresh_from_db()

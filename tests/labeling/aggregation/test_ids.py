@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from labeling.aggregation import ids
 from labeling.aggregation.answers import encode, prior_rows
 
-text = st.text(max_size=5)
+text = st.text(min_size=1, max_size=5)
 kinds: list[st.SearchStrategy[Any]] = [
     text,
-    st.text(alphabet="a\0é\U0001f986", max_size=3),
+    st.text(alphabet="a\0é\U0001f986", min_size=1, max_size=3),
     st.binary(max_size=3),
     st.booleans(),
     st.integers(-5, 5),
@@ -109,6 +109,12 @@ NAT = np.datetime64("NaT")
 def test_nothing_is_no_id(column: Any) -> None:
     with pytest.raises(ValueError, match="the worker column must not hold NaN or nothing"):
         encode([1, 2], column, [1, 1])
+
+
+@pytest.mark.parametrize("column", [["", "a"], np.array(["a", ""])])
+def test_empty_text_is_no_id(column: Any) -> None:
+    with pytest.raises(ValueError, match="the label column must not hold empty text"):
+        encode([1, 2], [1, 1], column)
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,13 @@ def test_who_answers_much_keeps_a_table_of_their_own(few_tables) -> None:
     assert right(result, truth) > 0.97
 
 
+def test_a_few_annotators_of_many_classes_have_tables_of_their_own() -> None:
+    draw = np.random.default_rng(2)
+    task, label = np.repeat(np.arange(900), 3), draw.integers(0, 600, 2_700)
+    result = aggregate(task, np.tile(np.arange(10), 270), label, classes=range(600))
+    assert len(result.tables) == 10
+
+
 def test_an_answer_each_is_inferred_from_as_votes_are() -> None:
     """Of somebody who answered once nothing is known but what the crowd is."""
     draw = np.random.default_rng(3)
