@@ -31,7 +31,7 @@ def own(monkeypatch):
 @pytest.fixture
 def pooled() -> Iterator[DatabaseWrapper]:
     """A connection of a pool, as web processes have them."""
-    pooled = connection.copy()
+    pooled = connection.copy(alias="pooled")  # by which its pool is its own
     pooled.settings_dict["OPTIONS"] |= {"pool": {"min_size": 1, "max_size": 1}}
     pooled.settings_dict |= {"CONN_HEALTH_CHECKS": True, "CONN_MAX_AGE": 0}
     yield pooled
