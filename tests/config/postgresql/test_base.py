@@ -29,9 +29,10 @@ def own(monkeypatch):
 
 
 @pytest.fixture
-def pooled() -> Iterator[DatabaseWrapper]:
-    """A connection of a pool, as web processes have them."""
-    pooled = connection.copy(alias="pooled")  # by which its pool is its own
+def pooled(monkeypatch) -> Iterator[DatabaseWrapper]:
+    """A connection of a pool, as web processes have them; the pool is the test's own."""
+    monkeypatch.setattr(DatabaseWrapper, "_connection_pools", {})
+    pooled = connection.copy()
     pooled.settings_dict["OPTIONS"] |= {"pool": {"min_size": 1, "max_size": 1}}
     pooled.settings_dict |= {"CONN_HEALTH_CHECKS": True, "CONN_MAX_AGE": 0}
     yield pooled
