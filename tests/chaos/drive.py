@@ -31,6 +31,8 @@ HEADER = (
 def run(wanted: argparse.Namespace, programs: Programs, folder: Path) -> int:
     """Return the exit status: 0 where nothing was lost."""
     known = {**scenarios(), **no_room.scenarios(), **promoting.scenarios()}
+    if unknown := set(wanted.scenarios) - known.keys():
+        raise SystemExit(f"No scenario is {', '.join(unknown)}: choose from {', '.join(known)}.")
     chosen = [known[name] for name in wanted.scenarios or known]
     folder.mkdir(parents=True, exist_ok=True)
     network = Network(MACHINES, delay=wanted.delay, loss=wanted.loss)
