@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.chaos import no_room, promoting
+from tests.chaos import no_room, promoting, rooms
 from tests.chaos.installation import MACHINES, NAME, ROOT, Installation, wait_for
 from tests.chaos.installing import Programs
 from tests.chaos.network import Network, stand_on
@@ -46,6 +46,7 @@ def run(wanted: argparse.Namespace, programs: Programs, folder: Path) -> int:
         return _drive(installation, network, chosen, wanted.people, folder)
     finally:
         parts.stop_all()
+        rooms.remove(folder)
 
 
 def _drive(

@@ -21,6 +21,13 @@ def make(folder: Path) -> None:
         subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", folder], check=True)
 
 
+def remove(folder: Path) -> None:
+    """Let go of the disks of the machines whose folders lie there."""
+    for name in SIZES:
+        if (folder / name).is_mount():
+            subprocess.run(["umount", "--lazy", folder / name], check=True)
+
+
 @contextmanager
 def filled(folders: list[Path]) -> Iterator[None]:
     """Leave no room on these disks during the block."""
