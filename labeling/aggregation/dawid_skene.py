@@ -5,7 +5,7 @@ A. P. Dawid and A. M. Skene (1979) by EM (`em`), under a hierarchical prior on c
 by gold (`gold`). docs/truth-inference.md says why each.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from labeling.aggregation import levels
 from labeling.aggregation.answers import Answers, Floats, Ints, encode, gold_rows, prior_rows
-from labeling.aggregation.design_effect import error_correlation, tempered
-from labeling.aggregation.em import Crowd, Known
+from labeling.aggregation.design_effect import excess, tempered
+from labeling.aggregation.em import Crowd, Known, Part, Totals
 from labeling.aggregation.gold import IDENTITY, GoldCalibration, fit, leave_one_out, log_score
+from labeling.aggregation.states import Block, groups, together
 
 Bools = npt.NDArray[np.bool_]
 
@@ -92,7 +93,8 @@ def aggregate(
     also = list(truths.values())
     answers = encode(task, worker, label, classes=classes, also=also, weight=weight)
     k = len(answers.classes)
-    if levels.places(answers, k).tables * k * k > LARGEST:
+    counts = np.bincount(answers.worker, minlength=len(answers.workers))
+    if levels.places(counts, k).tables * k * k > LARGEST:
         raise ValueError(
             f"{k:,} classes are too many for confusion matrices: labels must be classes, not free "
             "text"
@@ -112,7 +114,7 @@ def aggregate(
 class _Fitted:
     """A crowd after EM, and what it says of the tasks with gold as if that were unknown."""
 
-    crowd: Crowd
+    part: Part
     teaching: Bools  # (T,) the tasks whose gold calibrates
     correlation: float  # of errors
     held_out: Floats  # (T, K); zeros without gold
@@ -120,7 +122,7 @@ class _Fitted:
     def log_score(self) -> tuple[float, float]:
         """Return how likely the gold is that calibrates, and how odd (`gold.log_score`)."""
         taught = self.teaching
-        return log_score(self.held_out[taught], self.crowd.known.gold[taught])
+        return log_score(self.held_out[taught], self.part.known.gold[taught])
 
 
 def _fit(answers: Answers, known: Known, teaching: Bools, iterations: int) -> _Fitted:
@@ -129,51 +131,80 @@ def _fit(answers: Answers, known: Known, teaching: Bools, iterations: int) -> _F
     Where most annotators err alike, EM that begins at the votes believes them, whatever gold says.
     Of the two crowds the one is kept under which the gold is likelier.
     """
-    found = _fit_once(answers, known, teaching, iterations, by_gold=False)
+    votes = answers.votes()
+
+    def fitted(*, by_gold: bool) -> _Fitted:
+        part = fit_crowd(answers, votes, known, iterations=iterations, by_gold=by_gold)
+        correlation = excess(part).correlation
+        return _Fitted(part, teaching, correlation, _held_out(part, correlation))
+
+    found = fitted(by_gold=False)
     if not teaching.any():
         return found
     score, oddness = found.log_score()
     if oddness < ODD and len(answers.task) > CHEAP:
         return found
-    other = _fit_once(answers, known, teaching, iterations, by_gold=True)
+    other = fitted(by_gold=True)
     return other if other.log_score()[0] > score else found
 
 
-def _fit_once(
-    answers: Answers, known: Known, teaching: Bools, iterations: int, *, by_gold: bool
-) -> _Fitted:
-    crowd = Crowd(answers, answers.votes(), known, by_gold=by_gold)
+def fit_crowd(
+    answers: Answers,
+    votes: Floats,
+    known: Known,
+    *,
+    iterations: int = ITERATIONS,
+    by_gold: bool = False,
+) -> Part:
+    """Return all tasks with the crowd that is learned from them.
+
+    votes: (T, K) of the answers. by_gold: whether EM begins at the tasks with gold alone.
+    """
+    counts = np.bincount(answers.worker, minlength=len(answers.workers))
+    totals = Totals(len(votes), votes.sum(0), together(votes), counts)
+    crowd = Crowd(totals, with_model=known.model_probabilities is not None)
+    tasks = groups(answers, votes, crowd.states, crowd.places.tables)
+    part = Part(crowd, tasks, votes, known)
+    crowd.begin(part.first_sums(by_gold=by_gold))
     for _ in range(iterations):
-        crowd.iterate()
-    correlation = error_correlation(crowd, answers)
-    held_out = np.zeros_like(crowd.votes)
-    if (known.gold >= 0).any():
-        for block in crowd.blocks:
-            tasks, posteriors = leave_one_out(crowd, block, correlation)
+        crowd.update(part.sums())
+    return part
+
+
+def _held_out(part: Part, correlation: float) -> Floats:
+    """Return (T, K) the posteriors of tasks with gold as if that were unknown; zeros elsewhere."""
+    held_out = np.zeros_like(part.votes)
+    if (part.known.gold >= 0).any():
+        likelihoods = part.likelihoods()
+        for block in part.blocks:
+            tasks, posteriors = leave_one_out(part, block, likelihoods, correlation)
             held_out[tasks] = posteriors
-    return _Fitted(crowd, teaching, correlation, held_out)
+    return held_out
 
 
 def _result(answers: Answers, fitted: _Fitted) -> Aggregate:
     """Return the results of a fitted crowd."""
-    crowd, correlation = fitted.crowd, fitted.correlation
+    part, crowd = fitted.part, fitted.part.crowd
     k = crowd.shape[1]
     calibration = _calibrate(fitted)
-    posterior, ambiguity = np.empty_like(crowd.votes), np.empty(len(crowd.votes))
-    log_table = crowd.log_table()
-    for block in crowd.blocks:
-        likelihood = crowd.log_likelihood(block, log_table)
-        classes, ambiguity[block.tasks] = tempered(crowd, block, likelihood, correlation)
-        posterior[block.tasks] = calibration.apply(classes)
+    posterior, ambiguity = np.empty_like(part.votes), np.empty(len(part.votes))
+    likelihoods = part.likelihoods()
+
+    def infer(blocks: Iterable[Block]) -> None:
+        for block in blocks:
+            classes, split = tempered(part, block, likelihoods(block), fitted.correlation)
+            posterior[block.tasks], ambiguity[block.tasks] = calibration.apply(classes), split
+
+    part.in_chains(infer)
     without_gold = posterior
-    gold = crowd.known.gold
+    gold = part.known.gold
     (known,) = np.nonzero(gold >= 0)
     if len(known):
         without_gold = posterior.copy()
         without_gold[known] = calibration.apply(fitted.held_out[known])
         posterior[known] = np.eye(k)[gold[known]]
         ambiguity[known] = 0
-    best = _best(posterior, crowd.votes.sum(0))
+    best = _best(posterior, crowd.totals.votes)
     tables, table_of = crowd.table[:, :k], crowd.places.of
     return Aggregate(
         tasks=answers.tasks,
@@ -184,12 +215,12 @@ def _result(answers: Answers, fitted: _Fitted) -> Aggregate:
         confidence=posterior[np.arange(len(best)), best],
         ambiguity=ambiguity,
         workers=answers.workers,
-        answers=np.bincount(answers.worker, minlength=crowd.shape[0]),
+        answers=crowd.totals.answers,
         tables=tables,
         table_of=table_of,
         reliability=np.einsum("k,jkk->j", posterior.mean(0), tables)[table_of],
-        error_correlation=correlation,
-        model_weight=0.0 if crowd.model_log_ratio is None else crowd.model_weight,
+        error_correlation=fitted.correlation,
+        model_weight=crowd.model_weight,
     )
 
 
@@ -203,13 +234,13 @@ def _classes_of(truths: Mapping[Any, Any], answers: Answers) -> npt.NDArray[np.i
 
 def _calibrate(fitted: _Fitted) -> GoldCalibration:
     """Return the calibration by the gold that teaches."""
-    crowd, teaching = fitted.crowd, fitted.teaching
+    part, teaching = fitted.part, fitted.teaching
     if not teaching.any():
         return IDENTITY
-    gold = crowd.known.gold[teaching]
+    gold = part.known.gold[teaching]
     # With a prior, gold may be of other classes than the prior says of the tasks.
-    biased = crowd.known.prior is None
-    return fit(fitted.held_out[teaching], gold, crowd.votes.sum(0), biased=biased)
+    biased = part.known.prior is None
+    return fit(fitted.held_out[teaching], gold, part.crowd.totals.votes, biased=biased)
 
 
 def _best(posterior: Floats, popularity: Floats) -> Ints:

@@ -5,11 +5,13 @@ L. Kish, "Survey Sampling" (1965): n answers with correlation ρ are worth n / (
 counted in average answers.
 """
 
-import numpy as np
-from scipy.sparse import csr_array  # type: ignore[import-untyped]
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-from labeling.aggregation.answers import Answers, Floats
-from labeling.aggregation.em import Crowd, smoothed_votes, softmax
+import numpy as np
+
+from labeling.aggregation.answers import Floats
+from labeling.aggregation.em import Part, close, smoothed_votes, softmax
 from labeling.aggregation.states import Block
 
 SHARED = 0.25  # many answers to a task are worth 1 / (1 + SHARED) of as many to different tasks
@@ -18,64 +20,90 @@ PRIOR_PAIRS = 10.0  # weight of no correlation before any is seen, in pairs of r
 VOTE_MIX = 0.1  # share of the plain votes in the posterior
 
 
-def error_correlation(crowd: Crowd, answers: Answers) -> float:
-    """Return ρ, the correlation of annotators' errors within tasks, not below zero.
+@dataclass(frozen=True)
+class Excess:
+    """How far annotators err together, summed over pairs of answers to a task."""
+
+    found: float = 0.0  # beyond what their tables explain
+    largest: float = 0.0  # if errors were the same
+
+    def __add__(self, other: "Excess") -> "Excess":
+        return Excess(self.found + other.found, self.largest + other.largest)
+
+    @property
+    def correlation(self) -> float:
+        """ρ, the correlation of annotators' errors within tasks, not below zero."""
+        return max(self.found / (self.largest + PRIOR_PAIRS), 0.0)
+
+
+def excess(part: Part) -> Excess:
+    """Return how far annotators err together on the tasks of a part.
 
     Compares how often a task's annotators give its class with what their tables expect, by its
     variance, in proportion to the probability of each class.
     """
-    k = crowd.shape[1]
+    k = part.crowd.shape[1]
     if k == 1:
-        return 0.0
-    right = np.einsum("jkk->jk", crowd.table[:, :k])  # (M, K)
+        return Excess()
+    right = np.einsum("jkk->jk", part.crowd.table[:, :k])  # (M, K)
     variance = right * (1 - right)
-    weight = np.ones(len(answers.task)) if answers.weight is None else answers.weight
-    cells = answers.task, crowd.places.of[answers.worker]
-    shape = len(answers.tasks), crowd.shape[0]
-    incidence, squares = (csr_array((each, cells), shape=shape) for each in (weight, weight**2))
-    log_table = crowd.log_table()
-    excess, largest = 0.0, 0.0
-    for block in crowd.blocks:
-        posterior = crowd.posterior(block, crowd.log_likelihood(block, log_table))[:, :k]
-        posterior = posterior * (crowd.sizes[block.tasks] > 1)[:, None]
-        annotators = incidence[block.tasks]  # (n, M)
-        noise = squares[block.tasks] @ variance
-        beyond = (crowd.votes[block.tasks] - annotators @ right) ** 2 - noise
-        excess += float((posterior * beyond).sum())
-        largest += float((posterior * ((annotators @ np.sqrt(variance)) ** 2 - noise)).sum())
-    return max(excess / (largest + PRIOR_PAIRS), 0.0)
+    # Whatever their answers are, as many as are expected to be right, and how that varies.
+    moments = np.concatenate([right, np.sqrt(variance)], 1).repeat(k, 0)  # (M · K, 2 K)
+    spread = variance.repeat(k, 0)  # (M · K, K)
+    likelihoods = part.likelihoods()
+
+    def of(blocks: Iterable[Block]) -> Excess:
+        sums = Excess()
+        for block in blocks:
+            kind = block.answers.dtype
+            posterior = part.posterior(block, likelihoods(block))[:, :k]
+            posterior = posterior * (part.sizes[block.tasks] > 1).astype(kind)[:, None]
+            expected, deviation = np.split(block.answers @ moments.astype(kind), 2, axis=1)
+            squares = block.answers if part.groups.weight is None else block.answers.power(2)
+            noise = squares @ spread.astype(kind)
+            beyond = (part.votes[block.tasks] - expected) ** 2 - noise
+            largest = deviation**2 - noise
+            sums += Excess(float((posterior * beyond).sum()), float((posterior * largest).sum()))
+        return sums
+
+    return sum(part.in_chains(of), Excess())
 
 
 def tempered(
-    crowd: Crowd, block: Block, likelihood: Floats, correlation: float, truth: Floats | None = None
+    part: Part, block: Block, likelihood: Floats, correlation: float, truth: Floats | None = None
 ) -> tuple[Floats, Floats]:
     """Return (n, K) probabilities of the classes without gold, and (n,) that the truth is split.
 
-    likelihood: (n, s) as of `Crowd.log_likelihood`.
-    correlation: as of `error_correlation`.
+    likelihood: (n, s) as of `Part.likelihoods`.
+    correlation: as of `Excess.correlation`.
     truth: (n, s, K) what the states mean, where that differs from task to task.
     """
-    k = crowd.shape[1]
-    more = np.maximum(_effective_answers(crowd, block) - 1, 0)
+    k = part.crowd.shape[1]
+    more = np.maximum(_effective_answers(part, block) - 1, 0)
     exponent = 1 / (1 + SHARED * more / (more + 1) + min(DESIGN * correlation, 1) * more)
-    states = softmax(crowd.log_prior(block) + exponent[:, None] * likelihood)
+    scores = part.log_prior(block) + exponent.astype(likelihood.dtype)[:, None] * likelihood
+    close(scores, block)
+    states = softmax(scores)
     if truth is None:
-        classes = states @ crowd.truth[block.columns]
+        classes = states @ part.crowd.truth[block.columns].astype(states.dtype)
     else:
         classes = np.einsum("ns,nsk->nk", states, truth)
-    votes = smoothed_votes(crowd.votes[block.tasks], _prior_vote(crowd, block))
+    classes = classes.astype(np.float64)
+    classes /= (classes @ np.ones(k))[:, None]
+    votes = smoothed_votes(part.votes[block.tasks], _prior_vote(part, block))
     return (1 - VOTE_MIX) * classes + VOTE_MIX * votes, states[:, k:].sum(1)
 
 
-def _effective_answers(crowd: Crowd, block: Block) -> Floats:
+def _effective_answers(part: Part, block: Block) -> Floats:
     """Return (n,) how many average answers each task's answers weigh.
 
     An answer weighs what it adds for the class that it names, against the mean of the others. If
     answers were merely counted, a weak one more would take from the strong ones.
     """
+    crowd = part.crowd
     k = crowd.shape[1]
     if k == 1:
-        sizes: Floats = crowd.sizes[block.tasks]
+        sizes: Floats = part.sizes[block.tasks]
         return sizes
     logs = np.log(crowd.table[:, :k])  # (M, truth, answer)
     largest = logs.max(1)
@@ -85,14 +113,14 @@ def _effective_answers(crowd: Crowd, block: Block) -> Floats:
     return weights
 
 
-def _prior_vote(crowd: Crowd, block: Block) -> Floats:
+def _prior_vote(part: Part, block: Block) -> Floats:
     """Return (n, K) the vote that prior and model cast without any answer."""
-    tasks, k = block.tasks, crowd.shape[1]
-    prior = crowd.known.prior
+    tasks, k = block.tasks, part.crowd.shape[1]
+    prior = part.known.prior
     vote = np.full((len(tasks), k), 1 / k)
     if prior is not None:
         vote = np.where(np.isnan(prior[tasks]), vote, prior[tasks])
-    if crowd.model_log_ratio is not None:
-        vote = vote * np.exp(crowd.model_weight * crowd.model_log_ratio[tasks])
+    if part.model_log_ratio is not None:
+        vote = vote * np.exp(part.crowd.model_weight * part.model_log_ratio[tasks])
         vote /= vote.sum(1, keepdims=True)
     return vote

@@ -7,7 +7,7 @@ do with what the crowd sees. All are fitted to the posteriors of gold tasks from
 gold is left out.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from scipy.sparse import csr_array  # type: ignore[import-untyped]
 from labeling.aggregation import levels
 from labeling.aggregation.answers import Floats
 from labeling.aggregation.design_effect import tempered
-from labeling.aggregation.em import SPLIT_WEIGHT, Crowd, softmax
+from labeling.aggregation.em import SPLIT_WEIGHT, Part, softmax
 from labeling.aggregation.states import Block
 
 Ints = npt.NDArray[np.intp]
@@ -37,20 +37,20 @@ CELLS = 4 * 10**6  # answers times states processed together
 class GoldCalibration:
     """A mixture over temperatures."""
 
-    parts: list["Part"]
+    components: list["Component"]
 
     def apply(self, posterior: Floats) -> Floats:
         """Return the posterior (n, K), calibrated."""
         logs = np.log(posterior.clip(1e-12))
         calibrated = np.zeros_like(posterior)
-        for part in self.parts:
-            seen = softmax(part.temperature * logs + part.bias)
-            calibrated += part.weight * ((1 - part.rate) * seen + part.rate * part.classes)
+        for each in self.components:
+            seen = softmax(each.temperature * logs + each.bias)
+            calibrated += each.weight * ((1 - each.rate) * seen + each.rate * each.classes)
         return calibrated
 
 
 @dataclass(frozen=True)
-class Part:
+class Component:
     """A temperature, and what goes with it."""
 
     weight: float
@@ -60,7 +60,7 @@ class Part:
     classes: Floats  # (K,) what is then true
 
 
-IDENTITY = GoldCalibration([Part(1.0, 1.0, np.zeros(1), 0.0, np.zeros(1))])
+IDENTITY = GoldCalibration([Component(1.0, 1.0, np.zeros(1), 0.0, np.zeros(1))])
 
 
 def fit(
@@ -78,7 +78,7 @@ def fit(
     usual = (votes / votes.sum() + 1 / len(votes)) / 2
     rows = np.arange(len(gold))
     logs = np.log(leave_one_out.clip(1e-12))
-    scores, parts = [], []
+    scores, components = [], []
     bias = np.zeros(len(usual))
     for temperature in TEMPERATURES.tolist():
         if biased:
@@ -91,12 +91,12 @@ def fit(
         score += RATE_WEIGHT * (RATE * np.log(rate) + (1 - RATE) * np.log(1 - rate))
         score += CLASS_WEIGHT * (usual * np.log(classes)).sum()
         scores.append(score)
-        parts.append(Part(0.0, temperature, bias, rate, classes))
+        components.append(Component(0.0, temperature, bias, rate, classes))
     weights = softmax(np.array([scores]))[0]
     weights = np.where(weights > NEGLIGIBLE, weights, 0)
     weights /= weights.sum()
     return GoldCalibration(
-        [replace(part, weight=w) for w, part in zip(weights.tolist(), parts, strict=True) if w]
+        [replace(each, weight=w) for w, each in zip(weights.tolist(), components, strict=True) if w]
     )
 
 
@@ -143,29 +143,33 @@ def _fit_misled(seen: Floats, gold: Ints, usual: Floats) -> tuple[float, Floats]
     return rate, classes
 
 
-def leave_one_out(crowd: Crowd, block: Block, correlation: float) -> tuple[Ints, Floats]:
+def leave_one_out(
+    part: Part, block: Block, likelihood: Callable[[Block], Floats], correlation: float
+) -> tuple[Ints, Floats]:
     """Return the block's gold tasks (G,), and their posteriors (G, K) as if gold were unknown.
+
+    likelihood: that of the part, of `Part.likelihoods`.
 
     Each task's own share in its annotators' tables, and in what split states mean, is taken out.
     """
-    (rows,) = np.nonzero(crowd.known.gold[block.tasks] >= 0)
-    log_table = crowd.log_table()
+    crowd = part.crowd
+    (rows,) = np.nonzero(part.known.gold[block.tasks] >= 0)
     posteriors = [np.zeros((0, crowd.shape[1]))]
-    for part in _parts(block, rows):
+    for some in _some(block, rows):
         k = crowd.shape[1]
-        gold = crowd.known.gold[part.tasks]
-        posterior = crowd.posterior(part, crowd.log_likelihood(part, log_table))  # (n, s)
-        counts = np.repeat(crowd.gold_counts[part.columns][None], len(gold), 0)  # (n, s, K)
+        gold = part.known.gold[some.tasks]
+        posterior = part.posterior(some, likelihood(some))  # (n, s)
+        counts = np.repeat(crowd.gold_counts[some.columns][None], len(gold), 0)  # (n, s, K)
         counts[np.arange(len(gold)), :, gold] -= posterior
-        truth = SPLIT_WEIGHT * crowd.states.truth[part.columns] + counts.clip(0)
+        truth = SPLIT_WEIGHT * crowd.states.truth[some.columns] + counts.clip(0)
         truth /= truth.sum(2, keepdims=True)
         truth[:, :k] = np.eye(k)
-        likelihood = _likelihood_without_own(crowd, part, posterior)
-        posteriors.append(tempered(crowd, part, likelihood, correlation, truth)[0])
+        without_own = _likelihood_without_own(part, some, posterior)
+        posteriors.append(tempered(part, some, without_own, correlation, truth)[0])
     return block.tasks[rows], np.concatenate(posteriors)
 
 
-def _parts(block: Block, rows: Ints) -> Iterator[Block]:
+def _some(block: Block, rows: Ints) -> Iterator[Block]:
     """Yield those rows of the block, a few at a time: each answer takes a row of states."""
     if not len(rows):
         return
@@ -173,25 +177,27 @@ def _parts(block: Block, rows: Ints) -> Iterator[Block]:
     for some in np.array_split(rows, 1 + count * len(block.columns) // CELLS):
         closed = None if block.closed is None else block.closed[some]
         starts, ends = block.answers.indptr[some], block.answers.indptr[some + 1]
-        answers = [block.rows[start:end] for start, end in zip(starts, ends, strict=True)]
-        yield Block(
-            block.tasks[some],
-            np.concatenate(answers),
-            block.answers[some],
-            block.columns,
-            closed,
+        places = np.concatenate([np.arange(*each) for each in zip(starts, ends, strict=True)])
+        yield replace(
+            block,
+            tasks=block.tasks[some],
+            worker=block.worker[places],
+            label=block.label[places],
+            answers=block.answers[some],
+            closed=closed,
         )
 
 
-def _likelihood_without_own(crowd: Crowd, block: Block, posterior: Floats) -> Floats:
+def _likelihood_without_own(part: Part, block: Block, posterior: Floats) -> Floats:
     """Return (n, s) log-likelihoods by tables from which each task's own answers are taken out."""
+    crowd = part.crowd
     table, label = np.divmod(block.answers.indices, crowd.shape[1])  # of each answer
     row = np.repeat(np.arange(len(block.tasks)), np.diff(block.answers.indptr))
     weight = block.answers.data[:, None]
     own = weight * posterior[row]
     shared = table >= crowd.places.own
     if shared.any():  # at the level next to their ability without this answer
-        table = np.where(shared, _levels_without_own(crowd, block, posterior), table)
+        table = np.where(shared, _levels_without_own(part, block, posterior), table)
         own[shared] = 0
     total = crowd.row_weight[table][:, block.columns]
     total[shared] = 1
@@ -203,9 +209,9 @@ def _likelihood_without_own(crowd: Crowd, block: Block, posterior: Floats) -> Fl
     return likelihood
 
 
-def _levels_without_own(crowd: Crowd, block: Block, posterior: Floats) -> Ints:
+def _levels_without_own(part: Part, block: Block, posterior: Floats) -> Ints:
     """Return for each answer the table of the level at which its annotator is without it."""
-    right, total = crowd.chances(block, posterior)
-    worker = crowd.answers.worker[block.rows]
+    crowd, worker = part.crowd, part.annotators_of(block)
+    right, total = part.chances(block, posterior)
     left = (crowd.right[worker] - right).clip(0), (crowd.total[worker] - total).clip(0)
     return crowd.places.own + levels.level(crowd.hierarchy.abilities(*left))

@@ -7,7 +7,7 @@ next to their ability, and move to another one as that is learned: what an itera
 with the answers, however many annotators gave them. Prototypes that annotators share: L. Wei et al.
 (2025), arXiv 2508.02123, who learn them; here they are the hierarchy's own means.
 
-W annotators, N answers, K classes and M tables: those of single annotators, then the levels.
+W annotators, K classes and M tables: those of single annotators, then the levels.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, logit  # type: ignore[import-untyped]
 
-from labeling.aggregation.answers import Answers, Floats
+from labeling.aggregation.answers import Floats
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -50,13 +50,15 @@ def level(ability: Floats) -> Ints:
     return np.searchsorted(EDGES, ability).astype(np.int64)
 
 
-def places(answers: Answers, classes: int) -> Places:
-    """Return the tables to begin with: own ones as far as there is room, by numbers of answers."""
-    workers = len(answers.workers)
+def places(counts: Ints, classes: int) -> Places:
+    """Return the tables to begin with: own ones as far as there is room.
+
+    counts: (W,) how many answers each annotator gave.
+    """
+    workers = len(counts)
     room = CELLS // classes**2
     if workers <= room + len(ABILITIES):  # nothing would be saved by sharing
         return Places(np.arange(workers), workers, np.zeros(workers, bool))
-    counts = np.bincount(answers.worker, minlength=workers)
     bar = max(LEAST * classes, int(np.partition(counts, -room - 1)[-room - 1]) + 1 if room else 0)
     shared = counts < bar if room else np.ones(workers, bool)
     own = int((~shared).sum())

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
-from labeling.aggregation import levels
 from labeling.aggregation.answers import Answers, Floats
+from labeling.aggregation.ids import Index
 
 Places = npt.NDArray[np.intp]
 Bools = npt.NDArray[np.bool_]
@@ -21,7 +21,8 @@ Bools = npt.NDArray[np.bool_]
 SPLITS = 0.25, 0.5, 0.75  # share of the second class in a split state, for at most FEW classes
 FEW, HALVES = 4, (0.5,)  # with more classes the middle is enough
 CELLS = 10**6  # of all annotators' tables; beyond it rare splits are left out
-BLOCK = 2**15  # tasks in a block
+BLOCK = 2**15  # tasks in a block; more where tables are large
+REST = -1  # key of the group of tasks whose leading classes are rare, or more than two
 MIN_BLOCK = 256  # tasks for which a block of their own pays; more where tables are large
 PRECISE = 2 * 10**5  # answers up to which sums are kept in double precision
 
@@ -47,21 +48,43 @@ class States:
 
 
 @dataclass(frozen=True)
+class Groups:
+    """T tasks in the order of their leading classes, and their N answers in the same order."""
+
+    tasks: Places  # (T,)
+    keys: Places  # (G,) first leading class · K + the last one; REST of those that share blocks
+    sizes: Places  # (G,) tasks of each group
+    ends: Places  # (T + 1,) where the answers of each task begin and end
+    worker: Index  # (N,)
+    label: npt.NDArray[Any]  # (N,)
+    weight: Floats | None  # (N,); None where all weigh 1
+
+
+@dataclass(frozen=True)
 class Block:
     """n tasks to which the same s states are open."""
 
     tasks: Places  # (n,) index into the tasks
-    rows: Places  # of its answers, a task after the other
+    answered: slice  # its answers among those of the groups, a task after the other
+    worker: Index  # of these answers
+    label: npt.NDArray[Any]
     answers: Any  # csr_array (n, M · K), the weight of each answer by table and label
     columns: Places  # (s,) index into the states
     closed: Bools | None  # (n, s) states that are not open to a task after all
 
 
-def states(votes: Floats, tables: int) -> States:
-    """Return the states for votes (T, K), as many as fit so many tables."""
-    k = votes.shape[1]
+def together(votes: Floats) -> Floats:
+    """Return (K, K) how many tasks were given both classes, for votes (T, K)."""
+    present = csr_array(votes > 0, dtype=np.float64)
+    found: Floats = (present.T @ present).toarray()
+    return found
+
+
+def states(together: Floats, tables: int) -> States:
+    """Return the states for classes (K, K) that were given together, as many as fit the tables."""
+    k = len(together)
     classes = np.arange(k)
-    first, second = _pairs(votes, tables)
+    first, second = _pairs(together, tables)
     pure = np.eye(k)
     splits = SPLITS if k <= FEW else HALVES
     share = np.tile(splits, len(first))
@@ -75,72 +98,96 @@ def states(votes: Floats, tables: int) -> States:
     )
 
 
-def blocks(answers: Answers, votes: Floats, states: States, places: levels.Places) -> list[Block]:
-    """Return the tasks in blocks by their leading classes.
+def groups(answers: Answers, votes: Floats, states: States, tables: int) -> Groups:
+    """Return the tasks by their leading classes, those with the most votes (T, K).
 
-    A split is open to a task where it holds a class with the most votes (T, K).
-    """
-    kind = np.float64 if len(answers.task) <= PRECISE else np.float32
-    starts = np.searchsorted(answers.task, np.arange(len(answers.tasks) + 1))
-    cells = places.of[answers.worker] * votes.shape[1] + answers.label
-    width = places.tables * votes.shape[1]
-    made = []
-    for tasks, columns, closed in _grouped(votes, states, max(MIN_BLOCK, width // 16)):
-        counts = np.diff(starts)[tasks]
-        ends = np.concatenate([[0], np.cumsum(counts)])
-        rows = np.arange(ends[-1]) + np.repeat(starts[tasks] - ends[:-1], counts)
-        values = np.ones(len(rows)) if answers.weight is None else answers.weight[rows]
-        parts = values.astype(kind), cells[rows].astype(np.int32), ends.astype(np.int32)
-        weighted = csr_array(parts, shape=(len(tasks), width))
-        made.append(Block(tasks, rows, weighted, columns, closed))
-    return made
-
-
-def _pairs(votes: Floats, tables: int) -> tuple[Places, Places]:
-    """Return all pairs of classes, or as many as fit of those that most often occur together."""
-    k = votes.shape[1]
-    first, second = np.triu_indices(k, 1)
-    room = max(0, (CELLS // (tables * k) - k) // len(SPLITS))
-    if len(first) > room:
-        present = csr_array(votes > 0, dtype=np.float64)
-        together = (present.T @ present)[first, second]
-        together = np.asarray(together.todense() if hasattr(together, "todense") else together)
-        together = together.ravel()
-        bar = np.sort(together)[::-1][room] if room else np.inf
-        first, second = first[together > bar], second[together > bar]
-    return first, second
-
-
-def _grouped(
-    votes: Floats, states: States, smallest: int
-) -> Iterator[tuple[Places, Places, Bools | None]]:
-    """Yield (tasks, columns, closed) of at most BLOCK tasks each.
-
-    Tasks with the same one or two leading classes form blocks of their own where there are at
-    least `smallest` of them; all others share blocks with every state, where `closed` tells which.
+    Tasks with the same one or two form a group where there are many of them; all others share one.
     """
     k = votes.shape[1]
     top = votes == votes.max(1, keepdims=True)
     lead, last, ties = top.argmax(1), k - 1 - top[:, ::-1].argmax(1), top.sum(1)
-    key = np.where(ties <= 2, lead * k + last, -1)
-    if len(states) == k:
+    key = np.where(ties <= 2, lead * k + last, REST)
+    if len(states) == k:  # every state is open to every task
         key[:] = 0
-    keys, index, counts = np.unique(key, return_inverse=True, return_counts=True)
-    order = np.argsort(index, kind="stable")
-    groups = np.split(order, np.cumsum(counts)[:-1])
-    rest: list[Places] = []
-    for name, tasks in zip(keys.tolist(), groups, strict=True):
-        if len(states) > k and (name < 0 or len(tasks) < smallest):
-            rest.append(tasks)
-            continue
-        columns = states.touching([name // k, name % k])
-        for start in range(0, len(tasks), BLOCK):
-            yield tasks[start : start + BLOCK], columns, None
-    if rest:
-        tasks = np.sort(np.concatenate(rest))
-        every = np.arange(len(states))
-        for start in range(0, len(tasks), BLOCK):
-            part = tasks[start : start + BLOCK]
-            closed = ~(top[part][:, states.first] | top[part][:, states.second])
-            closed[:, :k] = False
-            yield part, every, closed
+    else:
+        counts = np.bincount(key + 1, minlength=k * k + 1)
+        few = counts < max(MIN_BLOCK, tables * k // 16)
+        key[few[key + 1]] = REST
+    order = np.argsort(key, kind="stable")
+    keys, sizes = np.unique(key, return_counts=True)
+    starts = np.searchsorted(answers.task, np.arange(len(answers.tasks) + 1))
+    counts = np.diff(starts)[order]
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    rows = np.arange(ends[-1]) + np.repeat(starts[order] - ends[:-1], counts)
+    weight = None if answers.weight is None else answers.weight[rows]
+    return Groups(order, keys, sizes, ends, answers.worker[rows], answers.label[rows], weight)
+
+
+def blocks(
+    groups: Groups,
+    votes: Floats,
+    states: States,
+    *,
+    table_of: Places,
+    tables: int,
+    kind: type[np.floating[Any]],
+) -> list[Block]:
+    """Return the groups in blocks.
+
+    A split is open to a task where it holds a class with the most votes (T, K).
+
+    table_of: (W,) the table of each annotator's answers.
+    kind: of numbers in which answers are summed.
+    """
+    k, width = votes.shape[1], tables * votes.shape[1]
+    cells = table_of[groups.worker] * k + groups.label
+    cells = cells.astype(np.int32)
+    weight = groups.weight
+    weight = np.ones(len(cells), kind) if weight is None else weight.astype(kind)
+    every, made = np.arange(len(states)), []
+    for key, start, stop in _stretches(groups, max(BLOCK, width // 4)):
+        tasks, answered = groups.tasks[start:stop], slice(*groups.ends[[start, stop]].tolist())
+        ends = (groups.ends[start : stop + 1] - answered.start).astype(np.int32)
+        parts = weight[answered], cells[answered], ends
+        columns = every if key == REST else states.touching([key // k, key % k])
+        made.append(
+            Block(
+                tasks=tasks,
+                answered=answered,
+                worker=groups.worker[answered],
+                label=groups.label[answered],
+                answers=csr_array(parts, shape=(len(tasks), width)),
+                columns=columns,
+                closed=_closed(votes[tasks], states) if key == REST else None,
+            )
+        )
+    return made
+
+
+def _stretches(groups: Groups, largest: int) -> Iterator[tuple[int, int, int]]:
+    """Yield the key of each block and where its tasks begin and end."""
+    stop = 0
+    for key, size in zip(groups.keys.tolist(), groups.sizes.tolist(), strict=True):
+        for start in range(stop, stop + size, largest):
+            yield key, start, min(start + largest, stop + size)
+        stop += size
+
+
+def _closed(votes: Floats, states: States) -> Bools:
+    """Return (n, S) which states are not open to tasks with these votes (n, K)."""
+    top = votes == votes.max(1, keepdims=True)
+    closed: Bools = ~(top[:, states.first] | top[:, states.second])
+    closed[:, : votes.shape[1]] = False
+    return closed
+
+
+def _pairs(together: Floats, tables: int) -> tuple[Places, Places]:
+    """Return all pairs of classes, or as many as fit of those that most often occur together."""
+    k = len(together)
+    first, second = np.triu_indices(k, 1)
+    room = max(0, (CELLS // (tables * k) - k) // len(SPLITS))
+    if len(first) > room:
+        counts = together[first, second]
+        bar = np.sort(counts)[::-1][room] if room else np.inf
+        first, second = first[counts > bar], second[counts > bar]
+    return first, second

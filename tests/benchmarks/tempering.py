@@ -16,8 +16,8 @@ from crowds import Floats, calibration_error, folders, read, right, surprise
 
 from labeling.aggregation import design_effect
 from labeling.aggregation.answers import encode
-from labeling.aggregation.dawid_skene import ITERATIONS
-from labeling.aggregation.em import Crowd, Known
+from labeling.aggregation.dawid_skene import fit_crowd
+from labeling.aggregation.em import Known
 
 NAMES = "SHARED", "DESIGN", "VOTE_MIX"
 OURS = tuple(getattr(design_effect, name) for name in NAMES)
@@ -28,19 +28,17 @@ def measured(data: Answered) -> Floats:
     """(G, 3): accuracy, NLL and calibration error for each row of the grid."""
     classes = range(len(data.classes))
     answers = encode(data.task, data.worker, data.label, classes=classes)
-    crowd = Crowd(answers, answers.votes(), Known(np.full(len(answers.tasks), -1), None, None))
-    for _ in range(ITERATIONS):
-        crowd.iterate()
-    correlation = design_effect.error_correlation(crowd, answers)
-    log_table = crowd.log_table()
-    parts = [(block, crowd.log_likelihood(block, log_table)) for block in crowd.blocks]
+    part = fit_crowd(answers, answers.votes(), Known(np.full(len(answers.tasks), -1)))
+    correlation = design_effect.excess(part).correlation
+    likelihoods = part.likelihoods()
+    found = [(block, likelihoods(block)) for block in part.blocks]
     rows = []
     for constants in GRID:
-        posterior = np.empty_like(crowd.votes)
+        posterior = np.empty_like(part.votes)
         with patch.multiple(design_effect, **dict(zip(NAMES, constants, strict=True))):
-            for block, likelihood in parts:
-                found, _ = design_effect.tempered(crowd, block, likelihood, correlation)
-                posterior[block.tasks] = found
+            for block, likelihood in found:
+                classes, _ = design_effect.tempered(part, block, likelihood, correlation)
+                posterior[block.tasks] = classes
         shown, truth = posterior[data.known], data.truth
         accuracy = float(right(shown, truth).mean())
         rows.append([accuracy, surprise(shown, truth), calibration_error(shown, truth)])
