@@ -1,6 +1,7 @@
-"""Infer labels from a CSV of answers.
+"""Infer labels from a CSV of answers, or from a folder of Parquet files.
 
 python -m labeling.aggregation ANSWERS.csv OUT.csv [--gold GOLD.csv] [--workers WORKERS.csv]
+python -m labeling.aggregation FOLDER OUT_FOLDER [--gold GOLD.csv] [--workers WORKERS.csv]
 """
 
 import argparse
@@ -17,6 +18,7 @@ from labeling.aggregation import spellings
 from labeling.aggregation.agreement import agreement
 from labeling.aggregation.answers import Floats
 from labeling.aggregation.dawid_skene import Aggregate, aggregate
+from labeling.aggregation.sharded import aggregate_folder
 from labeling.aggregation.tables import Codes, Column, Table, TableError, read, shown, write_all
 
 DIGITS = 9  # significant digits of the probabilities that are written
@@ -28,6 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         outputs = [path for path in (args.out, args.workers) if path]
         inputs = [path for path in (args.answers, args.gold) if path]
+        if args.answers.is_dir():
+            _check_outputs(outputs[1:], inputs)
+            _infer_folder(args)
+            return 0
         _check_outputs(outputs, inputs)
         task, worker, label = read(args.answers, ("task", "worker", "label")).columns.values()
         gold_table = read(args.gold, ("task", "label")) if args.gold else None
@@ -56,11 +62,20 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m labeling.aggregation",
         description="Infer labels from answers. Tables are CSV with a header, in UTF-8, with "
         "commas, semicolons or tabs between their cells; more columns are allowed. Of several "
-        "answers of a worker to a task the last one counts. TRUE, True and true are one class.",
+        "answers of a worker to a task the last one counts. TRUE, True and true are one class. "
+        "Answers that memory cannot hold are read from a folder of Parquet files, by several "
+        "processes.",
     )
-    parser.add_argument("answers", type=Path, help="task,worker,label: an answer a line")
     parser.add_argument(
-        "out", type=Path, help="gets task,label,confidence and p_CLASS a class, sorted by task"
+        "answers",
+        type=Path,
+        help="task,worker,label: an answer a line; or a folder of Parquet files with these columns",
+    )
+    parser.add_argument(
+        "out",
+        type=Path,
+        help="gets task,label,confidence and p_CLASS a class, sorted by task; for a folder a new "
+        "folder of Parquet files",
     )
     parser.add_argument(
         "--gold",
@@ -80,7 +95,57 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="take classes that differ in case or spaces alone for one, by its most frequent name",
     )
+    parser.add_argument(
+        "--processes",
+        type=_count,
+        help="of a folder: how many work at a time (as many as there are processors); each takes "
+        "about a gigabyte",
+    )
+    parser.add_argument(
+        "--scratch",
+        type=Path,
+        help="of a folder: where some 15 bytes an answer are kept meanwhile (beside the output)",
+    )
     return parser
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise ValueError
+    return count
+
+
+def _infer_folder(args: argparse.Namespace) -> None:
+    """Infer the labels of a folder of Parquet files. Raises TableError."""
+    if args.agreement:
+        raise TableError("--agreement is measured in a CSV file, not in a folder.")
+    gold = {}
+    if args.gold:
+        table = read(args.gold, ("task", "label"))
+        _check_consistent(table)
+        task, label = (
+            [column.ids[code].as_py() for code in column.codes.tolist()]
+            for column in table.columns.values()
+        )
+        gold = dict(zip(task, label, strict=True))
+    outcome = aggregate_folder(
+        args.answers,
+        args.out,
+        gold=gold,
+        canonical=lambda counts: _reported(counts, all_of_them=args.merge_classes),
+        processes=args.processes,
+        scratch=args.scratch,
+        say=lambda text: print(text, file=sys.stderr),
+    )
+    if args.workers:
+        columns = [outcome.names, pa.array(outcome.answers), pa.array(outcome.reliability)]
+        write_all([(args.workers, pa.table(columns, ["worker", "answers", "reliability"]))])
+    print(
+        f"{outcome.read:,} answers read: {outcome.taken:,} taken, {outcome.replaced:,} replaced by "
+        f"a later one of the same worker, {outcome.copies:,} in copies of files. {outcome.tasks:,} "
+        f"tasks labelled, {outcome.gold:,} of them gold."
+    )
 
 
 def _check_outputs(outputs: list[Path], inputs: list[Path]) -> None:
@@ -101,6 +166,11 @@ def _canonical(label: Column, gold: Table | None, *, all_of_them: bool) -> dict[
     counts = dict(zip(label.ids.to_pylist(), np.bincount(label.codes).tolist(), strict=True))
     if gold:
         counts |= {name: 0 for name in gold.columns["label"].ids.to_pylist() if name not in counts}
+    return _reported(counts, all_of_them=all_of_them)
+
+
+def _reported(counts: Mapping[str, int], *, all_of_them: bool) -> dict[str, str]:
+    """Return by which name each class goes, by its number of answers, and report the merged."""
     canonical = spellings.merged(counts, all_of_them=all_of_them)
     for group in spellings.groups(counts):
         names = shown(spellings.in_words(group), 200)

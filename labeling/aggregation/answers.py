@@ -76,7 +76,7 @@ def encode(
     elif len(also):
         labels, place = _joined(labels, also)
         label_index = place[label_index]
-    rows = _last_rows(task_index, worker_index, len(tasks), len(workers))
+    rows = last_rows(task_index, worker_index, len(tasks), len(workers))
     weights = None if weight is None else _weights(weight, len(task_index))
     if rows is not None:
         task_index, worker_index = task_index[rows], worker_index[rows]
@@ -150,7 +150,7 @@ def _weights(weight: npt.ArrayLike, count: int) -> Floats:
     return weights
 
 
-def _last_rows(task: Index, worker: Index, tasks: int, workers: int) -> Index | None:
+def last_rows(task: Index, worker: Index, tasks: int, workers: int) -> Index | None:
     """Return the rows that count, sorted by task and worker; None where all are, and sorted.
 
     Two stable counting sorts keep the last of several rows of a pair last.

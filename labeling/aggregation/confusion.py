@@ -9,6 +9,7 @@ each of an annotator or of a level of ability (`levels`), K classes, S states (t
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import digamma, expit, logit  # type: ignore[import-untyped]
 
 from labeling.aggregation.answers import Floats
@@ -20,6 +21,7 @@ PRIOR_WEIGHT = 10.0  # of that accuracy, in answers
 CROWD_WEIGHT = 4.0  # pseudo-answers per class for each row of the crowd's confusion matrix
 CONCENTRATIONS = 0.5, 200.0  # bounds of the learned concentrations
 MIN_ANSWERS = 0.01  # expected answers below which a row says nothing about a concentration
+MANY = 10**5  # annotators, of whom those are counted together who are much alike
 SAMPLE = 3_000  # rows or few more, evenly, from which a concentration is learned
 SMOOTHING = 1e-9  # of the crowd's errors, where it made none
 
@@ -41,6 +43,7 @@ class Hierarchy:
     split: float = 10.0  # of a split state's row around the mixture of its two classes'
 
     accuracy: float = field(default=PRIOR_ACCURACY, init=False)  # of the crowd
+    order: npt.NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp), init=False)
 
     def tables(self, counts: Floats, states: States, shared: Shared | None = None) -> Floats:
         """Return answer probabilities (M, S, K) for expected counts (M, S, K), and learn.
@@ -52,15 +55,24 @@ class Hierarchy:
             return np.ones_like(counts)
         table = np.empty_like(counts)
         own = len(counts) if shared is None else len(counts) - len(ABILITIES)
+        if not len(self.order):
+            self.order = _ranked(counts[:own].sum(1))
         table[:, :k] = self._rows(counts[:, :k], own, shared)
         if len(states) > k:
             share = states.share[k:, None]
             mixed = (1 - share) * table[:, states.first[k:]] + share * table[:, states.second[k:]]
-            sample = _sampled(counts[:own, k:]), _sampled(mixed[:own])
+            sample = self._sampled(counts[:own, k:]), self._sampled(mixed[:own])
             self.split = _concentration(*sample, self.split, steps=1)
             table[:own, k:] = _shrunk(counts[:own, k:], mixed[:own], self.split)
             table[own:, k:] = mixed[own:]
         return table
+
+    def _sampled(self, tables: Floats) -> Floats:
+        """Return the rows (n, K) of evenly spaced tables (M, rows, K), all of a table or none."""
+        step = max(1, -(-len(tables) * tables.shape[1] // SAMPLE))
+        chosen = tables if step == 1 else tables[self.order[::step]]
+        rows: Floats = chosen.reshape(-1, tables.shape[2])
+        return rows
 
     def abilities(self, right: Floats, total: Floats) -> Floats:
         """Return the abilities of annotators with so many right answers of all."""
@@ -78,14 +90,14 @@ class Hierarchy:
             sides = np.concatenate(
                 [sides, np.stack([shared.right, shared.total - shared.right], 1)]
             )
-        mean = np.broadcast_to([self.accuracy, 1 - self.accuracy], sides.shape)
-        sample = _sampled(sides[:, None]), _sampled(mean[:, None])
-        self.ability = _concentration(*sample, self.ability)
+        distinct, times = _distinct(sides)
+        mean = np.broadcast_to([self.accuracy, 1 - self.accuracy], distinct.shape)
+        self.ability = _concentration(distinct, mean, self.ability, times=times)
         ability = self.abilities(right[:own], total[:own])
         if shared is not None:
             ability = np.concatenate([ability, ABILITIES])
         expected = _at_ability(_crowd(counts.sum(0), self.accuracy), ability, self.accuracy)
-        sample = _sampled(counts[:own]), _sampled(expected[:own])
+        sample = self._sampled(counts[:own]), self._sampled(expected[:own])
         self.row = _concentration(*sample, self.row)
         expected[:own] = _shrunk(counts[:own], expected[:own], self.row)
         return expected
@@ -121,27 +133,45 @@ def _at_ability(crowd: Floats, ability: Floats, accuracy: float) -> Floats:
     return rows
 
 
-def _concentration(counts: Floats, mean: Floats, start: float, steps: int = 3) -> float:
+def _concentration(
+    counts: Floats, mean: Floats, start: float, steps: int = 3, times: Floats | None = None
+) -> float:
     """Take steps of Minka's fixed point for the concentration of a Dirichlet of known mean.
 
-    counts: (n, K), each row a multinomial draw; mean: (n, K).
+    counts: (n, K), each row a multinomial draw; mean: (n, K); times: (n,) how often each is there.
     """
     total = counts @ np.ones(counts.shape[1])
     used = total > MIN_ANSWERS
     counts, mean, total = counts[used], mean[used], total[used]
+    weight = np.ones(len(total)) if times is None else times[used]
     value = start
     for _ in range(steps):
-        gain = (mean * (digamma(counts + value * mean) - digamma(value * mean))).sum()
-        cost = (digamma(total + value) - digamma(value)).sum()
-        value = float(np.clip(value * gain / max(cost, 1e-9), *CONCENTRATIONS))
+        gain = weight @ (mean * (digamma(counts + value * mean) - digamma(value * mean)))
+        cost = weight @ (digamma(total + value) - digamma(value))
+        value = float(np.clip(value * gain.sum() / max(cost, 1e-9), *CONCENTRATIONS))
     return value
 
 
-def _sampled(tables: Floats) -> Floats:
-    """Return the rows (n, K) of evenly spaced tables (M, rows, K), all of a table or none."""
-    step = max(1, -(-len(tables) * tables.shape[1] // SAMPLE))
-    rows: Floats = tables[::step].reshape(-1, tables.shape[2])
-    return rows
+def _distinct(sides: Floats) -> tuple[Floats, Floats]:
+    """Return the different rows of sides (W, 2), and how often each is there.
+
+    Where there are more than MANY, rows are alike that are the same to a quarter of an answer.
+    """
+    if len(sides) <= MANY:
+        return sides, np.ones(len(sides))
+    quarters = np.round(4 * sides).astype(np.int64)
+    size = int(quarters[:, 1].max()) + 1
+    keys, counts = np.unique(quarters[:, 0] * size + quarters[:, 1], return_counts=True)
+    return np.stack(np.divmod(keys, size), 1) / 4, counts.astype(np.float64)
+
+
+def _ranked(given: Floats) -> npt.NDArray[np.intp]:
+    """Return the order of annotators (W,) by how many answers and labels they gave, not by name.
+
+    given: (W, K) answers by label.
+    """
+    profile = -np.sort(-np.round(given), 1)
+    return np.lexsort((*profile.T, profile.sum(1)))
 
 
 def _logit(probability: Floats) -> Floats:

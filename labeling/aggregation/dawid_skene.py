@@ -204,15 +204,15 @@ def _result(answers: Answers, fitted: _Fitted) -> Aggregate:
         without_gold[known] = calibration.apply(fitted.held_out[known])
         posterior[known] = np.eye(k)[gold[known]]
         ambiguity[known] = 0
-    best = _best(posterior, crowd.totals.votes)
+    label = best(posterior, crowd.totals.votes)
     tables, table_of = crowd.table[:, :k], crowd.places.of
     return Aggregate(
         tasks=answers.tasks,
         classes=answers.classes,
         posterior=posterior,
         leave_one_out=without_gold,
-        label=answers.classes[best],
-        confidence=posterior[np.arange(len(best)), best],
+        label=answers.classes[label],
+        confidence=posterior[np.arange(len(label)), label],
         ambiguity=ambiguity,
         workers=answers.workers,
         answers=crowd.totals.answers,
@@ -243,7 +243,7 @@ def _calibrate(fitted: _Fitted) -> GoldCalibration:
     return fit(fitted.held_out[teaching], gold, part.crowd.totals.votes, biased=biased)
 
 
-def _best(posterior: Floats, popularity: Floats) -> Ints:
+def best(posterior: Floats, popularity: Floats) -> Ints:
     """Return (T,) the most probable class; of tied ones the most popular, then the first."""
     ties = posterior >= posterior.max(1, keepdims=True) - TIE
     best: Ints = np.where(ties, popularity, -1.0).argmax(1)

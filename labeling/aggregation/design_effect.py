@@ -109,7 +109,8 @@ def _effective_answers(part: Part, block: Block) -> Floats:
     largest = logs.max(1)
     weight = largest - (logs.sum(1) - largest) / (k - 1)  # (M, answer)
     average = (weight * crowd.given).sum() / crowd.given.sum()
-    weights: Floats = block.answers @ (weight / average).ravel()
+    relative = (weight / average).astype(block.answers.dtype)
+    weights: Floats = block.answers @ relative.ravel()
     return weights
 
 

@@ -185,9 +185,12 @@ class Part:
         groups: Groups,
         votes: Floats,
         known: Known,
+        *,
         annotators: Ints | None = None,
+        threads: int = THREADS,
     ) -> None:
         """annotators: those of this part, which its answers number from 0; without it all."""
+        self.threads = threads
         self.crowd, self.groups, self.votes, self.known = crowd, groups, votes, known
         self.annotators = annotators
         self.sizes = votes.sum(1)  # (T,) answers per task, by their weight
@@ -306,19 +309,19 @@ class Part:
         return block.worker if self.annotators is None else self.annotators[block.worker]
 
     def in_chains(self, work: Callable[[Iterable[Block]], Found]) -> list[Found]:
-        """Return what work does with the blocks: in two chains, a thread each, if they are large.
+        """Return what work does with the blocks: in chains, a thread each, if there are many.
 
         Who gets which block depends on the blocks alone, lest sums differ from machine to machine.
         """
-        if self.crowd.precise:
+        if self.crowd.precise or self.threads == 1:
             return [work(self.blocks)]
-        chains: list[list[Block]] = [[] for _ in range(THREADS)]
-        loads = [0] * THREADS
+        chains: list[list[Block]] = [[] for _ in range(self.threads)]
+        loads = [0] * self.threads
         for block in self.blocks:
             least = loads.index(min(loads))
             chains[least].append(block)
             loads[least] += (len(block.worker) + len(block.tasks)) * len(block.columns)
-        with ThreadPoolExecutor(THREADS) as pool:
+        with ThreadPoolExecutor(self.threads) as pool:
             return list(pool.map(work, chains))
 
     def _summed(self, posteriors: Callable[[Block], Floats]) -> Sums:

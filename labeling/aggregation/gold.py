@@ -37,10 +37,12 @@ CELLS = 4 * 10**6  # answers times states processed together
 class GoldCalibration:
     """A mixture over temperatures."""
 
-    components: list["Component"]
+    components: tuple["Component", ...]  # none where there is nothing to calibrate by
 
     def apply(self, posterior: Floats) -> Floats:
         """Return the posterior (n, K), calibrated."""
+        if not self.components:
+            return posterior
         logs = np.log(posterior.clip(1e-12))
         calibrated = np.zeros_like(posterior)
         for each in self.components:
@@ -60,7 +62,7 @@ class Component:
     classes: Floats  # (K,) what is then true
 
 
-IDENTITY = GoldCalibration([Component(1.0, 1.0, np.zeros(1), 0.0, np.zeros(1))])
+IDENTITY = GoldCalibration(())
 
 
 def fit(
@@ -96,7 +98,11 @@ def fit(
     weights = np.where(weights > NEGLIGIBLE, weights, 0)
     weights /= weights.sum()
     return GoldCalibration(
-        [replace(each, weight=w) for w, each in zip(weights.tolist(), components, strict=True) if w]
+        tuple(
+            replace(each, weight=w)
+            for w, each in zip(weights.tolist(), components, strict=True)
+            if w
+        )
     )
 
 

@@ -111,7 +111,7 @@ def groups(answers: Answers, votes: Floats, states: States, tables: int) -> Grou
         key[:] = 0
     else:
         counts = np.bincount(key + 1, minlength=k * k + 1)
-        few = counts < max(MIN_BLOCK, tables * k // 16)
+        few = counts < max(MIN_BLOCK, tables * k // 2)
         key[few[key + 1]] = REST
     order = np.argsort(key, kind="stable")
     keys, sizes = np.unique(key, return_counts=True)
@@ -140,8 +140,7 @@ def blocks(
     kind: of numbers in which answers are summed.
     """
     k, width = votes.shape[1], tables * votes.shape[1]
-    cells = table_of[groups.worker] * k + groups.label
-    cells = cells.astype(np.int32)
+    cells = table_of.astype(np.int32)[groups.worker] * np.int32(k) + groups.label
     weight = groups.weight
     weight = np.ones(len(cells), kind) if weight is None else weight.astype(kind)
     every, made = np.arange(len(states)), []

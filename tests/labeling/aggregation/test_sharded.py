@@ -1,0 +1,266 @@
+"""A folder of Parquet files is inferred from as one table is, whatever dies on the way."""
+
+import multiprocessing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from labeling.aggregation import aggregate, levels
+from labeling.aggregation.__main__ import main
+from labeling.aggregation.sharded import aggregate_folder, whole
+from labeling.aggregation.tables import TableError
+
+K = 4
+
+
+def crowd(*, tasks: int = 400, each: int = 5, workers: int = 30, seed: int = 0) -> pa.Table:
+    """Return the answers of a crowd that is right two times of three, by task."""
+    draw = np.random.default_rng(seed)
+    truth = draw.integers(0, K, tasks)
+    task = np.repeat(np.arange(tasks), each)
+    worker = np.concatenate([draw.permutation(workers)[:each] for _ in range(tasks)])
+    other = (truth[task] + draw.integers(1, K, len(task))) % K
+    label = np.where(draw.random(len(task)) < 0.67, truth[task], other)
+    return table(task, worker, label)
+
+
+def table(task: Any, worker: Any, label: Any) -> pa.Table:
+    columns = [task, [f"w{each}" for each in worker], [f"c{each}" for each in label]]
+    return pa.table(columns, ["task", "worker", "label"])
+
+
+def by_task(answers: pa.Table, folder: Path, files: int = 3) -> Path:
+    """Write answers, each task's into one of so many files."""
+    folder.mkdir(exist_ok=True)
+    task = answers["task"].to_numpy()
+    for number in range(files):
+        part = answers.filter(pa.array(task % files == number))
+        parquet.write_table(part, folder / f"part-{number}.parquet")
+    return folder
+
+
+def labels(folder: Path) -> tuple[list[str], np.ndarray]:
+    """Return the labels and the posterior of all tasks, sorted by task."""
+    found = parquet.read_table(folder).sort_by("task")
+    names = [name for name in found.column_names if name.startswith("p_")]
+    return found["label"].to_pylist(), np.stack([found[name].to_numpy() for name in names], 1)
+
+
+def in_memory(answers: pa.Table, **known: Any) -> Any:
+    return aggregate(*(answers[name].to_pylist() for name in ("task", "worker", "label")), **known)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return by_task(crowd(), tmp_path / "answers")
+
+
+def test_it_infers_what_one_table_would_give(folder, tmp_path) -> None:
+    outcome = aggregate_folder(folder, tmp_path / "out", processes=1)
+    expected = in_memory(crowd())
+    found, posterior = labels(tmp_path / "out")
+    assert found == expected.label.tolist()
+    assert np.abs(posterior - expected.posterior).max() < 1e-6
+    assert outcome.names.to_pylist() == expected.workers.tolist()
+    assert outcome.answers.tolist() == expected.answers.tolist()
+    assert outcome.reliability == pytest.approx(expected.reliability, abs=1e-9)
+    assert (outcome.read, outcome.taken, outcome.tasks, outcome.shards) == (2_000, 2_000, 400, 3)
+
+
+def test_gold_teaches_as_it_does_in_one_table(folder, tmp_path) -> None:
+    """Most annotators agree on lies, which twenty gold tasks tell."""
+    draw = np.random.default_rng(1)
+    truth = draw.integers(0, K, 200)
+    task = np.repeat(np.arange(200), 5)
+    worker = np.tile(np.arange(5), 200)
+    label = (truth[task] + (worker < 3)) % K
+    lies = table(task, worker, label)
+    gold = {each: f"c{truth[each]}" for each in range(0, 200, 10)}
+    known = {str(each): name for each, name in gold.items()} | {"no such task": "c0"}
+    said: list[str] = []
+    outcome = aggregate_folder(
+        by_task(lies, tmp_path / "lies"), tmp_path / "out", gold=known, processes=1, say=said.append
+    )
+    expected = in_memory(lies, gold=gold)
+    found, posterior = labels(tmp_path / "out")
+    assert (np.array(found) == [f"c{each}" for each in truth]).mean() > 0.95
+    assert np.abs(posterior - expected.posterior).max() < 1e-6
+    assert outcome.gold == 20
+    assert "Gold is not what the crowd says: beginning once more from the gold." in said
+
+
+def test_a_killed_process_changes_nothing(folder, tmp_path) -> None:
+    aggregate_folder(folder, tmp_path / "undisturbed", processes=1)
+    killed = []
+
+    def kill(text: str) -> None:
+        if text.startswith("Iteration 3"):
+            victim = multiprocessing.active_children()[0]
+            victim.kill()
+            killed.append(victim.pid)
+
+    aggregate_folder(folder, tmp_path / "disturbed", processes=2, say=kill)
+    assert len(killed) == 1
+    for path in sorted((tmp_path / "undisturbed").iterdir()):
+        assert path.read_bytes() == (tmp_path / "disturbed" / path.name).read_bytes()
+    assert sorted(each.name for each in tmp_path.iterdir()) == [
+        "answers",
+        "disturbed",
+        "undisturbed",
+    ]
+
+
+def test_answers_to_a_task_may_be_in_several_files(tmp_path) -> None:
+    answers, folder = crowd(), tmp_path / "by time"
+    (folder / "day 2").mkdir(parents=True)
+    parquet.write_table(answers.slice(0, 1_203), folder / "day 1.parquet")
+    parquet.write_table(answers.slice(1_203), folder / "day 2" / "evening.parquet")
+    outcome = aggregate_folder(folder, tmp_path / "out", processes=1)
+    assert labels(tmp_path / "out")[0] == in_memory(answers).label.tolist()
+    assert (outcome.taken, outcome.replaced, outcome.tasks) == (2_000, 0, 400)
+
+
+def test_a_file_too_large_for_one_shard_is_dealt_out(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(whole, "SHARD", 300)
+    folder = by_task(crowd(), tmp_path / "answers", files=1)
+    outcome = aggregate_folder(folder, tmp_path / "out", processes=1)
+    assert outcome.shards == 7
+    assert labels(tmp_path / "out")[0] == in_memory(crowd()).label.tolist()
+
+
+def test_copies_and_repeated_answers_are_counted_and_change_nothing(folder, tmp_path) -> None:
+    (folder / "part-9.parquet").write_bytes((folder / "part-1.parquet").read_bytes())
+    again = crowd().slice(0, 50)
+    parquet.write_table(again, folder / "part-8.parquet")
+    said: list[str] = []
+    outcome = aggregate_folder(folder, tmp_path / "out", processes=1, say=said.append)
+    copied = len(parquet.read_table(folder / "part-1.parquet"))
+    assert (outcome.read, outcome.taken) == (2_050 + copied, 2_000)
+    assert (outcome.copies, outcome.replaced) == (copied, 50)
+    assert f"{folder}/part-9.parquet is a copy of {folder}/part-1.parquet and is left out." in said
+    assert labels(tmp_path / "out")[0] == in_memory(crowd()).label.tolist()
+
+
+def test_the_last_answer_of_a_worker_counts_by_the_names_of_files(tmp_path) -> None:
+    folder = tmp_path / "answers"
+    folder.mkdir()
+    for name, label in ("b", "later"), ("a", "first"):
+        rows = pa.table([["t"], ["w"], [label]], ["task", "worker", "label"])
+        parquet.write_table(rows, folder / f"{name}.parquet")
+    outcome = aggregate_folder(folder, tmp_path / "out", processes=1)
+    assert labels(tmp_path / "out")[0] == ["later"]
+    assert (outcome.read, outcome.taken, outcome.replaced) == (2, 1, 1)
+
+
+def test_many_annotators_share_tables_as_in_one_table(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(levels, "CELLS", 0)
+    answers = crowd(tasks=600, each=3, workers=900)
+    aggregate_folder(by_task(answers, tmp_path / "answers"), tmp_path / "out", processes=1)
+    posterior = labels(tmp_path / "out")[1]
+    assert np.abs(posterior - in_memory(answers).posterior).max() < 1e-6
+
+
+def test_ids_are_text_or_whole_numbers_in_any_writing(tmp_path) -> None:
+    folder = tmp_path / "answers"
+    folder.mkdir()
+    columns = {
+        "Label": pa.array([True, False, True]),
+        "extra": [1.5, 2.5, 3.5],
+        "TASK": pa.array([" a ", "a", "b"]).dictionary_encode(),
+        "worker": pa.array([7, 8, 7], pa.int8()),
+    }
+    parquet.write_table(pa.table(columns), folder / "x.parquet")
+    outcome = aggregate_folder(folder, tmp_path / "out", processes=1)
+    assert outcome.classes == ["false", "true"]
+    assert outcome.names.to_pylist() == ["7", "8"]
+    assert parquet.read_table(tmp_path / "out")["task"].to_pylist() == ["a", "b"]
+
+
+def test_the_command_says_what_became_of_every_answer(folder, tmp_path, capsys) -> None:
+    gold = tmp_path / "gold.csv"
+    gold.write_text("task,label\n1,c2\n5,c0\n")
+    out, workers = tmp_path / "out", tmp_path / "workers.csv"
+    arguments = [str(folder), str(out), "--gold", str(gold), "--workers", str(workers)]
+    assert main([*arguments, "--processes", "1"]) == 0
+    assert capsys.readouterr().out == (
+        "2,000 answers read: 2,000 taken, 0 replaced by a later one of the same worker, 0 in "
+        "copies of files. 400 tasks labelled, 2 of them gold.\n"
+    )
+    assert len(workers.read_text().splitlines()) == 31
+    assert main([*arguments, "--processes", "1"]) == 2
+    assert "name a folder that does not exist, or is empty" in capsys.readouterr().err
+
+
+def other_columns(folder: Path) -> str:
+    parquet.write_table(pa.table({"task": [1], "who": ["w"]}), folder / "part-7.parquet")
+    return "part-7.parquet: column worker is missing (found: task, who)."
+
+
+def numbers(folder: Path) -> str:
+    rows = pa.table({"task": [1.0], "worker": ["w"], "label": ["c1"]})
+    parquet.write_table(rows, folder / "part-7.parquet")
+    return "column task: tasks are text or whole numbers, not double."
+
+
+def texts_beside_numbers(folder: Path) -> str:
+    rows = pa.table({"task": ["1"], "worker": ["w"], "label": ["c1"]})
+    parquet.write_table(rows, folder / "part-7.parquet")
+    return "part-7.parquet, column task: it holds text, where"
+
+
+def nothing_in_a_cell(folder: Path) -> str:
+    rows = pa.table({"task": [1, 2], "worker": ["w", None], "label": ["c1", "c1"]})
+    parquet.write_table(rows, folder / "part-7.parquet")
+    return "part-7.parquet, row 2, column worker: the cell is empty."
+
+
+def space_in_a_cell(folder: Path) -> str:
+    rows = pa.table({"task": [1, 2], "worker": ["w", "w"], "label": ["c1", " "]})
+    parquet.write_table(rows, folder / "part-7.parquet")
+    return "part-7.parquet, row 2, column label: the cell is empty."
+
+
+def half_a_file(folder: Path) -> str:
+    whole_file = (folder / "part-1.parquet").read_bytes()
+    (folder / "part-7.parquet").write_bytes(whole_file[: len(whole_file) // 2])
+    return "part-7.parquet cannot be read as Parquet:"
+
+
+def no_files(folder: Path) -> str:
+    for path in folder.iterdir():
+        path.rename(path.with_suffix(".csv"))
+    return "holds no Parquet files: name them *.parquet."
+
+
+def no_rows(folder: Path) -> str:
+    for path in folder.iterdir():
+        parquet.write_table(parquet.read_table(path).slice(0, 0), path)
+    return "holds Parquet files, but no rows."
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        other_columns,
+        numbers,
+        texts_beside_numbers,
+        nothing_in_a_cell,
+        space_in_a_cell,
+        half_a_file,
+        no_files,
+        no_rows,
+    ],
+)
+def test_what_cannot_be_read_is_named(
+    spoil: Callable[[Path], str], folder: Path, tmp_path: Path
+) -> None:
+    message = spoil(folder)
+    with pytest.raises(TableError) as error:
+        aggregate_folder(folder, tmp_path / "out", processes=1)
+    assert message in str(error.value)
+    assert [each.name for each in tmp_path.iterdir()] == ["answers"]
