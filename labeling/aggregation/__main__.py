@@ -102,9 +102,10 @@ def _parser() -> argparse.ArgumentParser:
         "about a gigabyte",
     )
     parser.add_argument(
-        "--scratch",
+        "--keep",
         type=Path,
-        help="of a folder: where some 15 bytes an answer are kept meanwhile (beside the output)",
+        help="of a folder: where shards stay for the next time, so that only new files are read, "
+        "and only shards with new answers are inferred again",
     )
     return parser
 
@@ -135,7 +136,7 @@ def _infer_folder(args: argparse.Namespace) -> None:
         gold=gold,
         canonical=lambda counts: _reported(counts, all_of_them=args.merge_classes),
         processes=args.processes,
-        scratch=args.scratch,
+        keep=args.keep,
         say=lambda text: print(text, file=sys.stderr),
     )
     if args.workers:

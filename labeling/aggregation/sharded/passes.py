@@ -20,10 +20,10 @@ from labeling.aggregation.design_effect import Excess, excess, tempered
 from labeling.aggregation.em import Crowd, Known, Part, Sums
 from labeling.aggregation.gold import GoldCalibration, leave_one_out
 from labeling.aggregation.sharded import stored
-from labeling.aggregation.sharded.preparing import CODED, NAMES, SORTED, Coded, answers
+from labeling.aggregation.sharded.preparing import CODED, NAMES, SORTED, Coded, Names, answers
 from labeling.aggregation.states import Block, Groups, groups
 
-GROUPED, SUMS = "grouped", "sums"  # files of a shard
+GROUPED, SUMS, LABELS = "grouped", "sums", "labels.parquet"  # files of a shard
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,6 @@ class Grouped:
 
     groups: Groups
     votes: npt.NDArray[Any]  # (T, K), in as few bytes as they need
-    coded: Coded
 
 
 def group(folder: Path, crowd: Path) -> None:
@@ -45,29 +44,44 @@ def group(folder: Path, crowd: Path) -> None:
     votes = found.votes()
     grouped = groups(found, votes, made.states, made.places.tables)
     small = votes.astype(np.uint8 if votes.max() < 2**8 else np.int32)
-    stored.save(folder / GROUPED, Grouped(grouped, small, coded))
+    stored.save(folder / GROUPED, Grouped(grouped, small))
     (folder / SORTED).unlink()
 
 
 def first_sums(folder: Path, crowd: Path, by_gold: bool) -> None:
     """Keep what is expected of a shard where each task's truth is its votes."""
-    stored.save(folder / SUMS, _part(folder, crowd).first_sums(by_gold=by_gold))
+    part = _part(folder, crowd)
+    _keep(part, folder, part.first_sums(by_gold=by_gold))
 
 
 def sums(folder: Path, crowd: Path) -> None:
     """Keep what is expected of a shard by the crowd's tables."""
-    stored.save(folder / SUMS, _part(folder, crowd).sums())
+    part = _part(folder, crowd)
+    _keep(part, folder, part.sums())
 
 
-def read_sums(folder: Path, annotators: int) -> Sums:
-    """Return what a pass kept, by all annotators of the crowd."""
+def _keep(part: Part, folder: Path, found: Sums) -> None:
+    """Keep sums; where nobody shares tables, of the shard's annotators alone."""
+    if not part.crowd.places.shared.any():
+        tables, k = part.crowd.shape
+        by_table = found.counts.reshape(-1, tables, k)
+        found.counts = np.ascontiguousarray(by_table[:, part.annotators])
+    stored.save(folder / SUMS, found)
+
+
+def add_sums(folder: Path, crowd: Crowd, total: Sums) -> None:
+    """Add what a pass kept of a shard to that of other shards."""
     found: Sums = stored.load(folder / SUMS)
-    if len(found.right):
-        places = stored.load(folder / GROUPED).coded.annotators
-        of_all = np.zeros((2, annotators))
-        of_all[:, places] = found.right, found.total
-        found.right, found.total = of_all
-    return found
+    places = stored.load(folder / CODED).annotators
+    if found.counts.ndim == 3:
+        tables, k = crowd.shape
+        total.counts.reshape(-1, tables, k)[:, places] += found.counts
+    else:
+        total.counts += found.counts
+        total.right[places] += found.right
+        total.total[places] += found.total
+    total.share += found.share
+    total.gold += found.gold
 
 
 def errors(folder: Path, crowd: Path) -> Excess:
@@ -91,9 +105,8 @@ def write(
     correlation: float,
     calibration: GoldCalibration,
     classes: list[str],
-    out: Path,
 ) -> Floats:
-    """Write a shard's labels to a Parquet file; return the sum of the posteriors (K,)."""
+    """Write a shard's labels to its Parquet file; return the sum of the posteriors (K,)."""
     part, k = _part(folder, crowd), len(classes)
     likelihoods = part.likelihoods()
     posterior = np.empty(part.votes.shape)
@@ -112,20 +125,34 @@ def write(
     confidence = posterior[np.arange(len(label)), label].astype(np.float32)
     columns = [tasks, names, confidence, *posterior.T.astype(np.float32)]
     table = pa.table(columns, ["task", "label", "confidence", *(f"p_{name}" for name in classes)])
-    draft = out.with_name(f".{out.name}")
+    draft = folder / f"{LABELS}.draft"
     parquet.write_table(table, draft, use_dictionary=["label"])
-    draft.replace(out)
+    draft.replace(folder / LABELS)
     total: Floats = posterior.sum(0)
     return total
 
 
+def answers_again(folder: Path, classes: list[str]) -> Any:
+    """Return a shard's answers (pa.Table), but those that others replaced, by their classes."""
+    names: Names = stored.load(folder / NAMES)
+    grouped: Grouped = stored.load(folder / GROUPED)
+    found = grouped.groups
+    task = np.repeat(found.tasks, np.diff(found.ends))
+    workers = pa.DictionaryArray.from_arrays(pa.array(found.worker), names.workers)
+    label = pa.DictionaryArray.from_arrays(
+        pa.array(found.label.astype(np.int32)), pa.array(classes)
+    )
+    return pa.table([names.tasks.take(pa.array(task)), workers, label], ["task", "worker", "label"])
+
+
 def _part(folder: Path, crowd: Path) -> Part:
     grouped: Grouped = stored.load(folder / GROUPED)
+    coded: Coded = stored.load(folder / CODED)
     return Part(
         stored.load(crowd),
         grouped.groups,
         grouped.votes.astype(np.float64),
-        Known(grouped.coded.gold),
-        annotators=grouped.coded.annotators,
+        Known(coded.gold),
+        annotators=coded.annotators,
         threads=1,
     )

@@ -6,7 +6,7 @@ are first dealt out by task (`deal`).
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from labeling.aggregation.sharded.keys import Keys, keys
 from labeling.aggregation.sharded.sources import Source
 from labeling.aggregation.states import together
 from labeling.aggregation.tables import TableError
+
+Owners = Sequence[Path]  # folders of shards; other tasks go to one more
 
 MANY = 10**5  # different labels in a file, beyond which they are no classes
 NAMES, KEYS, SORTED, CODED = "names", "keys", "sorted", "coded"  # files of a shard
@@ -113,12 +115,23 @@ def prepare(files: Sequence[Source], folder: Path) -> Contents:
     return Contents(read, len(task), len(task_ids), by_label)
 
 
-def code(folder: Path, meaning: Path) -> tuple[int, Floats, Floats, Coded, Index]:
-    """Keep what a shard's ids are in the whole crowd.
+@dataclass(frozen=True)
+class Tally:
+    """What a shard adds to the totals of the crowd."""
 
-    Returns its number of tasks, votes (K,), how many tasks were given which classes together
-    (K, K), what it keeps, and the number of answers of its workers (w,). Raises TableError.
-    """
+    tasks: int
+    votes: Floats  # (K,)
+    together: Floats  # (K, K) tasks to which both classes were given
+    answers: Index  # (w,) of each of the shard's workers
+
+    @classmethod
+    def nothing(cls) -> "Tally":
+        """Return that of a shard of which nothing is known yet."""
+        return cls(0, np.zeros(0), np.zeros((0, 0)), np.zeros(0, np.int32))
+
+
+def code(folder: Path, meaning: Path) -> Tally:
+    """Keep what a shard's ids are in the whole crowd. Raises TableError."""
     known: Meaning = stored.load(meaning)
     rows: Sorted = stored.load(folder / SORTED)
     of: KeysOf = stored.load(folder / KEYS)
@@ -138,7 +151,14 @@ def code(folder: Path, meaning: Path) -> tuple[int, Floats, Floats, Coded, Index
     stored.save(folder / CODED, coded)
     votes = answers(rows, coded, len(place)).votes()
     given = np.bincount(rows.worker, minlength=len(of.workers)).astype(np.int32)
-    return tasks, votes.sum(0), together(votes), coded, given
+    return Tally(tasks, votes.sum(0), together(votes), given)
+
+
+def code_again(folder: Path, workers: Keys) -> None:
+    """Keep what a shard's workers are in a crowd of more."""
+    coded: Coded = stored.load(folder / CODED)
+    of: KeysOf = stored.load(folder / KEYS)
+    stored.save(folder / CODED, replace(coded, annotators=np.searchsorted(workers, of.workers)))
 
 
 def answers(rows: Sorted, coded: Coded, classes: int) -> Answers:
@@ -155,16 +175,18 @@ def answers(rows: Sorted, coded: Coded, classes: int) -> Answers:
     )
 
 
-def deal(source: Source, number: int, folders: Sequence[Path]) -> int:
+def deal(source: Source, number: int, folders: Sequence[Path], owners: Owners | None) -> int:
     """Deal a file's answers out to the folders by task; return how many there were.
 
     Each folder gets a file of that number, in which the answers are in their order.
+
+    owners: whose tasks are whose; without it they are spread evenly.
     """
     writers: list[Any] = [None] * len(folders)
     count = 0
     for table in sources.batches(source):
         count += len(table)
-        of = _shares(table["task"], len(folders))
+        of = _shares(table["task"], len(folders), owners)
         order = np.argsort(of, kind="stable")
         starts = np.searchsorted(of[order], np.arange(len(folders) + 1)).tolist()
         table = table.take(order)
@@ -180,17 +202,21 @@ def deal(source: Source, number: int, folders: Sequence[Path]) -> int:
     return count
 
 
-def _shares(tasks: Any, count: int) -> npt.NDArray[np.intp]:
+def _shares(tasks: Any, count: int, owners: Owners | None) -> npt.NDArray[np.intp]:
     """Return (n,) the share, below `count`, of each row's task (pa.ChunkedArray)."""
     tasks = tasks.combine_chunks()
     if isinstance(tasks, pa.ChunkedArray):
         tasks = tasks.chunk(0)
-    if pa.types.is_dictionary(tasks.type):
-        found = (keys(tasks.dictionary) % np.uint64(count))[tasks.indices.to_numpy()]
-    else:
-        found = keys(tasks) % np.uint64(count)
-    places: npt.NDArray[np.intp] = found.astype(np.intp)
-    return places
+    is_text = pa.types.is_dictionary(tasks.type)
+    found = keys(tasks.dictionary if is_text else tasks)
+    shares = (found % np.uint64(count)).astype(np.intp)
+    if owners is not None:
+        shares[:] = count - 1
+        for share, shard in enumerate(owners):
+            known = stored.load(shard / KEYS).tasks
+            place = np.searchsorted(known, found).clip(max=len(known) - 1)
+            shares[known[place] == found] = share
+    return shares[tasks.indices.to_numpy()] if is_text else shares
 
 
 def _indexed(column: Any) -> tuple[Any, Index]:

@@ -26,6 +26,7 @@ class Source:
     columns: tuple[str, ...]  # what it calls task, worker and label
     rows: int
     task_type: str  # "text" or "whole numbers"
+    stamp: tuple[int, int]  # its bytes, and when it was written (ns)
 
 
 def find(folder: Path) -> list[Source]:
@@ -59,7 +60,7 @@ def repeated(sources: list[Source]) -> dict[Path, Path]:
     """Return the files that are copies of earlier ones, byte by byte, and of which."""
     alike: dict[tuple[int, int], list[Path]] = defaultdict(list)
     for source in sources:
-        alike[source.rows, source.path.stat().st_size].append(source.path)
+        alike[source.rows, source.stamp[0]].append(source.path)
     copies = {}
     for paths in alike.values():
         first: dict[str, Path] = {}
@@ -119,7 +120,8 @@ def _source(path: Path) -> Source:
             )
         columns.append(column.name)
     kind = "text" if _is_text(schema.field(columns[0]).type) else "whole numbers"
-    return Source(path, tuple(columns), rows, kind)
+    stat = path.stat()
+    return Source(path, tuple(columns), rows, kind, (stat.st_size, stat.st_mtime_ns))
 
 
 def _is_text(kind: Any) -> bool:

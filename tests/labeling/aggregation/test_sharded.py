@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from labeling.aggregation import aggregate, levels
 from labeling.aggregation.__main__ import main
-from labeling.aggregation.sharded import aggregate_folder, whole
+from labeling.aggregation.sharded import aggregate_folder, inference
 from labeling.aggregation.tables import TableError
 
 K = 4
@@ -126,7 +126,7 @@ def test_answers_to_a_task_may_be_in_several_files(tmp_path) -> None:
 
 
 def test_a_file_too_large_for_one_shard_is_dealt_out(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(whole, "SHARD", 300)
+    monkeypatch.setattr(inference, "SHARD", 300)
     folder = by_task(crowd(), tmp_path / "answers", files=1)
     outcome = aggregate_folder(folder, tmp_path / "out", processes=1)
     assert outcome.shards == 7
@@ -194,6 +194,80 @@ def test_the_command_says_what_became_of_every_answer(folder, tmp_path, capsys) 
     assert len(workers.read_text().splitlines()) == 31
     assert main([*arguments, "--processes", "1"]) == 2
     assert "name a folder that does not exist, or is empty" in capsys.readouterr().err
+
+
+def test_new_answers_touch_their_shards_alone(folder, tmp_path) -> None:
+    keep = tmp_path / "keep"
+    aggregate_folder(folder, tmp_path / "before", keep=keep, processes=1)
+    draw = np.random.default_rng(5)
+    task = np.concatenate([np.arange(1, 100, 3), [1_000, 1_001]])  # of the second file, and new
+    parquet.write_table(
+        table(task, ["new"] * len(task), draw.integers(0, K, len(task))),
+        folder / "part-5.parquet",
+    )
+    said: list[str] = []
+    outcome = aggregate_folder(folder, tmp_path / "after", keep=keep, processes=1, say=said.append)
+    before, after = (sorted((tmp_path / name).iterdir()) for name in ("before", "after"))
+    same = [one.read_bytes() == two.read_bytes() for one, two in zip(before, after, strict=False)]
+    assert same == [True, False, True]
+    assert len(after) == 4
+    assert (outcome.read, outcome.taken, outcome.tasks) == (2_035, 2_035, 402)
+    assert said[0] == "Reading 35 new answers."
+    assert "Writing labels of 135 tasks." in said
+    aggregate_folder(folder, tmp_path / "anew", processes=1)
+    found, expected = labels(tmp_path / "after"), labels(tmp_path / "anew")
+    assert (np.array(found[0]) == np.array(expected[0])).mean() > 0.99
+    assert np.abs(found[1] - expected[1]).max() < 0.1
+    assert outcome.names.to_pylist()[0] == "new"
+
+
+def test_what_is_kept_is_used_again_where_nothing_is_new(folder, tmp_path) -> None:
+    keep, said = tmp_path / "keep", []
+    aggregate_folder(folder, tmp_path / "before", keep=keep, processes=1)
+    outcome = aggregate_folder(folder, tmp_path / "after", keep=keep, processes=1, say=said.append)
+    assert said == ["Reading 0 new answers."]
+    assert outcome.taken == 2_000
+    assert labels(tmp_path / "after")[0] == labels(tmp_path / "before")[0]
+
+
+def one_changed(folder: Path) -> str:
+    path = folder / "part-1.parquet"
+    parquet.write_table(parquet.read_table(path).slice(1), path)
+    return "Files or gold have changed"
+
+
+def an_earlier_name(folder: Path) -> str:
+    parquet.write_table(table([1], ["w"], [1]), folder / "a.parquet")
+    return "New files come before others by name"
+
+
+def a_new_class(folder: Path) -> str:
+    parquet.write_table(table([1], ["w"], [9]), folder / "part-7.parquet")
+    return "There are new classes"
+
+
+def many_answers(folder: Path) -> str:
+    parquet.write_table(crowd(tasks=200, seed=3), folder / "part-7.parquet")
+    return "Many answers are new"
+
+
+@pytest.mark.parametrize("change", [one_changed, an_earlier_name, a_new_class, many_answers])
+def test_all_is_inferred_anew_where_it_must(change, folder, tmp_path) -> None:
+    keep, said = tmp_path / "keep", []
+    aggregate_folder(folder, tmp_path / "before", keep=keep, processes=1)
+    reason = change(folder)
+    aggregate_folder(folder, tmp_path / "after", keep=keep, processes=1, say=said.append)
+    assert f"{reason}: everything is inferred anew." in said
+    aggregate_folder(folder, tmp_path / "anew", processes=1)
+    assert labels(tmp_path / "after")[0] == labels(tmp_path / "anew")[0]
+
+
+def test_a_folder_with_other_files_is_not_taken_for_shards(folder, tmp_path) -> None:
+    (tmp_path / "photographs").mkdir()
+    (tmp_path / "photographs" / "1.jpg").touch()
+    with pytest.raises(TableError, match="holds other files"):
+        aggregate_folder(folder, tmp_path / "out", keep=tmp_path / "photographs", processes=1)
+    assert (tmp_path / "photographs" / "1.jpg").exists()
 
 
 def other_columns(folder: Path) -> str:
