@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from labeling import agreement, provenance, snapshot_folder
+from labeling import agreement, label_accuracy, provenance, snapshot_folder
 from labeling.models import Project
 from labeling.numbers import count
 from labeling.snapshot_folder import CARD, SPLITS, Row
@@ -176,7 +176,8 @@ def write(folder: Path, manifest: Mapping[str, Any], facts: Facts) -> str:
 def render(manifest: Mapping[str, Any], facts: Facts, layout: Layout | None = None) -> str:
     """Return the card of a data set: YAML front matter, then Markdown.
 
-    manifest: a snapshot's; of it `about` and `made_from` are read. layout: that of an export.
+    manifest: a snapshot's; of it `about`, `made_from` and `accuracy` are read. layout: that of an
+    export.
     """
     laid_out, subject = layout or SNAPSHOT, manifest["about"]
     sections = [
@@ -186,6 +187,7 @@ def render(manifest: Mapping[str, Any], facts: Facts, layout: Layout | None = No
         laid_out.columns,
         laid_out.notes,
         _making(facts, manifest["made_from"]),
+        _accuracy(manifest["accuracy"]) if "accuracy" in manifest else "",
         _agreement(subject["agreement"]),
         _limits(facts),
         _provenance(subject["attribution"], facts),
@@ -306,6 +308,32 @@ def _making(facts: Facts, made_from: Mapping[str, Any]) -> str:
             + (", with a model's predictions." if made_from["aggregation"]["features"] else "."),
         ]
     )
+
+
+def _accuracy(measured: Mapping[str, Any]) -> str:
+    """Return how often the labels of the snapshot are right, in all and by concept."""
+    lines = [
+        "## How often labels are right",
+        "",
+        "Measured when the labels were frozen, of all in the snapshot. Gold, what a reviewer "
+        "decided, and pictures that are asked about in parts are left out.",
+        "",
+        *(f"- {each}" for each in label_accuracy.sentences(measured)),
+    ]
+    rows = [row for row in measured["concepts"] if row["low"] is not None]
+    if rows:
+        lines += ["", "| concept | labels | right | 95 % interval | judged by |"]
+        lines += ["|---|---:|---:|---:|---:|"]
+    for row in rows[:LISTED]:
+        accuracy, low, high = (f"{100 * row[name]:.1f}" for name in ("accuracy", "low", "high"))
+        judges = count(row["judged"], "gold question" if row["by"] == "gold" else "answer")
+        lines.append(
+            f"| {plain(row['name'])} | {row['covered']:,} | {accuracy} % | {low} to {high} "
+            f"| {judges} |"
+        )
+    more = len(rows) - LISTED
+    lines += ["", f"And {count(more, 'concept')} more in `manifest.json`."] * (more > 0)
+    return "\n".join(lines)
 
 
 def _agreement(measured: Mapping[str, Any]) -> str:

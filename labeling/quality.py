@@ -1,4 +1,6 @@
-"""How good the labels are: agreement and calibration, measured by each recomputation, and kept.
+"""How good the labels are: measured by each recomputation, and kept.
+
+It is agreement, calibration, and how often labels are right (`labeling.label_accuracy`).
 
 Calibration by gold tests leave-one-out posteriors, each as if the question's own gold were unknown.
 Calibration by the random slice tests the probability just before each answer to a question that was
@@ -16,10 +18,9 @@ import numpy as np
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import agreement
-from labeling.aggregation import online
-from labeling.aggregation.calibration import AnnotatorAccuracies, Calibration, by_answers, by_truth
-from labeling.models import Annotator, Answer, Project, QualityReport, Question
+from labeling import agreement, label_accuracy
+from labeling.aggregation.calibration import Calibration, by_answers, by_truth
+from labeling.models import Answer, Project, QualityReport, Question
 
 NEWEST = 20_000  # answers of the random slice that are tested
 APART = timedelta(hours=1)  # between reports that are kept, but for the newest
@@ -59,6 +60,7 @@ def measure(*, project: Project, leave_one_out: Mapping[int, float]) -> QualityR
     ]
     row["gold"] = _as_json(by_gold(project=project, leave_one_out=leave_one_out))
     row["random"] = _as_json(by_random(project=project))
+    row["accuracy"] = label_accuracy.measure(project)
     with transaction.atomic():
         rows = list(QualityReport.objects.filter(project=project)[:2])
         if rows and all(getattr(rows[0], name) == value for name, value in row.items()):
@@ -99,13 +101,20 @@ def by_random(*, project: Project) -> Calibration | None:
         return None
     probability, value, annotator, question = zip(*rows, strict=True)
     annotators, index = np.unique(annotator, return_inverse=True)
-    accuracies = _accuracies(annotators.tolist())
+    accuracies = label_accuracy.annotator_accuracies(annotators.tolist())
     return by_answers(probability, value, index, accuracies, question=question)
 
 
 def latest(*, project: Project) -> QualityReport | None:
     """Return the newest report."""
     return QualityReport.objects.filter(project=project).first()
+
+
+def accuracy(*, project: Project) -> dict[str, Any] | None:
+    """Return how often labels were right by the newest report: a `label_accuracy.Row`."""
+    reports = QualityReport.objects.filter(project=project)
+    measured: dict[str, Any] | None = reports.values_list("accuracy__whole", flat=True).first()
+    return measured
 
 
 def history(*, project: Project) -> list[Point]:
@@ -120,21 +129,6 @@ def history(*, project: Project) -> list[Point]:
     ]
     kept = np.unique(np.linspace(0, len(points) - 1, min(len(points), POINTS)).round().astype(int))
     return [points[index] for index in kept]
-
-
-def _accuracies(annotators: list[int]) -> AnnotatorAccuracies:
-    """Return what is known of annotators, in the order of their ids."""
-    counts = [
-        annotator.confusion_counts
-        for annotator in Annotator.objects.filter(pk__in=annotators).order_by("pk")
-    ]
-    prior = online.PRIOR_RIGHT + online.PRIOR_WRONG
-    return AnnotatorAccuracies(
-        sensitivity=np.array([each.sensitivity for each in counts]),
-        specificity=np.array([each.specificity for each in counts]),
-        positives=np.array([each.tp + each.fn + prior for each in counts]),
-        negatives=np.array([each.tn + each.fp + prior for each in counts]),
-    )
 
 
 def _as_json(calibration: Calibration | None) -> dict[str, Any] | None:

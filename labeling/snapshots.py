@@ -26,6 +26,7 @@ from django.utils import timezone
 from labeling import (
     dataset_card,
     jobs,
+    label_accuracy,
     lease,
     replica,
     snapshot_folder,
@@ -205,6 +206,7 @@ class _Content:
     concepts: list[str]
     made_from: dict[str, Any]
     about: dict[str, Any]  # its project, as the card says it
+    accuracy: dict[str, Any]  # how often its labels are right, with intervals
     labels: dict[str, dict[str, Counter[str]]]  # how many, by split, concept and label
     pictures: list[Picture]
     at: datetime  # the moment that was read
@@ -255,6 +257,7 @@ def _write_rows(held: Snapshot, draft: Path) -> _Content:
     counts: Counter[str] = Counter()
     facts, at = Facts(), timezone.now()
     concepts = snapshot_rows.concepts_of(held.project)
+    unanswered: Counter[tuple[str, int]] = Counter()
 
     def rows() -> Iterator[tuple[str, Row]]:
         for each in snapshot_rows.build(
@@ -265,14 +268,16 @@ def _write_rows(held: Snapshot, draft: Path) -> _Content:
             pictures.append(_picture(each))
             counts.update(snapshot_rows.counts(each))
             facts.add(each.split, each.row)
+            unanswered.update(label_accuracy.unanswered(each.row))
             yield each.split, each.row
 
     files = snapshot_folder.write_metadata(draft, rows())
     files |= {picture.path: picture.sha256 for picture in pictures}
     made_from = snapshot_provenance.made_from(held, concepts)
     about = dataset_card.about(held.project)
+    accuracy = label_accuracy.of_snapshot(held, unanswered)
     if pictures:
-        told = {"made_from": made_from, "about": about}
+        told = {"made_from": made_from, "about": about, "accuracy": accuracy}
         files[snapshot_folder.CARD] = dataset_card.write(draft, told, facts)
     return _Content(
         files,
@@ -280,6 +285,7 @@ def _write_rows(held: Snapshot, draft: Path) -> _Content:
         [concept.name for concept in concepts],
         made_from,
         about,
+        accuracy,
         facts.labels,
         pictures,
         at=at,
@@ -309,6 +315,7 @@ def _manifest(held: Snapshot, content: _Content) -> dict[str, Any]:
         "labels": content.labels,
         "made_from": content.made_from,
         "about": content.about,
+        "accuracy": content.accuracy,
         "files": dict(sorted(content.files.items())),
     }
     return {"sha256": snapshot_folder.digest_of(manifest), **manifest}

@@ -74,12 +74,36 @@ class CalibrationOut(serializers.Serializer[Any]):
     brier = serializers.FloatField()
 
 
+class LabelAccuracyOut(serializers.Serializer[Any]):
+    concept = serializers.IntegerField(allow_null=True, help_text="Its id; null: all concepts.")
+    name = serializers.CharField()
+    labels = serializers.IntegerField(
+        help_text="That people answered about; without gold, and what a reviewer decided."
+    )
+    covered = serializers.IntegerField(
+        help_text="Labels of which it speaks: those like which enough were judged."
+    )
+    judged = serializers.IntegerField(help_text="Gold questions, or answers, that judged them.")
+    by = serializers.ChoiceField(choices=["gold", "answers"])
+    accuracy = serializers.FloatField(
+        allow_null=True, help_text="Share of right labels; null: too few were judged."
+    )
+    low = serializers.FloatField(allow_null=True, help_text="Of its 95 % interval.")
+    high = serializers.FloatField(allow_null=True)
+
+
+class AccuraciesOut(serializers.Serializer[Any]):
+    whole = LabelAccuracyOut()
+    concepts = LabelAccuracyOut(many=True)
+
+
 class QualityReportOut(serializers.ModelSerializer[QualityReport]):
     concepts = ConceptStatsOut(many=True)
     gold = CalibrationOut(allow_null=True, help_text="By gold, as if it were unknown.")
     random = CalibrationOut(
         allow_null=True, help_text="By answers to questions that were drawn at random."
     )
+    accuracy = AccuraciesOut(allow_null=True, help_text="How often labels are right.")
 
     class Meta:
         model = QualityReport
@@ -96,6 +120,7 @@ class QualityReportOut(serializers.ModelSerializer[QualityReport]):
             "concepts",
             "gold",
             "random",
+            "accuracy",
         ]
         read_only_fields = fields
 

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
+from django.db import transaction
 
+from labeling import bulk_update, question_state
 from labeling.aggregation import binary, online, online_tempering
 from labeling.aggregation.binary import BinaryAggregate
+from labeling.batches import batched
 from labeling.inference import annotators, schedule, shares, weights
 from labeling.inference.arrays import (
     AnswerArrays,
@@ -18,7 +21,7 @@ from labeling.inference.arrays import (
 )
 from labeling.inference.shares import OnShared
 from labeling.inference.writing import FOUND, Found
-from labeling.models import Recomputation, SuspectSpell
+from labeling.models import Question, Recomputation, SuspectSpell
 
 NOTICEABLE = 1e-3  # smaller changes of a probability are not written
 FITTED_BY = 5_000  # questions by which the tempering is fitted
@@ -59,7 +62,29 @@ def update(
     )
     gold = questions.gold & (posteriors.answers_count > 0)
     leave_one_out = posteriors.aggregate.leave_one_out[gold].tolist()
-    return changed, dict(zip(questions.id[gold].tolist(), leave_one_out, strict=True))
+    held_out = dict(zip(questions.id[gold].tolist(), leave_one_out, strict=True))
+    _write_held_out(held_out, recomputation)
+    return changed, held_out
+
+
+def _write_held_out(held_out: dict[int, float], recomputation: Recomputation) -> None:
+    """Write the posteriors of gold as if its truth were unknown, where they changed."""
+    gold = Question.objects.filter(project=recomputation.project, state=Question.State.GOLD)
+    before = gold.order_by("pk").values_list("pk", "held_out")
+    changed = [pk for pk, known in before if _differs(known, held_out.get(pk))]
+    for batch in batched(changed, question_state.BATCH):
+        with transaction.atomic():  # whoever lost the lease writes nothing
+            questions = question_state.lock(batch)
+            for question in questions:
+                question.held_out = held_out.get(question.pk)
+            bulk_update.update(questions, ["held_out"])
+            recomputation.renew()
+
+
+def _differs(before: float | None, now: float | None) -> bool:
+    if before is None or now is None:
+        return before is not now
+    return abs(now - before) > NOTICEABLE
 
 
 def _infer(

@@ -360,6 +360,7 @@ class Migration(migrations.Migration):
                 ('concepts', models.JSONField(default=list)),
                 ('gold', models.JSONField(help_text='Calibration by gold.', null=True)),
                 ('random', models.JSONField(help_text='Calibration by the random slice.', null=True)),
+                ('accuracy', models.JSONField(help_text='How often labels are right.', null=True)),
                 ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='quality_reports', to='labeling.project')),
             ],
             options={
@@ -987,6 +988,7 @@ class Migration(migrations.Migration):
                 ('model_probability', models.FloatField(blank=True, help_text="The model's probability.", null=True)),
                 ('prior_shift', models.FloatField(db_default=0.0, default=0.0, help_text="What the model's probability adds to the log-odds of the prior.")),
                 ('probability', models.FloatField(default=0.5)),
+                ('held_out', models.FloatField(blank=True, help_text='Of gold that was chosen regardless of its answers: the posterior as if its truth were unknown, by the last recomputation.', null=True)),
                 ('verdict', models.BooleanField(blank=True, null=True)),
                 ('answers_count', models.PositiveIntegerField(default=0)),
                 ('yes_count', models.PositiveIntegerField(default=0)),

@@ -6,10 +6,11 @@ from labeling.models.projects import Project
 
 
 class QualityReport(models.Model):
-    """Agreement and calibration at one time; see `labeling.quality`.
+    """Agreement, calibration and label accuracy at one time; see `labeling.quality`.
 
     `concepts` holds the agreement on each concept. `gold` and `random` are calibrations: by known
-    truths, and by the answers to questions that were drawn at random.
+    truths, and by the answers to questions that were drawn at random. `accuracy` is how often
+    labels are right (`labeling.label_accuracy`).
     """
 
     project = models.ForeignKey(
@@ -26,6 +27,7 @@ class QualityReport(models.Model):
     concepts = models.JSONField(default=list)
     gold = models.JSONField(null=True, help_text="Calibration by gold.")
     random = models.JSONField(null=True, help_text="Calibration by the random slice.")
+    accuracy = models.JSONField(null=True, help_text="How often labels are right.")
 
     class Meta:
         ordering = ["-measured_at"]

@@ -116,6 +116,12 @@ class Question(models.Model):
         help_text="What the model's probability adds to the log-odds of the prior.",
     )
     probability = models.FloatField(default=0.5)
+    held_out = models.FloatField(
+        null=True,
+        blank=True,
+        help_text="Of gold that was chosen regardless of its answers: the posterior as if its "
+        "truth were unknown, by the last recomputation.",
+    )
     verdict = models.BooleanField(null=True, blank=True)
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -3,7 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
-from labeling import access, project_stats, svg
+from labeling import access, label_accuracy, project_stats, quality, svg
 from labeling.access import Capability
 from labeling.models import Project
 from labeling.project_pages import base, loop, steps
@@ -22,6 +22,7 @@ def overview(request: HttpRequest, project: Project) -> HttpResponse:
     archived = project.state == Project.State.ARCHIVED
     context = {
         "may_answer": not project.private or Capability.ANNOTATE in allowed,
+        "accuracy": _accuracy(project),
         "next": None if archived else loop.next_action(rows, allowed),
         "steps": [
             {
@@ -33,6 +34,14 @@ def overview(request: HttpRequest, project: Project) -> HttpResponse:
         ],
     }
     return base.render(request, project, "project/overview.html", context, section=SECTION)
+
+
+def _accuracy(project: Project) -> str:
+    """Return in words how often labels are right; empty where that is not known."""
+    measured = quality.accuracy(project=project)
+    if measured is None or measured["low"] is None:
+        return ""
+    return label_accuracy.sentence(measured)
 
 
 urlpatterns = [path("", overview, name="project")]

@@ -1,9 +1,9 @@
-"""A project's quality: agreement, calibration, the history of both, and suspect annotators."""
+"""A project's quality: agreement, label accuracy, calibration, their history, and suspects."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labeling import annotators, plots, quality, svg
+from labeling import annotators, label_accuracy, plots, quality, svg
 from labeling.models import Annotator, Project
 from labeling.quality import Point
 
@@ -17,6 +17,7 @@ def of(project: Project) -> dict[str, Any]:
     suspects = annotators.to_review(project=project)
     return {
         "measured": latest,
+        "accuracy": _accuracy(latest.accuracy if latest else None),
         "diagrams": [
             _diagram("gold", latest.gold if latest else None),
             _diagram("random", latest.random if latest else None),
@@ -52,12 +53,26 @@ def _diagram(name: str, calibration: Mapping[str, Any] | None) -> dict[str, Any]
     }
 
 
-def _percentages(reliability: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert shares to percent; clip estimates that chance carried beyond 0 or 1."""
-    ends = {
-        name: 100 * min(max(reliability[name], 0.0), 1.0) for name in ("accuracy", "low", "high")
+def _accuracy(measured: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return how often labels are right, in words, and of each concept where it is known."""
+    if measured is None:
+        return {}
+    rows = [row for row in measured["concepts"] if row["low"] is not None]
+    return {
+        "sentence": label_accuracy.sentence(measured["whole"]),
+        "concepts": [row | _percent_of_each(row) for row in rows],
     }
-    return {"n": reliability["n"], "confidence": 100 * reliability["confidence"], **ends}
+
+
+def _percentages(reliability: Mapping[str, Any]) -> dict[str, Any]:
+    shares = _percent_of_each(reliability)
+    return {"n": reliability["n"], "confidence": 100 * reliability["confidence"], **shares}
+
+
+def _percent_of_each(reliability: Mapping[str, Any]) -> dict[str, float]:
+    """Convert shares to percent; clip estimates that chance carried beyond 0 or 1."""
+    names = "accuracy", "low", "high"
+    return {name: 100 * min(max(reliability[name], 0.0), 1.0) for name in names}
 
 
 def _alphas(points: Sequence[Point]) -> str:

@@ -15,7 +15,7 @@ from django.urls import path, reverse
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import reissues, snapshot_difference, snapshots, tasks
+from labeling import label_accuracy, reissues, snapshot_difference, snapshots, tasks
 from labeling.access import Capability
 from labeling.models import Image, Project, Snapshot
 from labeling.numbers import parse_id
@@ -150,6 +150,7 @@ def _context(row: Snapshot) -> dict[str, Any]:
         "ready": ready,
         "header": header,
         "made": _with_times(row.made_from),
+        "accuracy": label_accuracy.sentences(header["accuracy"]) if "accuracy" in header else [],
         "labels": labels[:CONCEPTS],
         "more_labels": max(0, len(labels) - CONCEPTS),
         "card": card,

@@ -39,6 +39,10 @@ def test_the_newest_comes_first_with_project_concepts_and_calibration(ada_client
         )
         assert set(calibration) == {"whole", "bins", "ece", "chance", "brier"}
     assert (oldest["gold"], oldest["random"], oldest["concepts"]) == (None, None, [])
+    whole = newest["accuracy"]["whole"]
+    assert whole["labels"] > 0 and whole["low"] is None, "too little gold"
+    assert [row["name"] for row in newest["accuracy"]["concepts"]] == ["circle", "square"]
+    assert oldest["accuracy"] is None
 
 
 def test_agreement_tells_on_how_many_questions_it_rests(ada_client, measured):

@@ -68,6 +68,29 @@ def test_it_advises_and_leads_to_where_that_is_done(ada_client: Client, shapes: 
     assert f'"/projects/shapes/concepts/{circle.pk}/"' in page
 
 
+def test_it_says_how_often_labels_are_right_with_an_interval(
+    ada_client: Client, shapes: Project, measured: QualityReport
+) -> None:
+    text = ada_client.get(address(shapes)).content.decode()
+    assert "are too few to tell. From 20 on there is an interval." in text
+    overview = f"/projects/{shapes.slug}/"
+    assert "95 % interval" not in ada_client.get(overview).content.decode()
+    row = {"concept": 1, "name": "<circle>", "labels": 4812, "covered": 4812, "judged": 214}
+    row |= {"by": "gold", "accuracy": 0.961, "low": 0.95, "high": 0.97}
+    unknown = row | {"name": "square", "accuracy": None, "low": None, "high": None}
+    accuracy = {"whole": row, "concepts": [row, unknown]}
+    QualityReport.objects.filter(pk=measured.pk).update(accuracy=accuracy)
+    sentence = (
+        "Labels are right in 96.1 % (95 % interval 95.0 to 97.0): of 4,812 labels that people "
+        "answered about, judged by 214 gold questions."
+    )
+    page = ada_client.get(address(shapes))
+    assert sentence in page.content.decode()
+    assert [each["name"] for each in page.context["accuracy"]["concepts"]] == ["<circle>"]
+    assert "<bdi>&lt;circle&gt;</bdi>" in page.content.decode()
+    assert sentence in ada_client.get(overview).content.decode()
+
+
 def test_it_draws_how_often_labels_are_right_by_gold_and_by_the_random_slice(
     ada_client: Client, shapes: Project, measured: QualityReport
 ) -> None:
