@@ -2,9 +2,11 @@
 
 python tests/benchmarks/aggregation_speed.py [--answers N ...] [--csv N ...] [--limit SECONDS]
 
-Ten classes, five answers a task in random order, a thousand workers, fixed seed. Every run has a
-process of its own; memory is the most that it held beyond what it held when the input was loaded.
-crowd-kit runs on the smallest crowd if it is installed (see tests/benchmarks/aggregation.py).
+Ten classes, a thousand workers, answers in random order, fixed seed. The noisy crowd gives five
+answers a task and is right half of the time, the easy one ten that are right 70 % of the time.
+Every run has a process of its own; memory is the most that it held beyond what it held when the
+input was loaded. crowd-kit runs on the smallest of each if it is installed (see
+tests/benchmarks/aggregation.py), in turn with ours.
 """
 
 import argparse
@@ -15,13 +17,15 @@ import sys
 import tempfile
 import time
 import warnings
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
 
+Ints = np.ndarray[tuple[int, int], np.dtype[np.int64]]
+
 CLASSES = 10
-PER_TASK = 5
 WORKERS = 1_000
 
 
@@ -43,17 +47,29 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def simulate(answers: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    """Columns task, worker, label of a crowd that is right about half of the time: (3, N)."""
+@dataclass(frozen=True)
+class Kind:
+    """A kind of crowd."""
+
+    name: str
+    per_task: int
+    skill: tuple[float, float]  # parameters of the Beta distribution of workers' accuracies
+
+
+KINDS = Kind("noisy", 5, (5, 5)), Kind("easy", 10, (700_000, 300_000))
+
+
+def simulate(answers: int, kind: Kind = KINDS[0]) -> Ints:
+    """Columns task, worker, label of a crowd: (3, N)."""
     draw = np.random.default_rng(0)
-    tasks = max(1, answers // PER_TASK)
+    tasks = max(1, answers // kind.per_task)
     truth = draw.integers(CLASSES, size=tasks)
-    skill = draw.beta(5, 5, WORKERS)
-    task = np.repeat(np.arange(tasks), PER_TASK)
+    skill = draw.beta(*kind.skill, WORKERS)
+    task = np.repeat(np.arange(tasks), kind.per_task)
     # Workers of a task are neighbours on a random circle: distinct, and all as busy.
-    start = np.repeat(draw.integers(WORKERS, size=tasks), PER_TASK)
+    start = np.repeat(draw.integers(WORKERS, size=tasks), kind.per_task)
     circle = draw.permutation(WORKERS)
-    worker = circle[(start + np.tile(np.arange(PER_TASK) ** 2, tasks)) % WORKERS]
+    worker = circle[(start + np.tile(np.arange(kind.per_task) ** 2, tasks)) % WORKERS]
     right = draw.random(len(task)) < skill[worker]
     wrong = (truth[task] + draw.integers(1, CLASSES, len(task))) % CLASSES
     label = np.where(right, truth[task], wrong)
@@ -62,36 +78,45 @@ def simulate(answers: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
 
 def _report_arrays(folder: Path, sizes: list[int], repeat: int, limit: float) -> None:
     print(f"From integer arrays, {CLASSES} classes\n")
-    print("| answers | ours s | ours µs an answer | MiB beyond the input | accuracy |")
-    print("|---:|---:|---:|---:|---:|")
-    first = 0.0
-    for size in sizes:
-        path = folder / f"{size}.npy"
-        np.save(path, simulate(size))
-        runs = [_measured(_ours, path, None) for _ in range(repeat)]
-        seconds = statistics.median(run[0] for run in runs if run)
-        memory, accuracy = runs[0][1:]
-        first = first or seconds
-        print(f"| {size:,} | {seconds:.2f} | {seconds / size * 1e6:.2f} | ", end="")
-        print(f"{memory:,.0f} | {accuracy:.4f} |", flush=True)
-    print()
-    if importlib.util.find_spec("crowdkit") is None:
+    print("| crowd | answers | ours s | µs an answer | CPU s | MiB beyond the input | accuracy |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
+    compare = importlib.util.find_spec("crowdkit") is not None
+    lines = []
+    for kind in KINDS:
+        for size in sizes:
+            path = folder / f"{kind.name}-{size}.npy"
+            np.save(path, simulate(size, kind))
+            ours, theirs = [], []
+            for _ in range(repeat):
+                ours.append(_measured(_ours, path, None))
+                if compare and size == sizes[0]:
+                    theirs.append(_measured(_theirs, path, limit))
+            seconds, cpu = np.median([run[:2] for run in ours], 0).tolist()
+            memory, accuracy = ours[0][2:]
+            print(f"| {kind.name} | {size:,} | {seconds:.2f} | {seconds / size * 1e6:.2f} ", end="")
+            print(f"| {cpu:.2f} | {memory:,.0f} | {accuracy:.4f} |", flush=True)
+            if theirs:
+                lines.append(_against(f"the {kind.name} crowd of {size:,}", seconds, theirs, limit))
+            path.unlink()
+    print("", *lines, "", sep="\n")
+    if not compare:
         print("Without crowd-kit, which is not installed.", file=sys.stderr)
-        return
-    found = _measured(_theirs, folder / f"{sizes[0]}.npy", limit)
-    if not found:
-        print(f"crowd-kit's DawidSkene on {sizes[0]:,}: not finished in {limit:.0f} s.\n")
-        return
-    seconds, memory, accuracy = found
-    print(
-        f"crowd-kit's DawidSkene on {sizes[0]:,}: {seconds:.1f} s, {seconds / first:.0f} times ",
-        end="",
+
+
+def _against(crowd: str, ours: float, theirs: list[tuple[float, ...]], limit: float) -> str:
+    """How long crowd-kit takes, in a sentence."""
+    if not all(theirs):
+        return f"crowd-kit's DawidSkene on {crowd}: not finished in {limit:.0f} s."
+    seconds = statistics.median(run[0] for run in theirs)
+    _, _, memory, accuracy = theirs[0]
+    return (
+        f"crowd-kit's DawidSkene on {crowd}: {seconds:.1f} s, {seconds / ours:.1f} times as long; "
+        f"{memory:,.0f} MiB beyond the input, accuracy {accuracy:.4f}."
     )
-    print(f"as long; {memory:,.0f} MiB beyond the input, accuracy {accuracy:.4f}.\n")
 
 
 def _measured(method: object, path: Path, limit: float | None) -> tuple[float, ...]:
-    """(seconds, MiB beyond the input, accuracy) in a process of its own; empty at the limit."""
+    """(seconds, CPU s, MiB beyond the input, accuracy) of a process; empty at the limit."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=method, args=(path, theirs))
@@ -108,10 +133,10 @@ def _ours(path: Path, out: Connection) -> None:
 
     task, worker, label = np.load(path)
     before = _memory("VmRSS")
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     found = aggregate(task, worker, label)
-    seconds = time.perf_counter() - started
-    out.send((seconds, _memory("VmHWM") - before, _accuracy(found.label)))
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    out.send((seconds, cpu, _memory("VmHWM") - before, _accuracy(found.label)))
 
 
 def _theirs(path: Path, out: Connection) -> None:
@@ -121,10 +146,10 @@ def _theirs(path: Path, out: Connection) -> None:
     warnings.simplefilter("ignore")
     frame = pd.DataFrame(dict(zip(("task", "worker", "label"), np.load(path), strict=True)))
     before = _memory("VmRSS")
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     labels = DawidSkene().fit_predict(frame)
-    seconds = time.perf_counter() - started
-    out.send((seconds, _memory("VmHWM") - before, _accuracy(labels.sort_index().to_numpy())))
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    out.send((seconds, cpu, _memory("VmHWM") - before, _accuracy(labels.sort_index().to_numpy())))
 
 
 def _from_csv(path: Path, out: Connection) -> None:
@@ -162,7 +187,7 @@ def _report_csv(folder: Path, sizes: list[int]) -> None:
         path.unlink()
 
 
-def _write(path: Path, columns: np.ndarray[tuple[int, int], np.dtype[np.int64]]) -> None:
+def _write(path: Path, columns: Ints) -> None:
     with path.open("w", encoding="utf-8") as file:
         file.write("task,worker,label\n")
         for start in range(0, columns.shape[1], 100_000):
