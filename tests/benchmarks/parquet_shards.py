@@ -33,6 +33,7 @@ from pyarrow import parquet
 ROOT = Path(__file__).resolve().parents[2]
 PER_TASK, CLASSES = 10, 10
 FILE = 5_000_000  # answers
+NAMED = 100_000  # annotators up to whom they have names; of more, numbers
 KILL_EVERY = 10.0  # seconds
 MIB = 2**10  # of /proc's kB
 
@@ -83,13 +84,15 @@ def write(folder: Path, tasks: int, files: int, annotators: int) -> None:
     draft = folder.with_name(f"{folder.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    names = pa.array([f"annotator {number}" for number in range(annotators)])
+    names = pa.array([f"annotator {number}" for number in range(min(annotators, NAMED))])
     classes = pa.array([f"class {number}" for number in range(CLASSES)])
     for number in range(files):
         task, worker, label, _ = simulated(number, tasks, annotators)
         columns = {
             "task": task,
-            "worker": pa.DictionaryArray.from_arrays(worker.astype(np.int32), names),
+            "worker": pa.DictionaryArray.from_arrays(worker.astype(np.int32), names)
+            if annotators <= NAMED
+            else worker,
             "label": pa.DictionaryArray.from_arrays(label.astype(np.int32), classes),
         }
         parquet.write_table(pa.table(columns), draft / f"part-{number:04}.parquet")
@@ -163,7 +166,9 @@ def difference(source: Path, out: Path) -> float:
     from labeling.aggregation import aggregate
 
     answers = parquet.read_table(source, read_dictionary=["worker", "label"])
-    codes = (answers[name].combine_chunks().indices.to_numpy() for name in ("worker", "label"))
+    worker, label = answers["worker"].combine_chunks(), answers["label"].combine_chunks()
+    worker = worker.indices if pa.types.is_dictionary(worker.type) else worker
+    codes = worker.to_numpy(), label.indices.to_numpy()
     found = parquet.read_table(out).sort_by("task")
     columns = [found[f"p_class {number}"].to_numpy() for number in range(CLASSES)]
     expected = aggregate(answers["task"].to_numpy(), *codes)
