@@ -11,7 +11,16 @@ import numpy as np
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import bulk_update, checks, evidence, pace, prepared, question_state, reported_changes
+from labeling import (
+    bulk_update,
+    checks,
+    evidence,
+    excluding,
+    pace,
+    prepared,
+    question_state,
+    reported_changes,
+)
 from labeling.aggregation import drift, earnest, online
 from labeling.models import Annotator, Answer, Challenge, Question
 from labeling.reported_changes import Answered, ReportedChange
@@ -144,10 +153,16 @@ def record(
         _save_annotator(annotator, effects, reported, now)
         if not annotator.blocked:
             question_state.save(new)
+            _follow(new, states)
     posteriors = {question.pk: question.probability for question in new}
     settled = sum(effect.answered.change.settled for effect in effects)
     change = Change(states, posteriors, before, figures(annotator), settled)
     return _outcome(effects, reported, already_recorded=len(questions) - len(stored), change=change)
+
+
+def _follow(questions: Sequence[Question], states: Mapping[int, str]) -> None:
+    """Bring along what true ones of these questions rule out, where they settled or reopened."""
+    excluding.follow([each for each in questions if each.label and each.state != states[each.pk]])
 
 
 def figures(annotator: Annotator) -> list[float]:

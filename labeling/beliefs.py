@@ -1,9 +1,10 @@
 """What is believed of a tile and a concept before anybody was asked: the prior of every pair.
 
 The base is what an import states, else the concept's prevalence. The model's prediction shifts its
-log-odds by what it says beyond the prevalence, times the concept's model weight. A stored question
-begins at this prior, and a pair that is not stored is believed at it: so what is believed does not
-depend on which pairs are stored.
+log-odds by what it says beyond the prevalence, times the concept's model weight, and so does what
+people say of concepts that rule it out on the same picture (`labeling.exclusions`). A stored
+question begins at this prior, and a pair that is not stored is believed at it: so what is believed
+does not depend on which pairs are stored.
 """
 
 from collections import defaultdict
@@ -15,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, logit  # type: ignore[import-untyped]
 
-from labeling import predictions
+from labeling import exclusions, predictions
 from labeling.aggregation.online import EDGE
+from labeling.exclusions import Exclusion
 from labeling.models import BoxStatement, ClassSet, Concept, Project, Tile
 from labeling.models.projects import CERTAINTY, movable
 
@@ -50,6 +52,7 @@ class Priors:
     stated: Floats  # probability by an import; NaN: none
     predicted: Floats  # the model's probability; NaN: none
     shift: Floats  # log-odds that the prediction adds; 0 without one
+    exclusion: Exclusion  # what people say of other concepts of the tiles
     probability: Floats
 
 
@@ -108,11 +111,13 @@ class Beliefs:
 
     def __init__(self, project: Project, concepts: Sequence[Concept]) -> None:
         self.concepts = concepts
-        self._statements = Statements(project, concepts)
+        self._groups = exclusions.groups_of(project, concepts)
+        everything = [*concepts, *self._groups.partners]  # what rules those out comes last
+        self._statements = Statements(project, everything)
         self._tile_ids = predictions.tile_ids(project)
-        self._predictions = [predictions.load(concept, project) for concept in concepts]
-        self._prevalence = np.array([concept.prevalence for concept in concepts])
-        self._weight = np.array([concept.model_weight for concept in concepts])
+        self._predictions = [predictions.load(concept, project) for concept in everything]
+        self._prevalence = np.array([concept.prevalence for concept in everything])
+        self._weight = np.array([concept.model_weight for concept in everything])
 
     def priors(self, tiles: Sequence[TileFacts]) -> Priors:
         """Return the priors (n, C) of n tiles and all concepts."""
@@ -120,12 +125,19 @@ class Beliefs:
         predicted = self._predicted(tiles)
         base = np.where(np.isnan(stated), self._prevalence, stated)
         change = shift(predicted, self._prevalence, self._weight)
-        return Priors(stated, expit(predicted), change, shifted(base, change))
+        whole = [tile.tile for tile in tiles if tile.grid == 1 and not tile.generated]
+        exclusion = self._groups.exclusion(
+            [tile.tile for tile in tiles], whole, shifted(base, change)
+        )
+        own = slice(0, len(self.concepts))
+        stated, predicted, change = stated[:, own], expit(predicted[:, own]), change[:, own]
+        probability = shifted(base[:, own], change + exclusion.shift)
+        return Priors(stated, predicted, change, exclusion, probability)
 
     def _predicted(self, tiles: Sequence[TileFacts]) -> Floats:
         """Return (n, C) the predicted log-odds, NaN without a prediction."""
         rows = predictions.rows_of(self._tile_ids, np.array([t.tile for t in tiles], np.int64))
-        predicted = np.full((len(tiles), len(self.concepts)), np.nan)
+        predicted = np.full((len(tiles), len(self._predictions)), np.nan)
         present = np.flatnonzero(rows >= 0)
         for column, array in enumerate(self._predictions):
             if array is not None and len(present):

@@ -14,7 +14,7 @@ from django.contrib.auth.models import AbstractBaseUser, User
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import audit, gold, question_posteriors, question_state, review
+from labeling import audit, excluding, gold, question_posteriors, question_state, review
 from labeling.models import DecisionBatch, Event, GoldMark, Project, Question
 from labeling.numbers import count
 
@@ -177,6 +177,7 @@ def _decide(
             question.verdict, question.decided_by_id, question.answers_wanted = value, by.pk, 0
             question_state.update_state(question)
     question_state.save_decided(changed)
+    excluding.follow(changed)
     return changed
 
 
@@ -239,6 +240,7 @@ def _restore(questions: Sequence[Question], before: Mapping[int, Mapping[str, An
         question.answers_wanted = row["answers_wanted"]
     question_posteriors.recompute_locked(questions)
     question_state.save_decided(questions)
+    excluding.follow(questions)
 
 
 def _record(

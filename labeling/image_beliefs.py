@@ -68,6 +68,7 @@ class Reader:
         whole, whole_known = self._wholes(priors, rows)
         parts, parts_known = self._parts(images, rows)
         spoken_of = ~np.isnan(priors.stated) | (priors.shift != 0) | whole_known
+        spoken_of |= priors.exclusion.shift != 0
         parts_alone = parts_known & ~whole_known
         return ImageBeliefs(
             probability=np.where(parts_alone, parts, np.maximum(whole, parts)),

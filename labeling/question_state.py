@@ -22,6 +22,7 @@ MODEL_ANSWER_SHIFT = 1.0  # of the prior, in log-odds, from which on the model s
 LOOKAHEAD = 12  # answers foreseen at most
 ROUNDING = 0.25  # of an answer may lack where the weight of answers is compared with a number
 PEOPLE_PER_ANSWER = 3  # who are asked at most, where theirs weigh little
+ASKED_ANYWAY = 0.05  # share of what other concepts rule out that people are asked all the same
 HYSTERESIS = 2  # a closed question reopens at so many times the uncertainty, or worth, of closing
 
 _COLUMNS = (
@@ -29,6 +30,8 @@ _COLUMNS = (
     "prior",
     "model_probability",
     "prior_shift",
+    "exclusion_shift",
+    "excluded",
     "probability",
     "answers_count",
     "yes_count",
@@ -96,6 +99,16 @@ def shift_prior(question: Question, change: float) -> None:
         update_state(question)
 
 
+def exclude(question: Question, *, shift: float, excluded: bool) -> None:
+    """Set what answers about other concepts of its picture say; the question is to be saved.
+
+    shift: the log-odds that they add. excluded: whether one that rules it out is settled.
+    """
+    change, question.exclusion_shift = shift - question.exclusion_shift, shift
+    question.excluded = excluded
+    shift_prior(question, change)
+
+
 def priority(question: Question) -> float:
     """Return how much one more answer is wanted: entropy in bits × the concept's value.
 
@@ -111,27 +124,44 @@ def priority(question: Question) -> float:
         answers_min=question.project.answers_min,
         answers_wanted=question.answers_wanted,
         random_key=question.random_key,
+        may_be_excluded=may_be_excluded(question),
     ):
         return value
     return entropy(question.probability) * value
 
 
 def is_unfinished(
-    *, answers_count: int, answers_min: int, answers_wanted: int, random_key: float
+    *,
+    answers_count: int,
+    answers_min: int,
+    answers_wanted: int,
+    random_key: float,
+    may_be_excluded: bool = False,
 ) -> bool:
-    """Whether a question is to be finished first, however certain it looks."""
-    begun = 0 < answers_count < answers_min and random_key < FINISH_SHARE
+    """Whether a question is to be finished first, however certain it looks.
+
+    may_be_excluded: it may settle without further answers, by those to other questions.
+    """
+    begun = 0 < answers_count < answers_min and random_key < FINISH_SHARE and not may_be_excluded
     return begun or answers_count < answers_wanted
+
+
+def may_be_excluded(question: Question) -> bool:
+    """Whether it looks false, and may be ruled out by another concept of its picture."""
+    concept = question.concept
+    grouped = concept is not None and concept.exclusive_group_id is not None and question.grid == 1
+    return grouped and question.probability < 0.5
 
 
 def answers_needed(question: Question, *, probability: float) -> int:
     """Return how many answers it must have before it settles at that probability.
 
-    They are counted by their weight (`online.answers_weight`). A model that clearly agrees stands
-    for one of them, but never for all.
+    They are counted by their weight (`online.answers_weight`). A model that clearly agrees, or
+    what people say of other concepts of the picture, stands for one of them, but never for all.
     """
     least = question.project.answers_min
-    agreement = question.prior_shift if probability >= 0.5 else -question.prior_shift
+    shift = question.prior_shift + question.exclusion_shift
+    agreement = shift if probability >= 0.5 else -shift
     if least > 1 and agreement >= MODEL_ANSWER_SHIFT:
         least -= 1
     return least
@@ -143,6 +173,21 @@ def has_enough(question: Question, *, probability: float) -> bool:
     return (
         question.answers_weight >= needed - ROUNDING
         and question.answers_count >= question.answers_wanted
+    )
+
+
+def is_ruled_out(question: Question) -> bool:
+    """Whether it settles as false by what is settled of another concept of its picture.
+
+    A small share is asked about all the same, drawn by lot: so it is noticed where two concepts
+    rule each other out no more.
+    """
+    slack = HYSTERESIS if question.state == State.SETTLED else 1
+    return (
+        question.excluded
+        and question.random_key >= ASKED_ANYWAY
+        and question.answers_count >= question.answers_wanted
+        and question.probability <= (1 - question.project.settle_at) * slack
     )
 
 
@@ -181,6 +226,8 @@ def _state(question: Question) -> Question.State:
     """Return the state of a question that is not gold."""
     project = question.project
     if question.verdict is not None:
+        return State.SETTLED
+    if is_ruled_out(question):
         return State.SETTLED
     if not has_enough(question, probability=question.probability):
         return State.AMBIGUOUS if is_at_cap(question) else State.OPEN

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 from django.db import connection, transaction
+from django.utils import timezone
 
 from labeling import beliefs, bulk_insert, question_state
 from labeling.aggregation import online
@@ -239,6 +240,8 @@ class _Prior(NamedTuple):
     stated: float | None
     predicted: float | None
     shift: float
+    exclusion: float
+    excluded: bool
     probability: float
 
 
@@ -248,13 +251,16 @@ def _with_statement(priors: Priors, row: int, column: int, stated: float | None)
         float(each[row, column])
         for each in (priors.stated, priors.predicted, priors.shift, priors.probability)
     )
+    exclusion = float(priors.exclusion.shift[row, column])
     if stated is not None:
         of_import = movable(stated)
-        probability = online.probability(online.log_odds(of_import) + shift)
+        probability = online.probability(online.log_odds(of_import) + shift + exclusion)
     return _Prior(
         stated=None if np.isnan(of_import) else of_import,
         predicted=None if np.isnan(predicted) else predicted,
         shift=shift,
+        exclusion=exclusion,
+        excluded=bool(priors.exclusion.excluded[row, column]),
         probability=probability,
     )
 
@@ -280,6 +286,8 @@ def _about_concept(
         stated=prior.stated,
         model_probability=prior.predicted,
         prior_shift=prior.shift,
+        exclusion_shift=prior.exclusion,
+        excluded=prior.excluded,
     )
     return _prepared(question, prior=prior.probability, gold=gold)
 
@@ -291,5 +299,7 @@ def _prepared(question: Question, *, prior: float, gold: bool | None) -> Questio
     if gold is not None:
         question.state, question.verdict = Question.State.GOLD, gold
         question.probability = float(gold)
+    elif question_state.is_ruled_out(question):
+        question.state, question.settled_at = Question.State.SETTLED, timezone.now()
     question.priority = question_state.priority(question)
     return question

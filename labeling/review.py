@@ -7,6 +7,7 @@ from django.utils import timezone
 from labeling import (
     audit,
     comments,
+    excluding,
     gold,
     presence,
     question_posteriors,
@@ -46,6 +47,7 @@ def decide(
             question.verdict, question.decided_by, question.answers_wanted = value, by, 0
             question_state.update_state(question)
             question_state.save_decided([question])
+            excluding.follow([question])
             _record(question, by, f"Decided “{question.wording}”: {'yes' if value else 'no'}.")
         _keep(note, question, by)
     return question
@@ -91,6 +93,7 @@ def reopen(*, question: Question, by: User, note: str = "", seen: str | None = N
         question.answers_wanted = question.answers_count + question.project.answers_min
         question_posteriors.recompute_locked([question])
         question_state.save_decided([question])
+        excluding.follow([question])
         _record(question, by, f"Reopened “{question.wording}”.")
         _keep(note, question, by)
     return question

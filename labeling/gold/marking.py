@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from labeling import audit, presence, question_posteriors, question_state, questions
+from labeling import audit, excluding, presence, question_posteriors, question_state, questions
 from labeling.batches import batched
 from labeling.models import (
     Concept,
@@ -180,6 +180,7 @@ def unmark(
         (stored,) = locked
         _retire(stored, by, settle=settle)
         question_state.save_decided(locked)
+        excluding.follow(locked)
         _end_marks(_marks_of(stored))
         _request_recomputation(stored.project, locked)
         if record:
@@ -330,6 +331,7 @@ def _make_gold(
     _end_marks(*map(_marks_of, changed))
     GoldMark.objects.bulk_create(marks)
     question_state.save_decided(changed)
+    excluding.follow(changed)
     if changed:
         _request_recomputation(changed[0].project, changed)
     return outcome
@@ -402,6 +404,7 @@ def _take_back(marks: Sequence[int]) -> int:
         else:
             _retire(question, None, settle=verdicts[pair] is not None)
     question_state.save_decided(locked)
+    excluding.follow(locked)
     GoldMark.objects.filter(pk__in=marks).update(ended_at=timezone.now())
     standing = [earlier.pk for earlier in corrected.values() if earlier is not None]
     GoldMark.objects.filter(pk__in=standing).update(ended_at=None)

@@ -35,7 +35,8 @@ JOIN labeling_annotator AS annotator ON annotator.id = annotator_id
 WHERE question.project_id = {{project}} AND answer.id <= {{newest}} AND {COUNTED}
 """
 _QUESTIONS = """
-SELECT id, prior, probability, answers_count::bigint, yes_count::bigint, answers_weight,
+SELECT id, prior, exclusion_shift, probability, answers_count::bigint, yes_count::bigint,
+    answers_weight,
     CASE verdict WHEN true THEN 1::int2 WHEN false THEN 0::int2 ELSE -1::int2 END,
     state = 'gold' AND NOT EXISTS (
         SELECT FROM labeling_goldmark AS mark
@@ -58,6 +59,7 @@ class QuestionArrays:
 
     id: Ids  # (Q,)
     prior: Floats  # (Q,) probability of yes before any answer
+    exclusion: Floats  # (Q,) log-odds of it by answers about other concepts of the picture
     probability: Floats  # (Q,) posterior probability of yes
     answers_count: Ids  # (Q,)
     yes_count: Ids  # (Q,)
@@ -94,7 +96,8 @@ def read(project: Project, *, newest: int) -> tuple[QuestionArrays, AnswerArrays
     )
     rows = columns(
         _QUESTIONS.format(project=project.pk),
-        *("int8", "float8", "float8", "int8", "int8", "float8", "int2", "bool", "float8"),
+        *("int8", "float8", "float8", "float8", "int8", "int8"),
+        *("float8", "int2", "bool", "float8"),
     )
     order = np.argsort(rows[0])
     questions = QuestionArrays(*(column[order] for column in rows))

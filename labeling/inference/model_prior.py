@@ -22,7 +22,7 @@ from labeling.beliefs import MAX_SHIFT
 from labeling.features import Features
 from labeling.inference import probes, scores
 from labeling.inference.arrays import Floats
-from labeling.inference.probes import ConceptProbe, KnownQuestions
+from labeling.inference.probes import RULED_OUT, ConceptProbe, KnownQuestions
 from labeling.inference.scores import Scores
 from labeling.models import Concept, Project, Question, Recomputation
 
@@ -174,6 +174,7 @@ def _fit_weight(fit: _Fit, predicted: Scores | None, features: Features) -> floa
     if predicted is not None:
         log_odds[row >= 0] = predicted[row[row >= 0]]
     fresh = np.isfinite(log_odds) & ~np.isin(questions.id, features.learned)
+    fresh &= questions.id != RULED_OUT
     if not fresh.any():
         return DEFAULT_WEIGHT
     prevalence = np.array(fit.concept.prevalence)

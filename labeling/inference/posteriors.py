@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from django.db import transaction
 
-from labeling import bulk_update, question_state
+from labeling import beliefs, bulk_update, question_state
 from labeling.aggregation import binary, online, online_tempering
 from labeling.aggregation.binary import BinaryAggregate
 from labeling.batches import batched
@@ -31,7 +31,8 @@ FITTED_BY = 5_000  # questions by which the tempering is fitted
 class _Posteriors:
     """What the Q questions' answers add up to."""
 
-    aggregate: BinaryAggregate
+    aggregate: BinaryAggregate  # as if the concepts of a picture were independent
+    probability: Floats  # (Q,) with what answers about other concepts of the picture add
     answers_count: Ids  # (Q,)
     yes_count: Ids  # (Q,)
     evidence: Floats  # (N,) of each answer
@@ -40,23 +41,24 @@ class _Posteriors:
 
 def update(
     recomputation: Recomputation, *, newest: int, on_shared: OnShared | None = None
-) -> tuple[int, dict[int, float]]:
+) -> tuple[int, dict[int, float], Ids]:
     """Update posteriors and accuracies by all answers up to the id `newest`.
 
     on_shared: as of `shares.write`.
 
-    Return how many questions changed, and by gold question the posterior as if it were unknown.
+    Return how many questions changed, by gold question the posterior as if it were unknown, and
+    the ids of those that may have, or were answered since the last recomputation.
     """
     questions, answers = read(recomputation.project, newest=newest)
     recomputation.renew()
     annotators.update_without_answers(newest=newest, recomputation=recomputation)
     if not len(questions.id):
-        return 0, {}
+        return 0, {}, questions.id
     answer_weights = weights.infer(recomputation.project, questions, answers)
     posteriors = _infer(questions, answers, answer_weights)
     weights.write(answer_weights, answers, recomputation)
     _fit_tempering(questions, answers, posteriors, recomputation)
-    changed = _write(questions, posteriors, recomputation, on_shared)
+    changed, written = _write(questions, posteriors, recomputation, on_shared)
     annotators.update_accuracies(
         questions, answers, posteriors.aggregate, newest=newest, recomputation=recomputation
     )
@@ -64,7 +66,9 @@ def update(
     leave_one_out = posteriors.aggregate.leave_one_out[gold].tolist()
     held_out = dict(zip(questions.id[gold].tolist(), leave_one_out, strict=True))
     _write_held_out(held_out, recomputation)
-    return changed, held_out
+    new = answers.id > recomputation.project.aggregated_to
+    moved = np.union1d(written, questions.id[answers.question[new]])
+    return changed, held_out, moved
 
 
 def _write_held_out(held_out: dict[int, float], recomputation: Recomputation) -> None:
@@ -90,11 +94,12 @@ def _differs(before: float | None, now: float | None) -> bool:
 def _infer(
     questions: QuestionArrays, answers: AnswerArrays, answer_weights: weights.Weights
 ) -> _Posteriors:
+    free = beliefs.shifted(questions.prior, -questions.exclusion)
     aggregate = binary.infer(
         answers.question,
         answers.annotator,
         answers.value,
-        prior=questions.prior,
+        prior=free,
         verdict=questions.verdict,
         gold=questions.gold,
         suspect=_in_suspect_spells(answers),
@@ -108,8 +113,10 @@ def _infer(
         answers.value,
     )
     whole = np.minimum((evidence / online.WHOLE_ANSWER) ** 2, 1.0)
+    probability = beliefs.shifted(aggregate.probability, questions.exclusion)
     return _Posteriors(
         aggregate,
+        probability=np.where(questions.verdict >= 0, questions.verdict, probability),
         answers_count=np.bincount(answers.question, minlength=size),
         yes_count=np.bincount(answers.question, answers.value, size).astype(np.int64),
         evidence=evidence,
@@ -149,7 +156,7 @@ def _fit_tempering(
         sample_index[answers.question[used]],
         posteriors.evidence[used],
         questions.prior[sample],
-        aggregate.probability[sample],
+        posteriors.probability[sample],
     )
     recomputation.renew(strength=tempering.strength, ambiguity=tempering.ambiguity)
 
@@ -159,10 +166,13 @@ def _write(
     posteriors: _Posteriors,
     recomputation: Recomputation,
     on_shared: OnShared | None,
-) -> int:
-    """Write the questions that changed, or whose state other rules may change; return how many."""
+) -> tuple[int, Ids]:
+    """Write the questions that changed, or whose state other rules may change.
+
+    Return how many did, and the ids of those that may have.
+    """
     rules = schedule.settling_rules(recomputation.project)
-    differs = np.abs(posteriors.aggregate.probability - questions.probability) > NOTICEABLE
+    differs = np.abs(posteriors.probability - questions.probability) > NOTICEABLE
     differs |= posteriors.answers_count != questions.answers_count
     differs |= posteriors.yes_count != questions.yes_count
     differs |= np.abs(posteriors.answers_weight - questions.answers_weight) > NOTICEABLE
@@ -171,14 +181,14 @@ def _write(
     found = _found(np.flatnonzero(differs), questions, posteriors)
     changed = shares.write(found, recomputation, on_shared)
     recomputation.renew(settling_rules=rules)
-    return changed
+    return changed, questions.id[differs]
 
 
 def _found(rows: Index, questions: QuestionArrays, posteriors: _Posteriors) -> Found:
     """Return what was found of the questions in these rows."""
     found = np.zeros(len(rows), FOUND)
     found["id"], found["verdict"] = questions.id[rows], questions.verdict[rows]
-    found["probability"] = posteriors.aggregate.probability[rows]
+    found["probability"] = posteriors.probability[rows]
     found["answers_weight"] = posteriors.answers_weight[rows]
     found["answers_count"] = posteriors.answers_count[rows]
     found["yes_count"] = posteriors.yes_count[rows]

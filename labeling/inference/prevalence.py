@@ -24,12 +24,14 @@ NOTICEABLE = 0.2  # log-odds: about a fifth more or fewer
 
 # The random slices of concepts, and by concept and grid where they end: at the pool's frontier, or
 # before it at the first member of which nothing is known.
+# A question without an answer is known where another concept of its picture rules it out.
 # An open question that has no answers but suspect or weightless ones waits for others.
 _GAPS = f"""
 WITH slice AS (
     SELECT concept_id, grid, slice_key, coalesce(verdict::int::float8, probability) AS yes,
         verdict IS NULL AND (
-            answers_count = 0 OR state = 'open' AND answers_weight < {ROUNDING}
+            answers_count = 0 AND state <> 'settled'
+            OR state = 'open' AND answers_weight < {ROUNDING}
         ) AS unknown
     FROM labeling_question AS question
     WHERE concept_id = ANY(%(concepts)s) AND slice_key IS NOT NULL AND source <> 'model'

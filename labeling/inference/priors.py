@@ -26,7 +26,8 @@ SAME = 1e-9  # difference of probabilities that is one of rounding
 OnProgress = Callable[[], None]
 
 _QUESTIONS = """
-SELECT id, tile_id, coalesce(stated, 'NaN'), prior, prior_shift, coalesce(model_probability, 'NaN'),
+SELECT id, tile_id, coalesce(stated, 'NaN'), exclusion_shift, prior, prior_shift,
+    coalesce(model_probability, 'NaN'),
     state = 'open' AND answers_count = 0 AND verdict IS NULL
 FROM labeling_question WHERE kind = 'concept' AND concept_id = {concept}
 """
@@ -36,7 +37,7 @@ JOIN labeling_project AS project ON project.id = project_id
 WHERE concept.id = %s FOR SHARE OF concept
 """
 _LOCK_UNANSWERED = """
-SELECT id, tile_id, stated, answers_wanted FROM labeling_question
+SELECT id, tile_id, stated, exclusion_shift, answers_wanted FROM labeling_question
 WHERE id = ANY(%s) AND state = 'open' AND answers_count = 0 AND verdict IS NULL
 ORDER BY id FOR NO KEY UPDATE
 """
@@ -130,13 +131,16 @@ class _ConceptPriors:
         if now != (concept.prevalence, concept.model_weight, *files):
             raise _ConceptChanged
 
-    def of(self, tiles: Ids, stated: Floats) -> _Priors:
-        """Return the priors of questions about these tiles (n,). stated: (n,), NaN: nothing."""
+    def of(self, tiles: Ids, stated: Floats, exclusion: Floats) -> _Priors:
+        """Return the priors of questions about these tiles (n,).
+
+        stated: (n,), NaN: nothing. exclusion: (n,) log-odds, as they are stored.
+        """
         predicted = self._log_odds(tiles)
         prevalence, weight = np.array(self.concept.prevalence), np.array(self.concept.model_weight)
         shift = beliefs.shift(predicted, prevalence, weight)
         base = np.where(np.isnan(stated), prevalence, stated)
-        return _Priors(expit(predicted), shift, beliefs.shifted(base, shift))
+        return _Priors(expit(predicted), shift, beliefs.shifted(base, shift + exclusion))
 
     def _log_odds(self, tiles: Ids) -> Floats:
         """Return the predicted log-odds (n,), NaN without a prediction."""
@@ -160,11 +164,11 @@ def _write(priors: _ConceptPriors) -> Iterator[int]:
 
 def _differing(priors: _ConceptPriors) -> tuple[list[int], list[int]]:
     """Return the ids of the questions without an answer, and of others, whose prior is another."""
-    ids, tiles, stated, prior, shift, predicted, unanswered = columns(
+    ids, tiles, stated, exclusion, prior, shift, predicted, unanswered = columns(
         _QUESTIONS.format(concept=priors.concept.pk),
-        *("int8", "int8", "float8", "float8", "float8", "float8", "bool"),
+        *("int8", "int8", "float8", "float8", "float8", "float8", "float8", "bool"),
     )
-    new = priors.of(tiles, stated)
+    new = priors.of(tiles, stated, exclusion)
     same = _close(prior, new.prior) & _close(shift, new.shift) & _close(predicted, new.predicted)
     return np.sort(ids[~same & unanswered]).tolist(), np.sort(ids[~same & ~unanswered]).tolist()
 
@@ -182,8 +186,10 @@ def _write_unanswered(ids: list[int], priors: _ConceptPriors) -> set[int]:
         locked = cursor.fetchall()
         if not locked:
             return set()
-        pks, tiles, stated, wanted = (np.array(column) for column in zip(*locked, strict=True))
-        new = priors.of(tiles, stated.astype(np.float64))
+        pks, tiles, stated, exclusion, wanted = (
+            np.array(column) for column in zip(*locked, strict=True)
+        )
+        new = priors.of(tiles, stated.astype(np.float64), exclusion)
         value = priors.concept.value
         bits = (entr(new.prior) + entr(1 - new.prior)) / np.log(2)
         priority = np.where(wanted > 0, value, bits * value)  # as `question_state.priority`
@@ -199,7 +205,8 @@ def _write_answered(ids: list[int], priors: _ConceptPriors) -> int:
     questions = question_state.lock(ids)
     tiles = np.array([question.tile_id for question in questions], np.int64)
     stated = np.array([question.stated for question in questions], np.float64)
-    new = priors.of(tiles, stated)
+    exclusion = np.array([question.exclusion_shift for question in questions], np.float64)
+    new = priors.of(tiles, stated, exclusion)
     rows = zip(new.predicted.tolist(), new.shift.tolist(), new.prior.tolist(), strict=True)
     for question, (predicted, shift, prior) in zip(questions, rows, strict=True):
         _set_prior(question, prior)

@@ -42,14 +42,30 @@ JOIN labeling_annotator AS annotator ON annotator.id = annotator_id
 WHERE kind = 'concept' AND concept_id = {{concept}} AND verdict IS NULL AND {TRUSTED}
 """
 
+# Whole pictures on which a concept that rules this one out is settled as true; the surest of them.
+_EXCLUDED = """
+SELECT tile_id, min(overlap + (1 - overlap) * (1 - question.probability))
+FROM labeling_concept AS own
+JOIN labeling_exclusivegroup AS exclusive ON exclusive.id = own.exclusive_group_id
+JOIN labeling_concept AS other ON other.exclusive_group_id = exclusive.id AND other.id <> own.id
+JOIN labeling_question AS question ON question.concept_id = other.id
+WHERE own.id = {concept} AND kind = 'concept' AND grid = 1 AND source <> 'model'
+    AND state IN ('settled', 'gold') AND question.probability >= 0.5
+GROUP BY tile_id
+"""
+RULED_OUT = -1  # id of what nobody was asked
+
 OnProgress = Callable[[], None]
 
 
 @dataclass(frozen=True)
 class KnownQuestions:
-    """The n questions of a concept that people say something of, by id."""
+    """The n questions of a concept that people say something of, by id.
 
-    id: Ids
+    They are followed by the pairs that other concepts of the picture rule out.
+    """
+
+    id: Ids  # RULED_OUT: nobody was asked
     tile: Ids
     base: Floats  # log-odds before model and people
     evidence: Floats  # log-odds that people's answers or a known truth add
@@ -88,7 +104,21 @@ def read(concept: Concept, *, strength: float) -> KnownQuestions:
     evidence = np.where(answered & ~known, weight * total, evidence)
     known |= answered
     base = log_odds(np.where(np.isnan(stated), concept.prevalence, stated))
-    return KnownQuestions(ids[known], tiles[known], base[known], evidence[known])
+    asked = KnownQuestions(ids[known], tiles[known], base[known], evidence[known])
+    return _with_excluded(asked, concept)
+
+
+def _with_excluded(asked: KnownQuestions, concept: Concept) -> KnownQuestions:
+    """Add the pairs that other concepts rule out: whoever sees a cat was not asked for a dog."""
+    tiles, left = columns(_EXCLUDED.format(concept=concept.pk), "int8", "float8")
+    new = ~np.isin(tiles, asked.tile)
+    tiles, evidence = tiles[new], np.log(left[new].clip(EDGE))
+    return KnownQuestions(
+        np.concatenate([asked.id, np.full(len(tiles), RULED_OUT)]),
+        np.concatenate([asked.tile, tiles]),
+        np.concatenate([asked.base, np.full(len(tiles), log_odds(np.array(concept.prevalence)))]),
+        np.concatenate([asked.evidence, evidence]),
+    )
 
 
 def _evidence(concept: Concept) -> tuple[Ids, Floats]:

@@ -1,7 +1,7 @@
 """Recompute every posterior and accuracy of a project from all its answers."""
 
 from labeling import lease, quality
-from labeling.inference import model_prior, posteriors, prevalence, priors, schedule
+from labeling.inference import exclusions, model_prior, posteriors, prevalence, priors, schedule
 from labeling.inference.shares import OnShared
 from labeling.models import Project
 
@@ -20,10 +20,12 @@ def run(*, project: Project, on_shared: OnShared | None = None) -> int | None:
         with lease.kept(recomputation):
             prevalence.update(recomputation)
             model_prior.refresh(recomputation)
+            everything = exclusions.begin(recomputation)
             priors.update_stale(project, recomputation.renew)
-            changed, leave_one_out = posteriors.update(
+            changed, leave_one_out, moved = posteriors.update(
                 recomputation, newest=newest, on_shared=on_shared
             )
+            changed += exclusions.update(recomputation, moved, everything=everything)
             recomputation.renew(changed=changed)
             quality.measure(project=project, leave_one_out=leave_one_out)
         if complete:

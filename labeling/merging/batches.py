@@ -166,4 +166,7 @@ def _set_priors(own: Sequence[Question], concept: Concept) -> None:
         question.model_probability = predicted if predicted == predicted else None
         question.prior_shift = float(priors.shift[row, 0])
         base = concept.prevalence if question.stated is None else question.stated
-        question.prior = online.probability(online.log_odds(base) + question.prior_shift)
+        question.exclusion_shift = float(priors.exclusion.shift[row, 0])
+        question.excluded = bool(priors.exclusion.excluded[row, 0])
+        shift = question.prior_shift + question.exclusion_shift
+        question.prior = online.probability(online.log_odds(base) + shift)

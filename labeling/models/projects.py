@@ -264,6 +264,16 @@ class Concept(models.Model):
         "of its stored questions were set.",
     )
 
+    exclusive_group = models.ForeignKey(
+        "ExclusiveGroup",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="concepts",
+        help_text="Concepts that rule each other out on a picture; null: none is known.",
+    )
+
     class Meta:
         ordering = BY_NAME
         constraints = [
@@ -311,6 +321,24 @@ class ConceptPhrase(models.Model):
 
     def __str__(self) -> str:
         return self.phrase
+
+
+class ExclusiveGroup(models.Model):
+    """Concepts of which a whole picture shows one at most, as answers have shown.
+
+    A recomputation learns them (`labeling.inference.exclusions`).
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="exclusive_groups")
+    overlap = models.FloatField(
+        help_text="Probability that they are independent on a picture all the same.",
+    )
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"exclusive group {self.pk} of {self.project}"
 
 
 class ClassSet(models.Model):

@@ -32,7 +32,8 @@ class Question(models.Model):
     are implicit: `labeling.beliefs` says what is believed of them.
 
     `probability` is the posterior by all answers so far, `prior` the probability before any (the
-    concept's prevalence or the import's confidence, shifted by the model's probability). `verdict`
+    concept's prevalence or the import's confidence, shifted by the model's probability and by what
+    people say of concepts that rule this one out: `labeling.exclusions`). `verdict`
     is the truth where it is known: of a gold question, or as a reviewer decided; it clamps the
     posterior to 0 or 1.
     """
@@ -105,7 +106,7 @@ class Question(models.Model):
         "caption that no import states any more.",
     )
     prior = models.FloatField(
-        default=0.5, help_text="`stated`, or the prevalence, with the prior shift."
+        default=0.5, help_text="`stated`, or the prevalence, with the two shifts."
     )
     model_probability = models.FloatField(
         null=True, blank=True, help_text="The model's probability."
@@ -114,6 +115,17 @@ class Question(models.Model):
         default=0.0,
         db_default=0.0,
         help_text="What the model's probability adds to the log-odds of the prior.",
+    )
+    exclusion_shift = models.FloatField(
+        default=0.0,
+        db_default=0.0,
+        help_text="What answers about other concepts of the picture add to the log-odds of the "
+        "prior.",
+    )
+    excluded = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Whether a concept that rules this one out is settled on the picture.",
     )
     probability = models.FloatField(default=0.5)
     held_out = models.FloatField(

@@ -41,6 +41,15 @@ class Recomputation(Leased):
         default=0.1, help_text="Prior probability of a split truth, by the last one."
     )
 
+    learned_from = models.PositiveIntegerField(
+        default=0,
+        help_text="Questions from which it was learned last which concepts rule each other out.",
+    )
+    excluded_all = models.BooleanField(
+        default=False,
+        help_text="Whether all questions follow what is known of the pictures' other concepts.",
+    )
+
     @property
     def is_lost(self) -> bool:
         """Whether the process that was at it is gone, and no other has taken over."""

@@ -15,6 +15,7 @@ from labeling import (
     concepts,
     example_candidates,
     examples,
+    exclusions,
     guides,
     tasks,
 )
@@ -133,6 +134,7 @@ def _detail(
     verdicts = dict(questions.values_list("tile", "verdict"))
     context = {
         "concept": concept,
+        "ruled_out": exclusions.ruled_out(concept),
         "counts": concept_counts.counts([concept])[concept.pk],
         "answers": concepts.answers_count(concept),
         "form": form,

@@ -15,6 +15,7 @@ from labeling import (
     annotators,
     comments,
     evidence,
+    exclusions,
     gold,
     provenance,
     review,
@@ -39,6 +40,7 @@ def question(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     may_review = access.may(request.user, project, Capability.REVIEW)
     context = {
         "question": row,
+        "ruled_out_by": exclusions.ruled_out_by(row),
         "scale": svg.probability_scale(row),
         "whole": _whole(row.tile),
         "answers": _answers(row) if may_review else None,

@@ -37,6 +37,8 @@ PRACTICE = """SELECT practice.question_id FROM labeling_practicequestion AS prac
     WHERE project.id = %(practice_of)s AND project.practice_questions > 0"""
 _ORIGINAL = """(SELECT near_duplicate_of_id FROM labeling_image
     WHERE id = (SELECT image_id FROM labeling_tile WHERE id = w.tile_id))"""
+_EXCLUDABLE = """w.grid = 1 AND w.probability < 0.5 AND EXISTS (
+    SELECT FROM labeling_concept WHERE id = w.concept_id AND exclusive_group_id IS NOT NULL)"""
 _OPEN = "kind = 'concept' AND state = 'open' AND source <> 'model'"
 _COLUMNS = "concept_id, probability, answers_count, answers_wanted, priority, random_key"
 
@@ -57,6 +59,7 @@ class Candidate(NamedTuple):
     value: float  # of its concept; 1 where all candidates of a window have the same concept
     again: bool = False  # of a known question: it was shown at the address before
     original: int | None = None  # of which its image is a near-duplicate
+    may_be_excluded: bool = False  # by other concepts of its picture, if it looks false
 
     @property
     def family(self) -> int:
@@ -312,7 +315,8 @@ def _part(
     already_answered = (
         "SELECT 1 FROM labeling_answer WHERE question_id = w.id AND annotator_id = %(annotator)s"
     )
-    columns = f"id, tile_id, reservations, prior_shift, answers_weight, settled_at, {_COLUMNS}"
+    shifts = "prior_shift, exclusion_shift"
+    columns = f"id, tile_id, grid, reservations, {shifts}, answers_weight, settled_at, {_COLUMNS}"
     rows = f"SELECT {columns} FROM labeling_question WHERE {condition}"
     scans = " UNION ALL ".join(
         f"({rows} AND {scan} ORDER BY {order} LIMIT {count or 'ALL'})"
@@ -328,7 +332,7 @@ def _part(
     text = f"""
         (SELECT %(role{number})s, id, tile_id,
             (SELECT image_id FROM labeling_tile WHERE id = w.tile_id), {_COLUMNS},
-            {value if several_concepts else "1"}, {str(again).lower()}, {_ORIGINAL}
+            {value if several_concepts else "1"}, {str(again).lower()}, {_ORIGINAL}, {_EXCLUDABLE}
         FROM ({scans}) AS w
         WHERE w.id <> ALL(%(exclude)s)
             AND {available}

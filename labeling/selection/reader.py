@@ -130,6 +130,7 @@ class Reader:
                 answers_min=self.project.answers_min,
                 answers_wanted=c.answers_wanted,
                 random_key=c.random_key,
+                may_be_excluded=c.may_be_excluded,
             )
             for c in pool
         ]

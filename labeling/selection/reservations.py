@@ -26,7 +26,8 @@ _NEEDED = """greatest(1, {q}.answers_wanted - {q}.answers_count, least(
     greatest(
         ceil(%(answers_min)s - {q}.answers_weight - %(rounding)s) - (%(answers_min)s > 1
             AND %(model_answer_shift)s <=
-            CASE WHEN {q}.probability >= 0.5 THEN {q}.prior_shift ELSE -{q}.prior_shift END)::int,
+            ({q}.prior_shift + {q}.exclusion_shift)
+            * CASE WHEN {q}.probability >= 0.5 THEN 1 ELSE -1 END)::int,
         ceil((%(settle_log_odds)s - abs(
             ln(greatest({q}.probability, %(edge)s) / greatest(1 - {q}.probability, %(edge)s))
         )) / %(newcomer_evidence)s)

@@ -1,19 +1,26 @@
 """Answers an item that a given accuracy of labels costs, with answers that people once gave.
 
 python tests/benchmarks/frugality.py FOLDER [--photographs N] [--seeds N] [--picture FILE.svg]
+    [--seen FOLDER] [--only CIFAR-10H]
 
 FOLDER holds cifar10/ (human_counts_test.csv: task,n0 … n9,truth; model_probabilities_test.csv:
-p0 … p9,task,truth) and crowd/ with a folder a set; those with many answers a task are used.
+p0 … p9,task,truth) and crowd/ with a folder a set; those with many answers a task are used. With
+--seen, which names what first_predictions.py wrote, the frozen encoder is tried as well.
 
 Everything is asked as the product asks: "does it show a cat?", yes or no, of each photograph and
 each of the ten classes, which are known to be seen in a tenth of the photographs. Saying no to
 everything would be right nine times of ten, so what counts is whether the class believed most of a
 photograph is its true one. Majority of five is five answers to each of the ten questions.
+
+In a second world the same people answer about the same concepts, but these are independent: what a
+photograph shows of each concept is taken from another one, drawn by lot. What counts there is F1,
+the harmonic mean of precision and recall.
 """
 
 import argparse
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,7 +31,8 @@ import simulation
 import supplies
 from crowds import Floats
 from drawing import Axis, Panel
-from simulation import Curve, Product, Rules
+from product import features, need
+from simulation import Curve, Product, Rules, Sight
 from supplies import Supply
 
 from labeling.aggregation import earnest
@@ -41,6 +49,9 @@ RULES = {
     ", people of whom no gold tells anything": Rules(earnest=earnest.ANYBODY),
 }
 UNDRAWN = [other for other in RULES if other]  # in the tables only
+EXCLUSIVE = ", exclusions learned"
+KNOWN = ", gold counted"
+RECOMPUTED, OFTEN = 8, 40  # times, while there are as many answers as questions
 Methods = dict[str, Curve]
 
 
@@ -48,7 +59,9 @@ def main() -> int:
     args = _arguments()
     results: dict[str, Methods] = {}
     questions: dict[str, int] = {}
-    for name, supply, models in _worlds(args.folder, args.photographs):
+    for name, supply, models in _worlds(args.folder, args.photographs, args.seen):
+        if args.only and name != args.only:
+            continue
         seeds = args.seeds if isinstance(supply(0), supplies.Recorded) else 1
         runs = [_measure(supply, models, seed) for seed in range(seeds)]
         results[name] = {method: _mean([run[method] for run in runs]) for method in runs[0]}
@@ -68,29 +81,55 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--photographs", type=int, default=4_000, help="of CIFAR-10's test set")
     parser.add_argument("--seeds", type=int, default=5, help="random orders of each crowd")
+    parser.add_argument("--seen", type=Path, help="what first_predictions.py wrote")
+    parser.add_argument("--only", help="a world by its name")
     parser.add_argument("--picture", type=Path, help="where to draw the curves, as SVG")
     return parser.parse_args()
 
 
-Models = dict[str, Floats | None]  # their probabilities by name
+Models = dict[str, Floats | Sight | None]  # what is believed before any answer, by name
 World = tuple[str, Callable[[int], Supply], Models]
 
 
-def _worlds(folder: Path, photographs: int) -> list[World]:
+def _worlds(folder: Path, photographs: int, seen: Path | None) -> list[World]:
     """Name, the supply of answers by seed, and what may be believed before any answer."""
     worlds: list[World] = []
     if (folder / "cifar10").is_dir():
-        counts, truth, model = _cifar(folder / "cifar10", photographs)
-        models = {
-            "without a model": None,
-            "with a model": model.reshape(-1).clip(SURE, 1 - SURE),
-        }
-        worlds.append(("CIFAR-10H", lambda seed: _counted(counts, truth, seed), models))
+        counts, truth, model, drawn = _cifar(folder / "cifar10", photographs)
+        models: Models = {"without a model": None}
+        if seen is not None:
+            models["with the frozen encoder"] = _sight(seen, drawn)
+        free: Models = {"without a model": None}
+        trained: Models = {"with a model": model.reshape(-1).clip(SURE, 1 - SURE)}
+        worlds.append(("CIFAR-10H", lambda seed: _counted(counts, truth, seed), models | trained))
+        worlds.append(("CIFAR-10H, independent", lambda seed: _mixed(counts, truth, seed), free))
     for path in crowds.folders(folder / "crowd"):
         crowd = crowds.read(path)
         if len(crowd.task) >= MANY * (crowd.task.max() + 1):
             worlds.append((crowd.name, _recorded(crowd), {"without a model": None}))
     return worlds
+
+
+def _sight(folder: Path, photographs: crowds.Ints) -> Sight:
+    """Read what the encoder sees of these photographs, which are numbered anew."""
+    seen = features.read(folder / "features.safetensors")
+    of_them = replace(
+        seen, tiles=np.arange(len(photographs)), images=np.array(seen.images[photographs])
+    )
+    return Sight(of_them, np.load(folder / "log_odds.npy")[:, photographs].T.astype(np.float64))
+
+
+def _mixed(counts: crowds.Ints, truth: crowds.Ints, seed: int) -> Supply:
+    """Return the world of independent concepts."""
+    draw = np.random.default_rng(seed)
+    photographs = draw.integers(len(counts), size=counts.shape)
+    concept = np.arange(counts.shape[1])
+    return supplies.Counted(
+        counts[photographs, concept],
+        truth[photographs] == concept,
+        draw,
+        totals=counts.sum(1)[photographs],
+    )
 
 
 def _counted(counts: crowds.Ints, truth: crowds.Ints, seed: int) -> Supply:
@@ -101,15 +140,18 @@ def _recorded(crowd: crowds.Crowd) -> Callable[[int], Supply]:
     return lambda seed: supplies.Recorded(crowd, np.random.default_rng(seed))
 
 
-def _cifar(folder: Path, photographs: int) -> tuple[crowds.Ints, crowds.Ints, Floats]:
-    """Read counts (n, 10), classes (n,) and a classifier's probabilities (n, 10) of some."""
+def _cifar(folder: Path, photographs: int) -> tuple[crowds.Ints, crowds.Ints, Floats, crowds.Ints]:
+    """Read some photographs' counts (n, 10), classes (n,), a classifier's probabilities (n, 10).
+
+    The last are their numbers (n,).
+    """
     humans = np.loadtxt(folder / "human_counts_test.csv", np.intp, delimiter=",", skiprows=1)
     path = folder / "model_probabilities_test.csv"
     model = np.loadtxt(path, delimiter=",", skiprows=1)
     if (humans[:, 0] != model[:, 10]).any():
         raise SystemExit(f"{path} is not in the order of human_counts_test.csv.")
     drawn = np.random.default_rng(0).permutation(len(humans))[:photographs]
-    return humans[drawn, 1:11], humans[drawn, 11], model[drawn, :10]
+    return humans[drawn, 1:11], humans[drawn, 11], model[drawn, :10], humans[drawn, 0]
 
 
 def _measure(supply: Callable[[int], Supply], models: Models, seed: int) -> Methods:
@@ -124,10 +166,34 @@ def _measure(supply: Callable[[int], Supply], models: Models, seed: int) -> Meth
     curves = simulation.random_order(first, share, count // 4, infer)
     for name, model in models.items():
         for other, rules in RULES.items():
-            draw = np.random.default_rng(1000 + seed)
-            product = Product(supply(seed), np.full(count, share), model, rules, draw)
-            curves[f"this selector {name}{other}"] = simulation.selected(product, count // 8)
+            product = _product(supply(seed), share, model, rules, seed)
+            curves[f"this selector {name}{other}"] = simulation.selected(
+                product, count // RECOMPUTED
+            )
+        if first.concepts > 1:
+            product = _product(supply(seed), share, model, Rules(exclusive=True), seed)
+            curve = simulation.selected(product, count // OFTEN)
+            curves[f"this selector {name}{EXCLUSIVE}"] = curve
+            curves[f"this selector {name}{EXCLUSIVE}{KNOWN}"] = _with_gold(curve, first)
     return curves
+
+
+def _product(
+    supply: Supply, share: float, model: Floats | Sight | None, rules: Rules, seed: int
+) -> Product:
+    draw = np.random.default_rng(1000 + seed)
+    base = np.full(supply.items * supply.concepts, share)
+    if isinstance(model, Sight):
+        return Product(supply, base, None, rules, draw, model)
+    return Product(supply, base, model, rules, draw)
+
+
+def _with_gold(curve: Curve, supply: Supply) -> Curve:
+    """Return the curve with as much gold as grids hold at most, and whoever marked it."""
+    each = need.need(pictures=supply.items, concepts=supply.concepts, practice=3)
+    marks = each.total * supply.concepts / supply.items
+    factor = simulation.picks.GRID_TILES / simulation.PLACES
+    return [(marks + factor * x, y) for x, y in curve]
 
 
 def _mean(curves: list[Curve]) -> Curve:

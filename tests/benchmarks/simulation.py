@@ -9,6 +9,7 @@ from product import (
     PROJECT,
     candidates,
     concepts,
+    levels,
     model_prior,
     need,
     picks,
@@ -25,11 +26,16 @@ from labeling.aggregation import (
     aggregate,
     binary,
     earnest,
+    exclusions,
     model_weight,
     online,
     online_tempering,
 )
 from labeling.aggregation.information import information_gain, relative_value
+from labeling.features import Features
+from labeling.inference.probes import KnownQuestions
+from labeling.inference.scores import match
+from labeling.models import Concept
 
 PLACES = picks.GRID_TILES - need.GRID_GOLD  # of a grid, for questions that are not gold
 ITEMS = 500  # of which the priorities of concepts are estimated
@@ -46,6 +52,15 @@ class Rules:
     cost: float = PROJECT.answer_cost
     finish: float = question_state.FINISH_SHARE
     earnest: float = earnest.INVITED  # how people count who passed gold, which is not simulated
+    exclusive: bool = False  # whether it is learned and used which concepts rule each other out
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What an encoder sees before anybody has answered; the tiles are the items' numbers."""
+
+    features: Features
+    log_odds: Floats  # (items, concepts)
 
 
 @dataclass
@@ -62,6 +77,7 @@ class Product:
     model_probability: Floats | None  # (Q,)
     rules: Rules
     draw: Generator
+    sight: Sight | None = None  # in the place of a model's probabilities
 
     def __post_init__(self) -> None:
         count, self.concepts = len(self.base), self.supply.concepts
@@ -73,13 +89,21 @@ class Product:
         self.known = np.zeros(self.concepts)
         self.added = np.zeros(count)  # log-odds of the model beyond the base
         if self.model_probability is not None:
-            added = logit(self.model_probability) - logit(self.base)
-            self.added = added.clip(-probes.MAX_SHIFT, probes.MAX_SHIFT)
+            self._predict(logit(self.model_probability))
+        elif self.sight is not None:
+            self._predict(self.sight.log_odds.reshape(-1))
+        self.groups: list[exclusions.Group] = []
+        self.excluded = np.zeros(count, bool)
+        self.frontier = self.supply.items  # items before it are asked about
+        self.place = self.draw.permutation(self.supply.items)  # of each on the circle
+        self.exclusion = np.zeros(count)  # log-odds that answers about other concepts add
         self.prior = self._prior()
         self.posterior = self.prior.copy()
         self.state = np.full(count, OPEN)
         self.weight = np.zeros(count)  # of the answers to each question
         self.random_key = self.draw.random(count)
+        if self.sight is None and self.model_probability is None:
+            self.frontier = 0  # no model nominates anything from beyond it
 
     def challenge(self) -> bool | None:
         """Let the next annotator answer a grid. False if nothing is left for them; None: nobody."""
@@ -114,19 +138,41 @@ class Product:
         """Return the open questions for the annotator; of many, those of one concept."""
         free = self.supply.available(annotator)
         if free.dtype == bool:
-            wanted = np.where(self.state == OPEN, _entropy(self.posterior), 0.0)
+            stored = np.repeat(self.place < max(self.frontier, 1), self.concepts)
+            wanted = np.where((self.state == OPEN) & stored, _entropy(self.posterior), 0.0)
             wanted = np.sort(
                 wanted.reshape(-1, self.concepts)[:: max(1, self.supply.items // ITEMS)], 0
             )
             priority = wanted[-concepts.TOP_QUESTIONS :].sum(0) + concepts.FLOOR
             concept = self.draw.choice(self.concepts, p=priority / priority.sum())
+            self._fill_pool(int(concept))
+            free &= np.repeat(self.place < self.frontier, self.concepts)
             free = np.flatnonzero(free[concept :: self.concepts]) * self.concepts + concept
         return free[self.state[free] == OPEN]
+
+    def _fill_pool(self, concept: int) -> None:
+        """Take in the next items of the random slice where half of a concept's pool is used.
+
+        The slices of all concepts begin with the same items.
+        """
+        mine = slice(concept, None, self.concepts)
+        fresh = (self.answers.count[mine] == 0) & (self.state[mine] == OPEN)
+        full = sum(levels.target(predicted=False))
+        if 2 * (fresh & (self.place < self.frontier)).sum() <= full:
+            ahead = np.sort(self.place[fresh & (self.place >= self.frontier)])
+            missing = full - int((fresh & (self.place < self.frontier)).sum())
+            last = ahead[: max(missing, 0)]
+            self.frontier = int(last[-1]) + 1 if len(last) else self.supply.items
 
     def _unfinished(self, questions: Ints) -> Bools:
         count = self.answers.count[questions]
         begun: Bools = (count > 0) & (count < self.rules.least)
-        return begun & (self.random_key[questions] < self.rules.finish)
+        begun &= self.random_key[questions] < self.rules.finish
+        if self.groups:
+            grouped = [concept for group in self.groups for concept in group.concepts]
+            false = self.posterior[questions] < 0.5
+            begun &= ~(false & np.isin(questions % self.concepts, grouped))
+        return begun
 
     def _scores(self, annotator: int, questions: Ints) -> Floats:
         """Return the bits that the annotator's answers are expected to bring, with jitter."""
@@ -154,7 +200,10 @@ class Product:
         )
         self.answers.add(question, annotator, yes)
         self.votes[question].append((annotator, yes))
+        was = self.state[question]
         self._update_state(question)
+        if self.groups and was != self.state[question] and self.posterior[question] >= 0.5:
+            self._exclude(np.array([question // self.concepts]))
 
     def _update_state(self, question: int) -> None:
         """Settle, give up or open again."""
@@ -163,7 +212,10 @@ class Product:
         factor = question_state.HYSTERESIS if state == SETTLED else 1
         uncertainty = (1 - rules.settle_at) * factor
         weight = self.weight[question] + question_state.ROUNDING
-        if weight < self._needed(question, posterior):
+        asked_anyway = self.random_key[question] < question_state.ASKED_ANYWAY
+        if self.excluded[question] and not asked_anyway and posterior <= uncertainty:
+            self.state[question] = SETTLED
+        elif weight < self._needed(question, posterior):
             most = rules.cap * question_state.PEOPLE_PER_ANSWER
             self.state[question] = AMBIGUOUS if count >= most else OPEN
         elif min(posterior, 1 - posterior) <= uncertainty:
@@ -201,7 +253,7 @@ class Product:
         if not len(self.answers):
             return
         question, annotator, value = self.answers.columns()
-        if self.model_probability is not None:
+        if self.model_probability is not None or self.sight is not None:
             self._fit_model_weights()
         size, prior = len(self.base), self.rules.earnest
         trust = np.array(
@@ -212,7 +264,7 @@ class Product:
             question,
             annotator,
             value.astype(bool),
-            prior=self.prior,
+            prior=expit(logit(self.prior) - self.exclusion),
             verdict=np.full(size, -1, np.int8),
             gold=np.zeros(size, bool),
             suspect=np.zeros(len(question), bool),
@@ -224,7 +276,8 @@ class Product:
         )
         whole = np.minimum((ratios / online.WHOLE_ANSWER) ** 2, 1)
         self.weight = np.bincount(question, whole, size)
-        self.posterior = found.probability.copy()
+        free = found.probability.clip(online.EDGE, 1 - online.EDGE)
+        self.posterior = expit(logit(free) + self.exclusion)
         for each in np.flatnonzero(self.answers.count):
             self._update_state(int(each))
         counts = binary.confusion_counts(found, question, annotator, value.astype(bool))
@@ -233,13 +286,61 @@ class Product:
             for row in counts.tolist()
         ]
         self._fit_tempering(question, ratios, found)
+        if self.rules.exclusive:
+            self._learn_exclusions()
+            self._exclude(np.arange(self.supply.items))
+
+    def _learn_exclusions(self) -> None:
+        """Learn which concepts rule each other out, as `labeling.inference.exclusions` does."""
+        (asked,) = np.nonzero(self.answers.count)
+        prior = expit(logit(self.prior[asked]) - self.exclusion[asked])
+        self.groups = exclusions.learn(
+            asked // self.concepts,
+            asked % self.concepts,
+            prior,
+            self._own_evidence()[asked],
+            concepts=self.concepts,
+            earlier=self.groups,
+        )
+
+    def _own_evidence(self) -> Floats:
+        """Return (Q,) the log-odds that a question's own answers add."""
+        prior, posterior = (
+            logit(each.clip(online.EDGE, 1 - online.EDGE)) for each in (self.prior, self.posterior)
+        )
+        return np.where(self.answers.count > 0, posterior - prior, 0.0)
+
+    def _exclude(self, items: Ints) -> None:
+        """Bring items to what answers say of other concepts, as `labeling.excluding` does."""
+        shape = self.supply.items, self.concepts
+        evidence = self._own_evidence().reshape(shape)[items]
+        free = (logit(self.prior) - self.exclusion).reshape(shape)[items]
+        shift, excluded = np.zeros(free.shape), np.zeros(free.shape, bool)
+        settled = ((self.state == SETTLED) & (self.posterior >= 0.5)).reshape(shape)[items]
+        for group in self.groups:
+            columns = list(group.concepts)
+            of_group = expit(free[:, columns]), evidence[:, columns]
+            shift[:, columns] = exclusions.shifts(*of_group, group.overlap)
+            others = settled[:, columns].sum(1, keepdims=True) - settled[:, columns]
+            excluded[:, columns] = others > 0
+        questions = (items[:, None] * self.concepts + np.arange(self.concepts)).reshape(-1)
+        change = shift.reshape(-1) - self.exclusion[questions]
+        moved = (np.abs(change) > 1e-9) | (self.excluded[questions] != excluded.reshape(-1))
+        changed = questions[moved]
+        self.exclusion[changed] += change[moved]
+        self.excluded[questions] = excluded.reshape(-1)
+        for values in (self.prior, self.posterior):
+            log_odds = logit(values[changed].clip(online.EDGE, 1 - online.EDGE))
+            values[changed] = expit(log_odds + change[moved])
+        for each in changed.tolist():
+            self._update_state(each)
 
     def _fit_tempering(self, asked: Ints, ratios: Floats, found: binary.BinaryAggregate) -> None:
         drawn = self.draw.permutation(np.unique(asked))[: posteriors.FITTED_BY]
         place = np.full(len(self.base), -1)
         place[drawn] = np.arange(len(drawn))
         used = place[asked] >= 0
-        targets = self.prior[drawn], found.probability[drawn]
+        targets = self.prior[drawn], self.posterior[drawn]
         self.tempering = online_tempering.fit_tempering(place[asked[used]], ratios[used], *targets)
 
     def _fit_model_weights(self) -> None:
@@ -250,12 +351,49 @@ class Product:
             if len(asked) > model_prior.GROWTH * self.known[concept]:
                 self.known[concept] = len(asked)
                 evidence = np.array([self._evidence(question) for question in asked.tolist()])
+                base = logit(self.base[asked])
+                if self.sight is not None:
+                    self._probe(concept, self._with_excluded(concept, asked, base, evidence))
                 self.model_weight[concept] = model_weight.fit_model_weight(
-                    self.added[asked], logit(self.base[asked]), evidence
+                    self.added[asked], base, evidence
                 )
         change = logit(self._prior()) - logit(self.prior)
         self.posterior = expit(logit(self.posterior.clip(online.EDGE, 1 - online.EDGE)) + change)
         self.prior = self._prior()
+
+    def _predict(self, log_odds: Floats) -> None:
+        """Take predicted log-odds (Q,) in the place of earlier ones."""
+        self.added = (log_odds - logit(self.base)).clip(-probes.MAX_SHIFT, probes.MAX_SHIFT)
+
+    def _with_excluded(
+        self, concept: int, asked: Ints, base: Floats, evidence: Floats
+    ) -> KnownQuestions:
+        """Return what is known of a concept, with what other concepts rule out."""
+        rows = np.arange(concept, len(self.base), self.concepts)
+        ruled_out = rows[self.excluded[rows] & (self.answers.count[rows] == 0)]
+        overlap = sum(group.overlap for group in self.groups if concept in group.concepts)
+        items = self.posterior.reshape(-1, self.concepts)[ruled_out // self.concepts]
+        left = overlap + (1 - overlap) * (1 - items.max(1))
+        return KnownQuestions(
+            np.concatenate([asked, np.full(len(ruled_out), probes.RULED_OUT)]),
+            np.concatenate([asked, ruled_out]) // self.concepts,
+            np.concatenate([base, logit(self.base[ruled_out])]),
+            np.concatenate([evidence, np.log(left.clip(online.EDGE))]),
+        )
+
+    def _probe(self, concept: int, known: KnownQuestions) -> None:
+        """Predict a concept by a probe on what people say, as `labeling.inference.model_prior`."""
+        assert self.sight is not None
+        about = Concept(pk=concept, prevalence=float(self.base[concept]))
+        probe = probes.fit(known, about, self.sight.features)
+        if probe is not None:
+            of_all = self.sight.features.images.astype(np.float32) @ probe.weights + probe.constant
+            of_all[probe.rows] = probe.out_of_fold
+            largest = online.log_odds(1 - online.EDGE)
+            matched = match(of_all.clip(-largest, largest).astype(np.float16), about.prevalence)
+            predicted = logit(self.base) + self.added
+            predicted[concept :: self.concepts] = matched.astype(np.float64)
+            self._predict(predicted)
 
     def _evidence(self, question: int) -> float:
         """Return the evidence of a question's answers together, in log-odds."""
@@ -267,7 +405,7 @@ class Product:
 
     def _prior(self) -> Floats:
         shift = np.tile(self.model_weight, self.supply.items) * self.added
-        prior: Floats = expit(logit(self.base) + shift)
+        prior: Floats = expit(logit(self.base) + shift + self.exclusion)
         return prior
 
 
@@ -280,7 +418,13 @@ Curve = list[tuple[float, float]]  # answers an item, accuracy
 
 
 def accuracy(supply: Supply, posterior: Floats) -> float:
-    """Of the class believed most of each item; among n equals each counts 1/n."""
+    """Of the class believed most of each item; among n equals each counts 1/n.
+
+    Where concepts are independent, F1 of what is believed.
+    """
+    if supply.truth.ndim > 1:
+        believed, truth = posterior >= 0.5, supply.truth.reshape(-1)
+        return float(2 * (believed & truth).sum() / max(believed.sum() + truth.sum(), 1))
     table = posterior.reshape(-1, supply.concepts)
     if supply.concepts == 1:
         table = np.concatenate([1 - table, table], 1)

@@ -89,10 +89,18 @@ class Counted:
     is said by one of a hundred annotators at random, and by nobody twice to a question.
     """
 
-    def __init__(self, counts: Ints, truth: Ints, draw: Generator, annotators: int = 100) -> None:
+    def __init__(
+        self,
+        counts: Ints,
+        truth: Ints | Bools,
+        draw: Generator,
+        annotators: int = 100,
+        totals: Ints | None = None,
+    ) -> None:
         self.items, self.concepts = counts.shape
         self.truth, self.draw, self.annotators = truth, draw, annotators
-        self.left = np.repeat(counts.sum(1), self.concepts)
+        people = np.repeat(counts.sum(1), self.concepts) if totals is None else totals.reshape(-1)
+        self.left = people.copy()
         self.yes = counts.reshape(-1).copy()
         self.done: list[set[int]] = [set() for _ in range(annotators)]
 

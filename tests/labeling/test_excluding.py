@@ -1,0 +1,249 @@
+"""A cat is no dog: what people say of one concept tells of others on the same picture."""
+
+import numpy as np
+import pytest
+from django.urls import reverse
+
+from labeling import beliefs, image_beliefs, pools, questions, review
+from labeling.beliefs import Beliefs
+from labeling.inference import exclusions, recompute
+from labeling.models import (
+    Annotator,
+    Concept,
+    ExclusiveGroup,
+    Pool,
+    Project,
+    Question,
+    Recomputation,
+    Tile,
+)
+from labeling.question_state import ASKED_ANYWAY
+from tests.cast import answer
+from tests.labeling.meadow import add_pictures
+
+pytestmark = pytest.mark.django_db
+State = Question.State
+NAMES = "cat", "dog", "horse", "shiny"
+
+
+@pytest.fixture
+def zoo(db: None) -> Project:
+    """Forty pictures, and four concepts of which three rule each other out."""
+    project = Project.objects.create(state="open", slug="zoo", name="Zoo")
+    group = ExclusiveGroup.objects.create(project=project, overlap=0.03)
+    for name in NAMES:
+        own = None if name == "shiny" else group
+        Concept.objects.create(
+            project=project, name=name, phrase=f"a {name}", prevalence=0.2, exclusive_group=own
+        )
+    add_pictures(project, 40)
+    Recomputation.objects.create(project=project, learned_from=1_000)  # that is how it is known
+    return project
+
+
+@pytest.fixture
+def tile(zoo: Project) -> Tile:
+    return Tile.objects.order_by("pk")[0]
+
+
+@pytest.fixture
+def people(alice: Annotator) -> list[Annotator]:
+    """Alice, and three who are as careful."""
+    counts = {"true_positives": 20, "true_negatives": 30}
+    others = [Annotator.objects.create(pseudonym=f"careful {n}", **counts) for n in range(3)]
+    return [alice, *others]
+
+
+def ask(tile: Tile, *names: str) -> list[Question]:
+    """Ask about these concepts of a tile; return the questions, of which none is asked anyway."""
+    concepts = Concept.objects.filter(name__in=names)
+    questions.ask_concepts(tiles=[tile], concepts=concepts)
+    asked = Question.objects.filter(tile=tile, concept__in=concepts)
+    asked.update(random_key=0.5)
+    return [asked.get(concept__name=name) for name in names]
+
+
+def prior(tile: Tile, name: str) -> float:
+    """Return what is believed of a tile and a concept before anybody is asked about them."""
+    project = tile.image.project
+    concepts = [project.concepts.get(name=name)]
+    return float(Beliefs(project, concepts).priors(beliefs.facts([tile.pk])).probability[0, 0])
+
+
+def settle(question: Question, people: list[Annotator], value: bool = True) -> None:
+    for annotator in people:
+        answer(annotator, {question.pk: value})
+    question.refresh_from_db()
+    assert question.state == State.SETTLED and question.label == value
+
+
+def test_what_is_a_cat_settles_as_no_dog_without_an_answer(
+    zoo, tile, people, django_capture_on_commit_callbacks
+):
+    cat, dog, shiny = ask(tile, "cat", "dog", "shiny")
+    with django_capture_on_commit_callbacks(execute=True):
+        settle(cat, people)
+    dog.refresh_from_db()
+    assert (dog.state, dog.answers_count, dog.excluded) == (State.SETTLED, 0, True)
+    assert dog.probability < 0.03
+    shiny.refresh_from_db()
+    assert (shiny.state, shiny.probability) == (State.OPEN, 0.2)
+
+
+def test_a_pair_that_is_not_stored_is_believed_in_the_same_way(zoo, tile, people):
+    (cat,) = ask(tile, "cat")
+    assert prior(tile, "dog") == pytest.approx(0.2)
+    settle(cat, people)
+    believed = prior(tile, "dog")
+    assert believed < 0.03 and prior(tile, "shiny") == pytest.approx(0.2)
+    (dog,) = ask(tile, "dog")
+    assert (dog.state, dog.probability) == (State.SETTLED, pytest.approx(believed))
+    concepts = list(zoo.concepts.order_by("pk"))
+    image = image_beliefs.Reader(zoo, concepts).of([tile.image])
+    assert image.probability[0, 1] == pytest.approx(believed)
+    assert image.evidence[0].tolist() == [True, True, True, False]
+    assert image.answers[0].tolist() == [len(people), 0, 0, 0]
+
+
+def test_it_is_asked_again_where_the_cat_turns_out_to_be_none(
+    zoo, tile, ada, django_capture_on_commit_callbacks
+):
+    cat, dog = ask(tile, "cat", "dog")
+    for value, state in ((True, State.SETTLED), (False, State.OPEN)):
+        with django_capture_on_commit_callbacks(execute=True):
+            review.decide(question=cat, value=value, by=ada)
+        dog.refresh_from_db()
+        assert dog.state == state
+    assert not dog.excluded and dog.probability > 0.2
+
+
+def test_people_who_see_both_are_asked_further(
+    zoo, tile, people, django_capture_on_commit_callbacks
+):
+    cat, dog = ask(tile, "cat", "dog")
+    answer(people[0], {dog.pk: True})
+    with django_capture_on_commit_callbacks(execute=True):
+        settle(cat, people)
+    dog.refresh_from_db()
+    assert dog.state == State.OPEN  # as somebody sees one
+    for annotator in people[1:]:
+        answer(annotator, {dog.pk: True})
+    recompute.run(project=zoo)
+    for question in (cat, dog):
+        question.refresh_from_db()
+        assert question.state == State.OPEN and question.probability > 0.4
+
+
+def test_a_small_share_is_asked_all_the_same(zoo, tile, ada):
+    cat, dog = ask(tile, "cat", "dog")
+    Question.objects.filter(pk=dog.pk).update(random_key=ASKED_ANYWAY / 2)
+    review.decide(question=cat, value=True, by=ada)
+    recompute.run(project=zoo)
+    dog.refresh_from_db()
+    assert (dog.state, dog.excluded) == (State.OPEN, True)
+
+
+def test_what_a_reviewer_reopens_is_asked(zoo, tile, people, ada):
+    cat, dog = ask(tile, "cat", "dog")
+    review.decide(question=cat, value=True, by=ada)
+    recompute.run(project=zoo)
+    dog.refresh_from_db()
+    review.reopen(question=dog, by=ada)
+    recompute.run(project=zoo)
+    dog.refresh_from_db()
+    assert dog.state == State.OPEN
+
+
+def test_one_strangers_yes_settles_nothing(zoo, tile, mallory):
+    cat, dog = ask(tile, "cat", "dog")
+    answer(mallory, {cat.pk: True})
+    recompute.run(project=zoo)
+    cat.refresh_from_db()
+    dog.refresh_from_db()
+    said = np.log(cat.probability / (1 - cat.probability)) - np.log(0.2 / 0.8)
+    assert dog.state == State.OPEN and abs(dog.exclusion_shift) <= abs(said)
+
+
+def test_parts_and_generated_pictures_are_left_alone(zoo, ada):
+    (tile,) = add_pictures(zoo, 1, generated=True)
+    cat, dog = ask(tile, "cat", "dog")
+    review.decide(question=cat, value=True, by=ada)
+    recompute.run(project=zoo)
+    dog.refresh_from_db()
+    assert (dog.state, dog.exclusion_shift) == (State.OPEN, 0)
+
+
+def test_recomputing_again_changes_nothing(zoo, tile, ada):
+    cat, *_ = ask(tile, *NAMES)
+    review.decide(question=cat, value=True, by=ada)
+    recompute.run(project=zoo)
+    before = list(Question.objects.order_by("pk").values())
+    assert sum(row["excluded"] for row in before) == 2
+    Recomputation.objects.update(excluded_all=False)
+    assert recompute.run(project=zoo) == 0
+    assert list(Question.objects.order_by("pk").values()) == before
+
+
+def test_what_a_killed_recomputation_left_is_finished(zoo, tile, ada):
+    cat, dog = ask(tile, "cat", "dog")
+    review.decide(question=cat, value=True, by=ada)
+    recompute.run(project=zoo)
+    Question.objects.filter(pk=dog.pk).update(
+        exclusion_shift=0, excluded=False, prior=0.2, probability=0.2, state=State.OPEN
+    )
+    Recomputation.objects.update(excluded_all=False)
+    recompute.run(project=zoo)
+    dog.refresh_from_db()
+    assert dog.state == State.SETTLED and dog.excluded
+
+
+def test_a_project_learns_what_rules_what_out(zoo, alice, bob):
+    """Of a hundred and sixty pictures each shows one animal, and every third is shiny."""
+    ExclusiveGroup.objects.all().delete()
+    Recomputation.objects.update(learned_from=0)
+    add_pictures(zoo, 120)
+    tiles = list(Tile.objects.order_by("pk"))
+    questions.ask_concepts(tiles=tiles, concepts=zoo.concepts.all())
+    number = {tile.pk: place for place, tile in enumerate(tiles)}
+    values = {
+        pk: name == NAMES[number[tile] % 3] if name != "shiny" else number[tile] % 7 < 2
+        for pk, tile, name in Question.objects.values_list("pk", "tile", "concept__name")
+    }
+    for annotator in (alice, bob):
+        answer(annotator, values)
+    recompute.run(project=zoo)
+    (group,) = ExclusiveGroup.objects.all()
+    assert {concept.name for concept in group.concepts.all()} == {"cat", "dog", "horse"}
+    assert group.overlap < 0.2
+    (new,) = add_pictures(zoo, 1)
+    cat, horse = ask(new, "cat", "horse")
+    answer(alice, {cat.pk: True})
+    recompute.run(project=zoo)
+    horse.refresh_from_db()
+    assert horse.exclusion_shift < -0.1
+
+
+def test_nothing_is_learned_anew_while_little_more_is_known(zoo, tile, ada, monkeypatch):
+    (cat,) = ask(tile, "cat")
+    review.decide(question=cat, value=True, by=ada)
+    Recomputation.objects.update(learned_from=1)
+    monkeypatch.setattr(exclusions, "_read", None)
+    recompute.run(project=zoo)
+    assert ExclusiveGroup.objects.exists()
+
+
+def test_all_concepts_of_a_project_are_asked_of_the_same_pictures_first(zoo):
+    for concept in zoo.concepts.all():
+        pools.prepare(concept)
+    assert len(set(Pool.objects.values_list("start", flat=True))) == 1
+
+
+def test_the_questions_page_says_why_it_settled(zoo, tile, ada, ada_client):
+    cat, dog = ask(tile, "cat", "dog")
+    review.decide(question=cat, value=True, by=ada)
+    recompute.run(project=zoo)
+    page = ada_client.get(reverse("project-question", args=["zoo", dog.pk])).content.decode()
+    link = reverse("project-question", args=["zoo", cat.pk])
+    assert f'since the picture shows <a href="{link}">a cat</a>' in page
+    concept = reverse("project-concept", args=["zoo", cat.concept_id])
+    assert "a picture of it shows none of" in ada_client.get(concept).content.decode()
