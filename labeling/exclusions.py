@@ -70,7 +70,7 @@ class Groups:
             evidence, settled = self._told(row_of, whole, prior.shape)
             told = np.flatnonzero((evidence != 0).any(1))
             for columns, overlap in self._groups:
-                at = np.ix_(told, columns)
+                at = np.ix_(told, np.array(columns))
                 shift[at] = exclusions.shifts(prior[at], evidence[at], overlap)
                 excluded[at] = settled[at].sum(1, keepdims=True) > settled[at]
         own = slice(0, self._concepts)

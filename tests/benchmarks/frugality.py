@@ -20,7 +20,6 @@ the harmonic mean of precision and recall.
 import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -95,10 +94,10 @@ def _worlds(folder: Path, photographs: int, seen: Path | None) -> list[World]:
     """Name, the supply of answers by seed, and what may be believed before any answer."""
     worlds: list[World] = []
     if (folder / "cifar10").is_dir():
-        counts, truth, model, drawn = _cifar(folder / "cifar10", photographs)
+        counts, truth, model = _cifar(folder / "cifar10", photographs)
         models: Models = {"without a model": None}
         if seen is not None:
-            models["with the frozen encoder"] = _sight(seen, drawn)
+            models["with the frozen encoder"] = _sight(seen, len(counts))
         free: Models = {"without a model": None}
         trained: Models = {"with a model": model.reshape(-1).clip(SURE, 1 - SURE)}
         worlds.append(("CIFAR-10H", lambda seed: _counted(counts, truth, seed), models | trained))
@@ -110,13 +109,12 @@ def _worlds(folder: Path, photographs: int, seen: Path | None) -> list[World]:
     return worlds
 
 
-def _sight(folder: Path, photographs: crowds.Ints) -> Sight:
-    """Read what the encoder sees of these photographs, which are numbered anew."""
+def _sight(folder: Path, photographs: int) -> Sight:
+    """Read what the encoder sees of the photographs, and what it makes of them."""
     seen = features.read(folder / "features.safetensors")
-    of_them = replace(
-        seen, tiles=np.arange(len(photographs)), images=np.array(seen.images[photographs])
-    )
-    return Sight(of_them, np.load(folder / "log_odds.npy")[:, photographs].T.astype(np.float64))
+    if len(seen.tiles) != photographs:
+        raise SystemExit(f"{folder} was made with --photographs {len(seen.tiles)}.")
+    return Sight(seen, np.load(folder / "log_odds.npy").T.astype(np.float64))
 
 
 def _mixed(counts: crowds.Ints, truth: crowds.Ints, seed: int) -> Supply:
@@ -140,18 +138,15 @@ def _recorded(crowd: crowds.Crowd) -> Callable[[int], Supply]:
     return lambda seed: supplies.Recorded(crowd, np.random.default_rng(seed))
 
 
-def _cifar(folder: Path, photographs: int) -> tuple[crowds.Ints, crowds.Ints, Floats, crowds.Ints]:
-    """Read some photographs' counts (n, 10), classes (n,), a classifier's probabilities (n, 10).
-
-    The last are their numbers (n,).
-    """
+def _cifar(folder: Path, photographs: int) -> tuple[crowds.Ints, crowds.Ints, Floats]:
+    """Read counts (n, 10), classes (n,) and a classifier's probabilities (n, 10) of some."""
     humans = np.loadtxt(folder / "human_counts_test.csv", np.intp, delimiter=",", skiprows=1)
     path = folder / "model_probabilities_test.csv"
     model = np.loadtxt(path, delimiter=",", skiprows=1)
     if (humans[:, 0] != model[:, 10]).any():
         raise SystemExit(f"{path} is not in the order of human_counts_test.csv.")
     drawn = np.random.default_rng(0).permutation(len(humans))[:photographs]
-    return humans[drawn, 1:11], humans[drawn, 11], model[drawn, :10], humans[drawn, 0]
+    return humans[drawn, 1:11], humans[drawn, 11], model[drawn, :10]
 
 
 def _measure(supply: Callable[[int], Supply], models: Models, seed: int) -> Methods:
