@@ -30,8 +30,8 @@ Index = npt.NDArray[np.intp]
 LIFTS = np.array([0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5, 5.0])
 # What is known of them before any answer, in pairs of concepts: independence is the rule.
 PAIRS = np.array([0.1, 0.1, 0.1, 0.1, 0.2, 1.0, 2.5, 1.0, 0.3, 0.1])
-EXCLUSIVE = 0.25  # mean lift up to which two concepts rule each other out …
-STILL_EXCLUSIVE = 0.4  # … and up to which they go on to
+EXCLUSIVE = 0.35  # mean lift up to which two concepts rule each other out …
+STILL_EXCLUSIVE = 0.5  # … and up to which they go on to
 ROUNDS = 100  # of learning how frequent each lift is
 LARGEST = 14.0  # log-odds of evidence, either way
 MOST = 6.0  # log-odds that are added to another concept, either way

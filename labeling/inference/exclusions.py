@@ -154,7 +154,7 @@ def _store(project: Project, concepts: Sequence[Concept], groups: Sequence[Group
 
 def _all_tiles(project: Project) -> list[int]:
     (tiles,) = columns(_TILES.format(project=project.pk), "int8")
-    return tiles.tolist()
+    return [int(tile) for tile in tiles]
 
 
 def _tiles_of(questions: Ids) -> list[int]:

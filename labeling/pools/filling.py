@@ -107,18 +107,8 @@ def _create(concept: Concept, grid: int) -> None:
     if not Pool.objects.filter(concept=concept, grid=grid).exists():
         with transaction.atomic():
             if _hold(concept):
-                start = {"start": _start(concept.project, grid)}
+                start = {"start": random.random()}
                 Pool.objects.get_or_create(concept=concept, grid=grid, defaults=start)
-
-
-def _start(project: Project, grid: int) -> float:
-    """Return where random slices of a project begin: all with the same pictures.
-
-    So it is soon known what is seen together, and what rules out what.
-    """
-    pools = Pool.objects.filter(concept__project=project, grid=grid).order_by("pk")
-    start = pools.values_list("start", flat=True).first()
-    return random.random() if start is None else start
 
 
 def _hold(concept: Concept) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from django.core.cache import cache
 from django.utils import timezone
 
-from labeling import checks, prepared, showings, taken_back
+from labeling import checks, prepared, question_state, showings, taken_back
 from labeling.models import Annotator, Project
 from labeling.selection import reservations
 from labeling.showings import ANYWHERE, Showings
@@ -37,6 +37,9 @@ PRACTICE = """SELECT practice.question_id FROM labeling_practicequestion AS prac
     WHERE project.id = %(practice_of)s AND project.practice_questions > 0"""
 _ORIGINAL = """(SELECT near_duplicate_of_id FROM labeling_image
     WHERE id = (SELECT image_id FROM labeling_tile WHERE id = w.tile_id))"""
+# What another concept of its picture rules out is asked as seldom where it is known as where it is
+# open: else it would tell gold to be asked for a dog where one has seen a cat.
+_NOT_RULED_OUT = f"(NOT excluded OR random_key < {question_state.ASKED_ANYWAY})"
 _EXCLUDABLE = """w.grid = 1 AND w.probability < 0.5 AND EXISTS (
     SELECT FROM labeling_concept WHERE id = w.concept_id AND exclusive_group_id IS NOT NULL)"""
 _OPEN = "kind = 'concept' AND state = 'open' AND source <> 'model'"
@@ -120,7 +123,7 @@ def at_random(concept: int, grid: int, role: str) -> Window:
 
 def gold(concept: int, grid: int, verdict: bool, role: str) -> Window:
     """Return the window of a concept's gold questions with that truth."""
-    known = "kind = 'concept' AND state = 'gold' AND source <> 'model'"
+    known = f"kind = 'concept' AND state = 'gold' AND source <> 'model' AND {_NOT_RULED_OUT}"
     hidden = f"tile_id <> ALL(ARRAY({_EXAMPLES}))"
     condition = f"{_ABOUT} AND verdict = {verdict} AND {known} AND {hidden}"
     values = {"concept": concept, "grid": grid}
@@ -131,7 +134,7 @@ def checks_of(
     concept: int, grid: int, verdict: bool, role: str, *, generated: bool = False
 ) -> Window:
     """Return the window of a concept's settled questions that may check somebody."""
-    settled = f"kind = 'concept' AND {checks.settled_as(verdict)}"
+    settled = f"kind = 'concept' AND {checks.settled_as(verdict)} AND {_NOT_RULED_OUT}"
     source = "source = 'model'" if generated else "source <> 'model'"
     condition = f"{_ABOUT} AND {settled} AND {source} AND tile_id <> ALL(ARRAY({_EXAMPLES}))"
     return Window(role, condition, {"concept": concept, "grid": grid}, check=True)

@@ -20,6 +20,7 @@ the harmonic mean of precision and recall.
 import argparse
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -50,8 +51,10 @@ RULES = {
 UNDRAWN = [other for other in RULES if other]  # in the tables only
 EXCLUSIVE = ", exclusions learned"
 KNOWN = ", gold counted"
+VARIANTS = Rules(exclusive=True), Rules(gold=1), Rules(exclusive=True, gold=1)  # 1: as needed
 RECOMPUTED, OFTEN = 8, 40  # times, while there are as many answers as questions
 Methods = dict[str, Curve]
+errors: dict[tuple[str, str], float] = {}  # of calibration, by world and method
 
 
 def main() -> int:
@@ -62,7 +65,7 @@ def main() -> int:
         if args.only and name != args.only:
             continue
         seeds = args.seeds if isinstance(supply(0), supplies.Recorded) else 1
-        runs = [_measure(supply, models, seed) for seed in range(seeds)]
+        runs = [_measure(name, supply, models, seed) for seed in range(seeds)]
         results[name] = {method: _mean([run[method] for run in runs]) for method in runs[0]}
         questions[name] = supply(0).concepts
         _print(name, results[name], questions[name])
@@ -149,7 +152,7 @@ def _cifar(folder: Path, photographs: int) -> tuple[crowds.Ints, crowds.Ints, Fl
     return humans[drawn, 1:11], humans[drawn, 11], model[drawn, :10]
 
 
-def _measure(supply: Callable[[int], Supply], models: Models, seed: int) -> Methods:
+def _measure(world: str, supply: Callable[[int], Supply], models: Models, seed: int) -> Methods:
     first = supply(seed)
     count = first.items * first.concepts
     share = 0.5 if first.concepts == 1 else 1 / first.concepts
@@ -165,11 +168,14 @@ def _measure(supply: Callable[[int], Supply], models: Models, seed: int) -> Meth
             curves[f"this selector {name}{other}"] = simulation.selected(
                 product, count // RECOMPUTED
             )
-        if first.concepts > 1:
-            product = _product(supply(seed), share, model, Rules(exclusive=True), seed)
-            curve = simulation.selected(product, count // OFTEN)
-            curves[f"this selector {name}{EXCLUSIVE}"] = curve
-            curves[f"this selector {name}{EXCLUSIVE}{KNOWN}"] = _with_gold(curve, first)
+        gold = need.need(pictures=first.items, concepts=first.concepts, practice=3).total
+        for rules in VARIANTS if first.concepts > 1 else ():
+            method = name + EXCLUSIVE * rules.exclusive + KNOWN * rules.gold
+            product = _product(
+                supply(seed), share, model, replace(rules, gold=rules.gold * gold), seed
+            )
+            curves[f"this selector {method}"] = simulation.selected(product, count // OFTEN)
+            errors[world, method] = simulation.calibration_error(first, product.posterior)
     return curves
 
 
@@ -181,14 +187,6 @@ def _product(
     if isinstance(model, Sight):
         return Product(supply, base, None, rules, draw, model)
     return Product(supply, base, model, rules, draw)
-
-
-def _with_gold(curve: Curve, supply: Supply) -> Curve:
-    """Return the curve with as much gold as grids hold at most, and whoever marked it."""
-    each = need.need(pictures=supply.items, concepts=supply.concepts, practice=3)
-    marks = each.total * supply.concepts / supply.items
-    factor = simulation.picks.GRID_TILES / simulation.PLACES
-    return [(marks + factor * x, y) for x, y in curve]
 
 
 def _mean(curves: list[Curve]) -> Curve:
@@ -223,6 +221,9 @@ def _print(name: str, curves: Methods, questions: int) -> None:
         if method == MAJORITY:
             cells[-1] = _cost(five, five)
         print(f"| {method} | {' | '.join(cells)} | {curve[-1][0]:.1f} | {curve[-1][1]:.3f} |")
+    for (world, method), error in errors.items():
+        if world == name:
+            print(f"\nCalibration error at the end, {method}: {error:.4f}")
     print(flush=True)
 
 

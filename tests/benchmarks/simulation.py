@@ -9,6 +9,7 @@ from product import (
     PROJECT,
     candidates,
     concepts,
+    known,
     levels,
     model_prior,
     need,
@@ -17,6 +18,7 @@ from product import (
     probes,
     question_state,
     reader,
+    showings,
     weights,
 )
 from scipy.special import entr, expit, logit  # type: ignore[import-untyped]
@@ -52,6 +54,7 @@ class Rules:
     cost: float = PROJECT.answer_cost
     finish: float = question_state.FINISH_SHARE
     earnest: float = earnest.INVITED  # how people count who passed gold, which is not simulated
+    gold: int = 0  # a concept; 0: a third of each grid is left to it, and it is not counted
     exclusive: bool = False  # whether it is learned and used which concepts rule each other out
 
 
@@ -68,8 +71,8 @@ class Product:
     """What the product believes of all questions, and what it asks next.
 
     The steps are those of `labeling.answers`, `question_state`, `selection` and `inference`, with
-    arrays in the place of tables and the product's own constants. There is no gold, which would
-    take a third of a grid.
+    arrays in the place of tables and the product's own constants. Of gold, and of settled questions
+    that check people, no more is there than what they take of grids.
     """
 
     supply: Supply
@@ -92,10 +95,11 @@ class Product:
             self._predict(logit(self.model_probability))
         elif self.sight is not None:
             self._predict(self.sight.log_odds.reshape(-1))
+        self.known_answers = self.rules.gold * self.concepts  # to gold and checks; one marked gold
         self.groups: list[exclusions.Group] = []
         self.excluded = np.zeros(count, bool)
-        self.frontier = self.supply.items  # items before it are asked about
-        self.place = self.draw.permutation(self.supply.items)  # of each on the circle
+        self.frontier = np.full(self.concepts, self.supply.items)  # items before it are asked about
+        self.place = self._places_on_circles()  # (items, concepts)
         self.exclusion = np.zeros(count)  # log-odds that answers about other concepts add
         self.prior = self._prior()
         self.posterior = self.prior.copy()
@@ -103,7 +107,7 @@ class Product:
         self.weight = np.zeros(count)  # of the answers to each question
         self.random_key = self.draw.random(count)
         if self.sight is None and self.model_probability is None:
-            self.frontier = 0  # no model nominates anything from beyond it
+            self.frontier[:] = 0  # no model nominates anything from beyond it
 
     def challenge(self) -> bool | None:
         """Let the next annotator answer a grid. False if nothing is left for them; None: nobody."""
@@ -120,7 +124,8 @@ class Product:
         free = self._available(annotator)
         if not len(free):
             return []
-        lucky = int((self.draw.random(PLACES) < PROJECT.random_share).sum())
+        places = self._places(int(free[0]) % self.concepts)
+        lucky = int((self.draw.random(places) < PROJECT.random_share).sum())
         chosen = dict.fromkeys(self.draw.choice(free, min(lucky, len(free)), False).tolist())
         priority = np.where(self._unfinished(free), 1.0, _entropy(self.posterior[free]))
         order = free[np.lexsort((self.draw.random(len(free)), -priority))]
@@ -129,16 +134,34 @@ class Product:
         ranked = window[np.argsort(-self._scores(annotator, window))]
         yes = ranked[self.posterior[ranked] >= 0.5].tolist()
         no = ranked[self.posterior[ranked] < 0.5].tolist()
-        for question in yes[: PLACES // 2] + no + yes[PLACES // 2 :]:
-            if len(chosen) < PLACES:
+        for question in yes[: places // 2] + no + yes[places // 2 :]:
+            if len(chosen) < places:
                 chosen[question] = None
         return list(chosen)
+
+    def _places(self, concept: int) -> int:
+        """Return the places of a grid that are left by gold and checks, and count those.
+
+        Checks are taken for settled before whoever asks came: there are no more of them.
+        """
+        if not self.rules.gold:
+            return PLACES
+        mine = slice(concept, None, self.concepts)
+        yes = self.answers.yes[mine]
+        count = self.answers.count[mine]
+        unanimous = (count >= 2) & ((yes == 0) | (yes == count))
+        checks = int((unanimous & (self.state[mine] == SETTLED)).sum())
+        most = min(max(showings.MOST_TILES // self.concepts, 1), self.supply.items)
+        share = known.Stock(self.rules.gold, checks, most).share
+        taken = int((self.draw.random(picks.GRID_TILES) < share).sum())
+        self.known_answers += taken
+        return picks.GRID_TILES - taken
 
     def _available(self, annotator: int) -> Ints:
         """Return the open questions for the annotator; of many, those of one concept."""
         free = self.supply.available(annotator)
         if free.dtype == bool:
-            stored = np.repeat(self.place < max(self.frontier, 1), self.concepts)
+            stored = (self.place < np.maximum(self.frontier, 1)).reshape(-1)
             wanted = np.where((self.state == OPEN) & stored, _entropy(self.posterior), 0.0)
             wanted = np.sort(
                 wanted.reshape(-1, self.concepts)[:: max(1, self.supply.items // ITEMS)], 0
@@ -146,23 +169,27 @@ class Product:
             priority = wanted[-concepts.TOP_QUESTIONS :].sum(0) + concepts.FLOOR
             concept = self.draw.choice(self.concepts, p=priority / priority.sum())
             self._fill_pool(int(concept))
-            free &= np.repeat(self.place < self.frontier, self.concepts)
+            free &= (self.place < self.frontier).reshape(-1)
             free = np.flatnonzero(free[concept :: self.concepts]) * self.concepts + concept
         return free[self.state[free] == OPEN]
 
-    def _fill_pool(self, concept: int) -> None:
-        """Take in the next items of the random slice where half of a concept's pool is used.
+    def _places_on_circles(self) -> Ints:
+        """Return the place (items, concepts) of each item in the random slice of each concept."""
+        place = self.draw.permutation(self.supply.items)
+        starts = self.draw.integers(self.supply.items, size=self.concepts)
+        places: Ints = (place[:, None] - starts) % self.supply.items
+        return places
 
-        The slices of all concepts begin with the same items.
-        """
+    def _fill_pool(self, concept: int) -> None:
+        """Take in the next items of the random slice where half of a concept's pool is used."""
         mine = slice(concept, None, self.concepts)
+        place, frontier = self.place[:, concept], self.frontier[concept]
         fresh = (self.answers.count[mine] == 0) & (self.state[mine] == OPEN)
         full = sum(levels.target(predicted=False))
-        if 2 * (fresh & (self.place < self.frontier)).sum() <= full:
-            ahead = np.sort(self.place[fresh & (self.place >= self.frontier)])
-            missing = full - int((fresh & (self.place < self.frontier)).sum())
-            last = ahead[: max(missing, 0)]
-            self.frontier = int(last[-1]) + 1 if len(last) else self.supply.items
+        pooled = int((fresh & (place < frontier)).sum())
+        if 2 * pooled <= full:
+            ahead = np.sort(place[fresh & (place >= frontier)])[: full - pooled]
+            self.frontier[concept] = int(ahead[-1]) + 1 if len(ahead) else self.supply.items
 
     def _unfinished(self, questions: Ints) -> Bools:
         count = self.answers.count[questions]
@@ -432,6 +459,18 @@ def accuracy(supply: Supply, posterior: Floats) -> float:
     return float((best[np.arange(supply.items), supply.truth] / best.sum(1)).mean())
 
 
+def calibration_error(supply: Supply, posterior: Floats, bins: int = 10) -> float:
+    """Return the expected calibration error of all questions, in equal bins."""
+    truth = supply.truth
+    if supply.truth.ndim == 1:
+        classes = np.arange(supply.concepts) if supply.concepts > 1 else np.array([1])
+        truth = supply.truth[:, None] == classes
+    place = (posterior * bins).astype(int).clip(max=bins - 1)
+    count = np.bincount(place, minlength=bins).clip(1)
+    gap = np.bincount(place, posterior - truth.reshape(-1), bins) / count
+    return float((np.abs(gap) * count).sum() / len(posterior))
+
+
 def random_order(
     supply: Supply, share: float, every: int, infer: dict[str, Callable[[Answers, Supply], Floats]]
 ) -> dict[str, Curve]:
@@ -495,4 +534,5 @@ def selected(product: Product, every: int) -> Curve:
 
 
 def _point(product: Product) -> tuple[float, float]:
-    return len(product.answers) / product.supply.items, accuracy(product.supply, product.posterior)
+    given = len(product.answers) + product.known_answers
+    return given / product.supply.items, accuracy(product.supply, product.posterior)

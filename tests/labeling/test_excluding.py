@@ -4,20 +4,20 @@ import numpy as np
 import pytest
 from django.urls import reverse
 
-from labeling import beliefs, image_beliefs, pools, questions, review
+from labeling import beliefs, gold, image_beliefs, questions, review
 from labeling.beliefs import Beliefs
 from labeling.inference import exclusions, recompute
 from labeling.models import (
     Annotator,
     Concept,
     ExclusiveGroup,
-    Pool,
     Project,
     Question,
     Recomputation,
     Tile,
 )
 from labeling.question_state import ASKED_ANYWAY
+from labeling.selection import candidates
 from tests.cast import answer
 from tests.labeling.meadow import add_pictures
 
@@ -232,10 +232,23 @@ def test_nothing_is_learned_anew_while_little_more_is_known(zoo, tile, ada, monk
     assert ExclusiveGroup.objects.exists()
 
 
-def test_all_concepts_of_a_project_are_asked_of_the_same_pictures_first(zoo):
-    for concept in zoo.concepts.all():
-        pools.prepare(concept)
-    assert len(set(Pool.objects.values_list("start", flat=True))) == 1
+def test_gold_that_is_ruled_out_is_shown_as_seldom_as_what_is_open(zoo, tile, alice, ada):
+    cat, dog = ask(tile, "cat", "dog")
+    gold.mark_pairs(
+        project=zoo, values={(tile.pk, dog.concept_id): False}, by=ada, origin="question"
+    )
+    window = candidates.gold(dog.concept_id, 1, False, "no")
+
+    def shown() -> list[int]:
+        read = candidates.read(window, annotator=alice, project=zoo, exclude=[])
+        return [candidate.question for candidate in read]
+
+    assert shown() == [dog.pk]
+    review.decide(question=cat, value=True, by=ada)
+    recompute.run(project=zoo)
+    assert shown() == []
+    Question.objects.update(random_key=ASKED_ANYWAY / 2)
+    assert shown() == [dog.pk]
 
 
 def test_the_questions_page_says_why_it_settled(zoo, tile, ada, ada_client):
