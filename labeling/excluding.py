@@ -27,6 +27,8 @@ def update(project: Project, tiles: Collection[int], on_progress: OnProgress = l
 
     `on_progress` is called within each transaction; what it raises undoes the batch.
     """
+    if not tiles:
+        return 0
     grouped = Concept.objects.filter(project=project, exclusive_group__isnull=False)
     concepts = list(grouped.filter(merged_into=None).order_by("pk"))
     about = Beliefs(project, concepts)

@@ -32,6 +32,7 @@ LIFTS = np.array([0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5, 5.0])
 PAIRS = np.array([0.1, 0.1, 0.1, 0.1, 0.2, 1.0, 2.5, 1.0, 0.3, 0.1])
 EXCLUSIVE = 0.35  # mean lift up to which two concepts rule each other out …
 STILL_EXCLUSIVE = 0.5  # … and up to which they go on to
+FEWEST = 30  # pictures with two such questions, without which nothing is learned
 ROUNDS = 100  # of learning how frequent each lift is
 LARGEST = 14.0  # log-odds of evidence, either way
 MOST = 6.0  # log-odds that are added to another concept, either way
@@ -63,9 +64,9 @@ def learn(
     evidence: (n,) log-odds that answers, or a known truth, add.
     earlier: groups that were learned before, which are not given up as easily.
     """
-    first, second, likelihood = _pairs(tile, concept, prior, evidence, concepts)
-    if not len(first):
+    if (np.unique(tile, return_counts=True)[1] > 1).sum() < FEWEST:
         return []
+    first, second, likelihood = _pairs(tile, concept, prior, evidence, concepts)
     most = np.full((concepts, concepts), EXCLUSIVE)
     for group in earlier:
         most[np.ix_(group.concepts, group.concepts)] = STILL_EXCLUSIVE

@@ -45,6 +45,8 @@ def test_tags_that_occur_together_freely_never_do():
 
 def test_a_few_answers_are_no_reason_to_believe_it():
     assert learn(of_one_class(30)) == []
+    either = np.random.default_rng(1).random(29) < 0.5
+    assert learn(np.column_stack([either, ~either]), prior=0.5) == []
 
 
 def test_a_few_pictures_of_both_end_it():
