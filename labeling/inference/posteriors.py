@@ -63,7 +63,8 @@ def update(
         questions, answers, posteriors.aggregate, newest=newest, recomputation=recomputation
     )
     gold = questions.gold & (posteriors.answers_count > 0)
-    leave_one_out = posteriors.aggregate.leave_one_out[gold].tolist()
+    blind = posteriors.aggregate.leave_one_out[gold]
+    leave_one_out = beliefs.shifted(blind, questions.exclusion[gold]).tolist()
     held_out = dict(zip(questions.id[gold].tolist(), leave_one_out, strict=True))
     _write_held_out(held_out, recomputation)
     new = answers.id > recomputation.project.aggregated_to
