@@ -73,7 +73,8 @@ def update(recomputation: Recomputation, moved: Ids, *, everything: bool) -> int
     moved: the ids of the questions that were answered or changed; everything: look at all.
     """
     everything |= _learn(recomputation)
-    tiles = _all_tiles(recomputation.project) if everything else _tiles_of(moved)
+    project = recomputation.project
+    tiles = _all_tiles(project) if everything else _tiles_of(moved, project)
     changed = excluding.update(recomputation.project, tiles, recomputation.renew)
     recomputation.renew()
     rows = Recomputation.objects.filter(pk=recomputation.pk, requested=False)
@@ -157,7 +158,9 @@ def _all_tiles(project: Project) -> list[int]:
     return [int(tile) for tile in tiles]
 
 
-def _tiles_of(questions: Ids) -> list[int]:
+def _tiles_of(questions: Ids, project: Project) -> list[int]:
+    if not ExclusiveGroup.objects.filter(project=project).exists():
+        return []
     with connection.cursor() as cursor:
         cursor.execute(_MOVED, [questions.tolist()])
         return [tile for (tile,) in cursor]

@@ -221,9 +221,10 @@ def _print(name: str, curves: Methods, questions: int) -> None:
         if method == MAJORITY:
             cells[-1] = _cost(five, five)
         print(f"| {method} | {' | '.join(cells)} | {curve[-1][0]:.1f} | {curve[-1][1]:.3f} |")
+    print()
     for (world, method), error in errors.items():
         if world == name:
-            print(f"\nCalibration error at the end, {method}: {error:.4f}")
+            print(f"- calibration error at the end, {method}: {error:.4f}")
     print(flush=True)
 
 
