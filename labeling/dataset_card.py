@@ -269,12 +269,13 @@ _USES = {"train": "train on", "test": "test"}
 
 
 _COLUMNS = """\
-Columns: `text` (the most probable caption), `tags`, `concepts` (for each concept the probability \
+Columns: `text` (the best caption), `tags`, `concepts` (for each concept the probability \
 that the picture shows it, and how many answers people gave about that), `in_part` (the concepts \
-that people saw in parts of it alone), `captions` (each with its confidence and where it comes \
-from), `n_answers`, `license`, `source` (where the picture was imported from), `generated`, \
-`prompt` (what a model generated it from), `width`, `height`, `provenance` (where the picture and \
-its texts come from; `provenance` of a caption is its place in it, -1 for one written here), \
+that people saw in parts of it alone), `captions` (the best first, each with its confidence and \
+where it comes from), `n_answers`, `license`, `source` (where the picture was imported from), \
+`generated`, `prompt` (what a model generated it from), `width`, `height`, `provenance` (where the \
+picture and its texts come from; `provenance` of a caption is its place in it, -1 for one written \
+here), \
 `boxes` (rectangles that imports drew, in pixels, with what each shows, the probability of that, \
 and how many answers people gave; one that shows two things is listed twice), `pair` (how surely \
 its left and right half belong together; 0: it is one picture).
@@ -303,7 +304,7 @@ def _making(facts: Facts, made_from: Mapping[str, Any]) -> str:
             f"{count(settings['answers_min'], 'answer')} or more, and is given up as ambiguous "
             f"after {settings['answers_cap']:,}.",
             f"- What imports say is believed at {settings['import_confidence']:g} before anybody "
-            "answered.",
+            "answered, and captions as their sources have proved right since.",
             f"- Aggregation: version {made_from['aggregation']['version']}"
             + (", with a model's predictions." if made_from["aggregation"]["features"] else "."),
         ]

@@ -9,7 +9,7 @@ import numpy as np
 from django.db import connection, transaction
 from django.utils import timezone
 
-from labeling import beliefs, bulk_insert, question_state
+from labeling import beliefs, bulk_insert, caption_sources, question_state
 from labeling.aggregation import online
 from labeling.batches import batched
 from labeling.beliefs import Beliefs, Priors, TileFacts
@@ -127,7 +127,8 @@ def ask_captions(
 ) -> int:
     """Ask of each tile whether the caption describes it; existing questions stay as they are.
 
-    source: a `Question.Source`. prior: the probability of such captions before anyone was asked.
+    source: a `Question.Source`. prior: the probability of such captions before anyone was asked, by
+    whoever states them; what is known of their source moves it (`labeling.caption_sources`).
     gold: the truth of all of them, where it is known. text_sources: the ids of where imported ones
     come from. Tiles that are gone are passed over. Return the number of new questions.
     """
@@ -162,6 +163,10 @@ def _ask_captions(
     new = {(tile.pk, text): tile for tile, text in batch if (tile.pk, text) not in existing}
     project_of = _hold_tiles({tile for tile, _ in new})
     projects = Project.objects.in_bulk(set(project_of.values()))
+    shifts = {
+        pk: caption_sources.shifts(pk, source, {text_sources.get(each) for each in new})
+        for pk in projects
+    }
     reason = Reason.GENERATED if source == Question.Source.MODEL else Reason.STATED
     return bulk_insert.insert(
         [
@@ -171,17 +176,19 @@ def _ask_captions(
                     tile=tile,
                     grid=tile.grid,
                     kind=Question.Kind.CAPTION,
-                    text=text,
+                    text=pair[1],
                     source=source,
                     author=author,
-                    text_source_id=text_sources.get((tile.pk, text)),
+                    text_source_id=text_sources.get(pair),
                     reason=reason,
                     stated=prior,
                 ),
-                prior=prior,
+                prior=caption_sources.prior(
+                    prior, shifts[project_of[tile.pk]][text_sources.get(pair)]
+                ),
                 gold=gold,
             )
-            for (_, text), tile in new.items()
+            for pair, tile in new.items()
             if tile.pk in project_of
         ]
     )

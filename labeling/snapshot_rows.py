@@ -6,7 +6,8 @@ not listed, since the other took over its names and answers. What was only seen 
 image is named in `in_part` and is no tag, since it is not what the image is of. A keyword is a tag
 unless it names a concept that the whole image does not show. A concept is a tag where something
 speaks of that image: its prevalence alone makes none. A caption is kept from a probability of one
-half; one that no import states any more, where most people believe it.
+half; one that no import states any more, where most people believe it. The best comes first, as
+`labeling.caption_order` says, and is the image's text.
 
 `boxes` lists the rectangles that imports drew on the image, in its pixels, with what each is said
 to show, as `labeling.box_beliefs` believes it; one that shows two things is listed twice.
@@ -23,7 +24,6 @@ has the place of its own in that list, -1 where somebody wrote it, or spoke of i
 """
 
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
@@ -34,7 +34,7 @@ from django.db.models import Q, Sum, Value
 from django.db.models.functions import Coalesce, Collate
 from django.db.models.lookups import LessThan
 
-from labeling import box_beliefs, drawn_verdicts, image_beliefs, images, provenance
+from labeling import box_beliefs, caption_order, drawn_verdicts, image_beliefs, images, provenance
 from labeling.batches import batched
 from labeling.box_beliefs import BoxLabel
 from labeling.drawn_verdicts import Verdict
@@ -42,7 +42,6 @@ from labeling.image_beliefs import ImageBeliefs
 from labeling.imports import statements
 from labeling.models import Concept, Image, Import, Pair, Project, Question, TextSource
 from labeling.models.projects import name_key
-from labeling.models.questions import LIKELY_CAPTION
 from labeling.snapshot_folder import SPLITS, Row
 
 TEST_SHARE = 0.05
@@ -79,9 +78,10 @@ def build(
     reader = image_beliefs.Reader(project, concepts)
     box_reader = box_beliefs.Reader(project, concepts)
     names, pair_reader = _Names(concepts), _PairReader(project, concepts)
+    caption_reader = caption_order.Reader(project)
     for batch in batched(pictures.order_by("sha256").iterator(chunk_size=BATCH), BATCH):
         believed, labels = reader.of(batch), box_reader.of(batch)
-        captions, answers = _captions(batch), _answers(batch)
+        captions, answers = _captions(caption_reader, batch), _answers(batch)
         origins, pairs = _origins(batch, labels), pair_reader.of(batch)
         verdicts = drawn_verdicts.of_images(batch, concepts)
         for number, image in enumerate(batch):
@@ -206,7 +206,7 @@ class _PairReader:
 
 
 def row_of(image: Image, shown: Shown, captions: Captions, answers: int) -> Row:
-    """Return an image's row; the most probable caption is its text."""
+    """Return an image's row; the first caption is its text."""
     return {
         "file_name": file_name(image),
         "text": captions[0]["text"] if captions else "",
@@ -245,24 +245,23 @@ def _box(box: BoxLabel, place: int) -> dict[str, Any]:
     }
 
 
-def _captions(images: Sequence[Image]) -> dict[int, list[dict[str, Any]]]:
-    """Return the captions of whole images by image id, the most probable first."""
-    asked = Question.objects.filter(LIKELY_CAPTION, tile__image__in=images, grid=1).order_by(
-        "-probability", "id"
-    )
-    captions: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for image, text, probability, source, origin in asked.values_list(
-        "tile__image_id", "text", "probability", "source", "text_source"
-    ):
-        captions[image].append(
+def _captions(
+    reader: caption_order.Reader, images: Sequence[Image]
+) -> dict[int, list[dict[str, Any]]]:
+    """Return the captions of whole images by image id, the best first."""
+    ranked = reader.of(images)
+    return {
+        image.pk: [
             {
-                "text": text,
-                "confidence": round(probability, DIGITS),
-                "source": source,
-                "provenance": origin,  # the id of its text source, until `_Origins.of`
+                "text": each.text,
+                "confidence": round(each.probability, DIGITS),
+                "source": each.source,
+                "provenance": each.text_source,  # its id, until `_Origins.of`
             }
-        )
-    return captions
+            for each in ranked.get(image.pk, ())
+        ]
+        for image in images
+    }
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ FEATURES: Types = {"image": "image", **COLUMNS}
 _COLUMNS = """\
 | column | what it holds |
 |---|---|
-| `text`, `confidence` | the most probable caption and its probability |
+| `text`, `confidence` | the best caption and its probability |
 | `tags` | keywords, and concepts that the whole picture shows |
 | `concepts` | of each concept: probability, entropy in bits, number of answers |
 | `in_part` | concepts that people saw in parts of the picture alone |

@@ -33,7 +33,9 @@ class Options:
         "minus it down; what lies between is left out.",
         ("soft", "hard"),
     )
-    captions: str = _option("best", "The most probable caption, or all.", ("best", "all", "none"))
+    captions: str = _option(
+        "best", "The best caption, or all, the best first.", ("best", "all", "none")
+    )
     caption_source: str = _option("any", "Whose captions.", ("any", "import", "annotator", "model"))
     pictures: str = _option(
         "all",

@@ -71,7 +71,7 @@ class ExportRow:
 
     split: str
     file_name: str  # in the snapshot
-    captions: tuple[Caption, ...]  # the most probable first
+    captions: tuple[Caption, ...]  # the best first
     tags: tuple[str, ...]
     concepts: tuple[ConceptLabel, ...]
     in_part: tuple[str, ...]
@@ -94,12 +94,12 @@ class ExportRow:
 
     @property
     def text(self) -> str:
-        """The most probable caption; empty without one."""
+        """The best caption; empty without one."""
         return self.captions[0].text if self.captions else ""
 
     @property
     def confidence(self) -> float:
-        """The probability of the most probable caption; 0 without one."""
+        """The probability of the best caption; 0 without one."""
         return self.captions[0].confidence if self.captions else 0.0
 
 
@@ -181,7 +181,7 @@ def _captions(row: Row, options: Options, left_out: Counter[str]) -> tuple[Capti
         elif caption.confidence < options.confidence:
             left_out["captions: below the least confidence"] += 1
         elif options.captions == "best" and kept:
-            left_out["captions: less probable than the best"] += 1
+            left_out["captions: not the best"] += 1
         else:
             kept.append(caption)
     return tuple(kept)

@@ -3,7 +3,8 @@
 A prediction shifts the log-odds of a question's prior by what it says beyond the concept's
 prevalence, times the concept's model weight: a factor in [0, 1] that is fitted to people's answers
 to questions which the model was not trained on. So a bad model moves nothing, and without a model
-nothing here changes anything. Captions have a prevalence of one half and the default weight.
+nothing here changes anything. Captions have a prevalence of one half, and a project's captions one
+weight together, which `labeling.inference.caption_trust` fits.
 """
 
 from collections.abc import Iterator, Mapping
@@ -45,13 +46,16 @@ def store(probabilities: Mapping[int, float]) -> int:
     if bad := next((p for p in probabilities.values() if not 0 <= p <= 1), None):
         raise ValueError(f"A prediction is a probability between 0 and 1, not {bad}.")
     captions = Question.objects.filter(pk__in=list(probabilities), kind=Question.Kind.CAPTION)
+    of_projects = Recomputation.objects.filter(project__in=captions.order_by().values("project"))
+    weights = dict(of_projects.values_list("project", "caption_model_weight"))
     stored = 0
     for ids in batched(sorted(captions.values_list("pk", flat=True)), BATCH):
         with transaction.atomic():
             questions = question_state.lock(ids)
             for question in questions:
                 predicted = probabilities[question.pk]
-                shift = DEFAULT_WEIGHT * min(max(log_odds(predicted), -MAX_SHIFT), MAX_SHIFT)
+                weight = weights.get(question.project_id, DEFAULT_WEIGHT)
+                shift = weight * min(max(log_odds(predicted), -MAX_SHIFT), MAX_SHIFT)
                 change = shift - question.prior_shift
                 question.model_probability, question.prior_shift = predicted, shift
                 question_state.shift_prior(question, change)

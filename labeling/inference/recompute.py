@@ -1,7 +1,16 @@
 """Recompute every posterior and accuracy of a project from all its answers."""
 
 from labeling import lease, quality
-from labeling.inference import exclusions, model_prior, posteriors, prevalence, priors, schedule
+from labeling.inference import (
+    caption_agreement,
+    caption_trust,
+    exclusions,
+    model_prior,
+    posteriors,
+    prevalence,
+    priors,
+    schedule,
+)
 from labeling.inference.shares import OnShared
 from labeling.models import Project
 
@@ -26,6 +35,8 @@ def run(*, project: Project, on_shared: OnShared | None = None) -> int | None:
                 recomputation, newest=newest, on_shared=on_shared
             )
             changed += exclusions.update(recomputation, moved, everything=everything)
+            changed += caption_trust.update(recomputation)
+            caption_agreement.fit(recomputation)
             recomputation.renew(changed=changed)
             quality.measure(project=project, leave_one_out=leave_one_out)
         if complete:

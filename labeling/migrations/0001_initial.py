@@ -184,6 +184,8 @@ class Migration(migrations.Migration):
                 ('settling_rules', models.JSONField(blank=True, default=list, help_text='The rules by which the last one set states.')),
                 ('strength', models.FloatField(default=0.7, help_text='Weight of the evidence of a single answer, by the last one.')),
                 ('ambiguity', models.FloatField(default=0.1, help_text='Prior probability of a split truth, by the last one.')),
+                ('agreement_weight', models.FloatField(default=0.5, help_text='Weight of the agreement among captions, by the last one.')),
+                ('caption_model_weight', models.FloatField(default=0.5, help_text="Weight of a model's predictions of captions, by the last one.")),
                 ('learned_from', models.PositiveIntegerField(default=0, help_text='Questions from which it was learned last which concepts rule each other out.')),
                 ('excluded_all', models.BooleanField(default=False, help_text="Whether all questions follow what is known of the pictures' other concepts.")),
             ],
@@ -511,6 +513,24 @@ class Migration(migrations.Migration):
             options={
                 'ordering': (labeling.models.sorting.SortKey('name'), 'name'),
                 'constraints': [models.UniqueConstraint(condition=models.Q(('merged_into', None)), fields=('project', 'name'), name='concept_once_a_project'), models.CheckConstraint(condition=models.Q(('merged_into', None), ('active', False), _connector='OR'), name='merged_concept_is_inactive')],
+            },
+        ),
+        migrations.CreateModel(
+            name='CaptionTrust',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('source', models.CharField(help_text='Of the captions: a `Question.Source`.', max_length=9)),
+                ('scope', models.CharField(choices=[('all', 'all imports, or all annotators'), ('vendor', 'a vendor'), ('import', "an import's texts of one vendor")], max_length=6)),
+                ('vendor', models.CharField(blank=True, max_length=200)),
+                ('judged', models.PositiveIntegerField(help_text='Captions that people have judged.')),
+                ('right', models.FloatField(help_text='… of which so many are true, by the posterior.')),
+                ('expected', models.FloatField(help_text='Share of true ones before any was judged.')),
+                ('trust', models.FloatField(help_text='Share of true ones by all that was judged.')),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='caption_trust', to='labeling.project')),
+                ('imported_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='caption_trust', to='labeling.import')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('project', 'source', 'scope', 'vendor', 'imported_by'), name='caption_trust_once', nulls_distinct=False)],
             },
         ),
         migrations.CreateModel(

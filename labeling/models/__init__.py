@@ -3,6 +3,7 @@
 from labeling.models.annotators import Annotator, SuspectSpell
 from labeling.models.answers import Answer
 from labeling.models.attempts import Attempt
+from labeling.models.caption_trust import CaptionTrust
 from labeling.models.challenges import Challenge
 from labeling.models.comments import Comment
 from labeling.models.cuttings import Cutting
@@ -47,6 +48,7 @@ __all__ = [
     "Answer",
     "Attempt",
     "BoxStatement",
+    "CaptionTrust",
     "Challenge",
     "ClassSet",
     "Comment",

@@ -10,7 +10,8 @@ class Recomputation(Leased):
     """A project's recomputation, one row a project: leased while it runs.
 
     Besides its state, the row keeps what the last one learned, for answers that arrive one by one
-    (`strength` and `ambiguity`, see `labeling.aggregation.online`).
+    (`strength` and `ambiguity`, see `labeling.aggregation.online`), and which of several captions
+    is best (`agreement_weight`, `caption_model_weight`).
     """
 
     class State(models.TextChoices):
@@ -39,6 +40,13 @@ class Recomputation(Leased):
     )
     ambiguity = models.FloatField(
         default=0.1, help_text="Prior probability of a split truth, by the last one."
+    )
+    agreement_weight = models.FloatField(
+        default=0.5, help_text="Weight of the agreement among captions, by the last one."
+    )
+
+    caption_model_weight = models.FloatField(
+        default=0.5, help_text="Weight of a model's predictions of captions, by the last one."
     )
 
     learned_from = models.PositiveIntegerField(

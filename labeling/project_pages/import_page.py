@@ -274,6 +274,7 @@ def _render(
         "more_retracted": sum(retracted.values()) - len(named.retracted),
         "texts": ledger.in_words(record.counts.get("texts", {})),
         "retracted": ledger.retracted_in_words(retracted),
+        "caption_trust": list(record.caption_trust.order_by("-judged", "vendor")[:NAMED]),
         "declare_error": declare_error,
         "declaration": Declaration(initial=declared or model_to_dict(record, declarations.FIELDS)),
         "price": provenance.price(record),

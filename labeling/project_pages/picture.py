@@ -1,6 +1,6 @@
 """One picture: how it came, what imports say of it, what it is asked, what is believed of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, cast
 
 from django.contrib import messages
@@ -10,14 +10,17 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import path
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import provenance, removal
+from labeling import caption_order, provenance, removal
 from labeling.access import Capability
+from labeling.caption_order import Ranked
 from labeling.images import visible
 from labeling.models import Image, Project, Question
 from labeling.project_pages import base, boxes, pictures, removals
 
 Part = Callable[[Image], dict[str, Any]]  # what a template shows of a picture besides
 _parts: list[Part] = []
+CAPTIONS = 30  # that are ranked, the most probable
+SEVERAL = 2  # captions, of which one can be better
 QUESTIONS = 30  # that are shown; the page of labels has all
 
 
@@ -59,11 +62,13 @@ def _render(
     request: HttpRequest, image: Image, *, error: str = "", reason: str = ""
 ) -> HttpResponse:
     keys = image.project.images.filter(visible()).values_list("pk", flat=True)
+    captions = _captions(image)
     context: dict[str, Any] = {
         "image": image,
+        "captions": captions,
         "whole": image.tiles.filter(grid=1).first(),
         "boxes": boxes.of(image),
-        "questions": _questions(image),
+        "questions": _questions(image, [caption.pk for caption in captions]),
         "origins": provenance.of_image(image),
         "near_duplicates": list(image.near_duplicates.filter(visible()).order_by("pk")[:10]),
         "newer": keys.filter(pk__gt=image.pk).order_by("pk").first(),
@@ -83,9 +88,19 @@ def _render(
     )
 
 
-def _questions(image: Image) -> list[Question]:
-    """Return the stored questions about a picture, the most answered first."""
-    stored = Question.objects.filter(tile__image=image).select_related("concept", "tile")
+def _captions(image: Image) -> list[Ranked]:
+    """Return the captions of a picture that has several, the best first."""
+    asked = Question.objects.filter(tile__image=image, kind=Question.Kind.CAPTION, grid=1)
+    ids = asked.order_by("-probability", "pk").values_list("pk", flat=True)[:CAPTIONS]
+    if len(ids) < SEVERAL:
+        return []
+    return caption_order.Reader(image.project).ranked(asked.filter(pk__in=list(ids)))
+
+
+def _questions(image: Image, captions: Collection[int]) -> list[Question]:
+    """Return the other stored questions about a picture, the most answered first."""
+    stored = Question.objects.filter(tile__image=image).exclude(pk__in=captions)
+    stored = stored.select_related("concept", "tile")
     return list(stored.order_by("-answers_count", "pk")[:QUESTIONS])
 
 
