@@ -64,6 +64,7 @@ def aggregate(
     model_probabilities: npt.ArrayLike | Mapping[Any, Sequence[float]] | None = None,
     classes: Sequence[Any] | None = None,
     weight: npt.ArrayLike | None = None,
+    start: npt.ArrayLike | None = None,
     iterations: int = ITERATIONS,
 ) -> Aggregate:
     """Infer the true class of each task from answers, given as three columns of N ids.
@@ -80,6 +81,8 @@ def aggregate(
     classes: all classes, where the answers may not show each of them; needed with a prior.
     weight: (N,) of the answers, above 0 and at most 1: the exponents of their likelihoods, and how
         often they count where tables are learned. Without it all weigh 1.
+    start: a first guess at the truth: (T, K) class probabilities in the order of the sorted task
+        ids, from which EM begins in place of the votes. A model then has a say from the outset.
     iterations: of EM; few on purpose, since some data get worse when run to convergence.
 
     Of several answers of a worker to a task the last one counts; otherwise order does not matter.
@@ -105,6 +108,7 @@ def aggregate(
         None
         if model_probabilities is None
         else prior_rows(model_probabilities, answers, name="model's probability"),
+        None if start is None else prior_rows(start, answers, name="start"),
     )
     teaching = {key: value for key, value in (gold or {}).items() if key in answered}
     return _result(answers, _fit(answers, known, _classes_of(teaching, answers) >= 0, iterations))
@@ -162,7 +166,8 @@ def fit_crowd(
     """
     counts = np.bincount(answers.worker, minlength=len(answers.workers))
     totals = Totals(len(votes), votes.sum(0), together(votes), counts)
-    crowd = Crowd(totals, with_model=known.model_probabilities is not None)
+    with_model = known.model_probabilities is not None
+    crowd = Crowd(totals, with_model=with_model, model_first=with_model and known.start is not None)
     tasks = groups(answers, votes, crowd.states, crowd.places.tables)
     part = Part(crowd, tasks, votes, known)
     crowd.begin(part.first_sums(by_gold=by_gold))

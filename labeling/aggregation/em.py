@@ -42,6 +42,7 @@ class Known:
     gold: npt.NDArray[np.intp]  # (T,) the class, or -1
     prior: Floats | None = None  # (T, K), NaN where there is none
     model_probabilities: Floats | None = None  # (T, K), NaN where there are none
+    start: Floats | None = None  # (T, K) a first guess at the truth, in place of the votes
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,13 @@ class Sums:
 class Crowd:
     """The parameters that explain answers: tables, and frequencies of the states."""
 
-    def __init__(self, totals: Totals, *, with_model: bool = False) -> None:
-        """with_model: whether a model's probabilities are known of some tasks."""
+    def __init__(
+        self, totals: Totals, *, with_model: bool = False, model_first: bool = False
+    ) -> None:
+        """with_model: whether a model's probabilities are known of some tasks.
+
+        model_first: whether it has a say from the first iteration on.
+        """
         k = len(totals.votes)
         self.totals = totals
         self.precise = totals.answers.sum() <= PRECISE  # whether sums are of double precision
@@ -92,7 +98,8 @@ class Crowd:
         self.hierarchy = Hierarchy()
         self.truth = self.states.truth.copy()  # (S, K); gold teaches what splits mean
         self.with_model = with_model
-        self.model_weight = 0.0  # factor of the model's log-odds
+        self.model_weight = MAX_WEIGHT if model_first else 0.0  # factor of the model's log-odds
+        self.people_first = 0 if model_first else PEOPLE_FIRST
         self.iterations = 0
         size = len(self.states)
         self.weight = np.full(size, 1 / size)  # (S,) prior of the states
@@ -113,7 +120,7 @@ class Crowd:
         self.weight, self.gold_counts = self._state_weights(sums.share), sums.gold
         self.truth[self.shape[1] :] = self._split_truth()
         self.iterations += 1
-        if self.with_model and self.iterations >= PEOPLE_FIRST:
+        if self.with_model and self.iterations >= self.people_first:
             self._update_model_weight(sums.gradient, sums.curvature)
         self._learn_tables(sums)
 
@@ -206,7 +213,7 @@ class Part:
         self.model_log_ratio = _log_ratio(known.model_probabilities)  # (T, K)
 
     def first_sums(self, *, by_gold: bool) -> Sums:
-        """Return what is expected where each task's truth is its votes.
+        """Return what is expected where each task's truth is its votes, or the known start.
 
         by_gold: tasks without gold count for nothing.
         """
@@ -216,7 +223,11 @@ class Part:
             prior = None if self.known.prior is None else self.known.prior[block.tasks]
             start = 1 / k if prior is None else np.where(np.isnan(prior), 1 / k, prior)
             first = np.zeros((len(block.tasks), len(block.columns)))
-            first[:, :k] = smoothed_votes(self.votes[block.tasks] / PRIOR_VOTES, start)
+            guess = smoothed_votes(self.votes[block.tasks] / PRIOR_VOTES, start)
+            if self.known.start is not None:
+                given = self.known.start[block.tasks]
+                guess = np.where(np.isnan(given), guess, given)
+            first[:, :k] = guess
             gold = self.known.gold[block.tasks]
             (rows,) = np.nonzero(gold >= 0)
             first[slice(None) if by_gold else rows] = 0

@@ -6,7 +6,6 @@ task are those of the fold's model that was not fitted to it. Folds are drawn by
 of features, so that neither order nor names of tasks matter, and equal pictures share a fold.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from labeling.aggregation.answers import Floats, Ints
-from labeling.aggregation.dawid_skene import Aggregate, aggregate
 
 Singles = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
@@ -58,54 +56,6 @@ def cross_val_predict(
     return predicted
 
 
-def aggregate_with_features(
-    task: npt.ArrayLike,
-    worker: npt.ArrayLike,
-    label: npt.ArrayLike,
-    features: npt.ArrayLike,
-    *,
-    tasks: npt.ArrayLike | None = None,
-    gold: Mapping[Any, Any] | None = None,
-    classes: Sequence[Any] | None = None,
-    rounds: int = 3,
-    folds: int = 5,
-    seed: int = 0,
-) -> Aggregate:
-    """Return `aggregate` with a probe on features as one more annotator, in alternation.
-
-    In each round the probe learns from the posterior, and its out-of-fold probabilities count as
-    far as they agree with people's answers (`Aggregate.model_weight`).
-
-    features: (T, D), one row for each of `tasks` (all sorted task ids by default); a row may hold
-        NaN where there are none. Rows of tasks without answers are left out.
-
-    The other arguments and errors are those of `aggregate`.
-    """
-    result = aggregate(task, worker, label, gold=gold, classes=classes)
-    rows = _rows_of(result.tasks, np.asarray(features, np.float32), tasks)
-    known: dict[str, Any] = {"gold": gold, "classes": result.classes}
-    for _ in range(rounds if len(result.classes) > 1 else 0):
-        predicted = cross_val_predict(rows, result.posterior, folds=folds, seed=seed)
-        result = aggregate(task, worker, label, model_probabilities=predicted, **known)
-    return result
-
-
-def _rows_of(ids: npt.NDArray[Any], rows: Singles, tasks: npt.ArrayLike | None) -> Singles:
-    """Return the rows of features in the order of `ids`."""
-    if tasks is None:
-        if len(rows) != len(ids):
-            raise ValueError(f"there are {len(ids)} tasks, but {len(rows)} rows of features")
-        return rows
-    named = {name: row for row, name in enumerate(np.asarray(tasks).tolist())}
-    if len(named) != len(rows):
-        raise ValueError(f"{len(named)} different tasks are named for {len(rows)} rows of features")
-    places = [named.get(name, -1) for name in ids.tolist()]
-    if -1 in places:
-        raise ValueError(f"task {ids[places.index(-1)]!s} has no row of features")
-    ordered: Singles = rows[places]
-    return ordered
-
-
 class Probe:
     """F ridge logistic regressions, each fitted to all rows but those of its fold.
 
@@ -129,9 +79,9 @@ class Probe:
     ) -> None:
         if folds < 2:
             raise ValueError(f"a probe needs two folds or more, not {folds}")
-        self._basis = _Basis.of(rows, hints)
+        self._basis = Basis.of(rows, hints)
         self._rows = self._basis.transform(rows)
-        self._fold = _folds(rows, folds, seed)
+        self._fold = folds_of(rows, folds, seed)
         self._shape = folds, rows.shape[1] + 1, targets.shape[1]  # F, D + 1, K
         self._targets = targets.astype(np.float32)
         self._weights = weights.astype(np.float32)
@@ -150,7 +100,7 @@ class Probe:
         mean = np.empty((len(features), self._shape[2]))
         for start in range(0, len(features), ROWS):
             rotated = self._basis.transform(features[start : start + ROWS])
-            mean[start : start + ROWS] = _softmax(self._scores(self._best, rotated)).mean(1)
+            mean[start : start + ROWS] = softmax(self._scores(self._best, rotated)).mean(1)
         return mean
 
     def linear_weights(self) -> Floats:
@@ -180,7 +130,7 @@ class Probe:
         """Return (n, K) each row's probabilities by the model of its own fold."""
         scores = self._scores(weights, self._rows)
         own = np.take_along_axis(scores, self._fold[:, None, None], 1)[:, 0]
-        return _softmax(own).astype(np.float64)
+        return softmax(own).astype(np.float64)
 
     def _scores(self, weights: Floats, rows: Singles) -> Singles:
         """Return the logits (n, F, K) of transformed rows (n, D)."""
@@ -221,24 +171,28 @@ class Probe:
         return fitted
 
     def _loss(self, weights: Floats) -> tuple[float, Floats]:
-        """Return the cross-entropy of the targets over all folds, and its gradient."""
+        """Return the loss over all folds, and its gradient."""
         folds, size, k = self._shape
-        scores = self._scores(weights, self._rows)
-        scores -= scores.max(2, keepdims=True)
-        powers = np.exp(scores)
-        norms = powers.sum(2, keepdims=True)
-        losses = np.log(norms[..., 0]) - np.einsum("nfk,nk->nf", scores, self._targets)
+        losses, error = self._losses(self._scores(weights, self._rows))
         value = float(np.einsum("nf,nf->", self._mask, losses, dtype=np.float64))
-        error = (powers / norms - self._targets[:, None]) * self._mask[..., None]  # (n, F, K)
+        error *= self._mask[..., None]
         gradient = np.empty(self._shape)
         flat = self._rows.T @ error.reshape(-1, folds * k)  # (D, F·K)
         gradient[:, :-1] = flat.reshape(size - 1, folds, k).transpose(1, 0, 2)
         gradient[:, -1] = error.sum(0, dtype=np.float64)
         return value, gradient
 
+    def _losses(self, scores: Singles) -> tuple[Singles, Singles]:
+        """Return the cross-entropy (n, F) of the targets by logits (n, F, K), and its gradient."""
+        scores -= scores.max(2, keepdims=True)
+        powers = np.exp(scores)
+        norms = powers.sum(2, keepdims=True)
+        losses = np.log(norms[..., 0]) - np.einsum("nfk,nk->nf", scores, self._targets)
+        return losses, powers / norms - self._targets[:, None]
+
 
 @dataclass(frozen=True)
-class _Basis:
+class Basis:
     """An affine map of features: halfway to equal spread, then onto their principal axes.
 
     Scales are informative, but units must not decide; uncorrelated coordinates fit faster.
@@ -249,7 +203,7 @@ class _Basis:
     axes: Singles  # (D, D)
 
     @classmethod
-    def of(cls, rows: Singles, hints: int) -> "_Basis":
+    def of(cls, rows: Singles, hints: int) -> "Basis":
         mean = rows.mean(0, dtype=np.float64)
         square = np.einsum("nd,nd->d", rows, rows, dtype=np.float64) / len(rows)
         spread = np.sqrt(np.maximum(square - mean**2, 0))
@@ -290,18 +244,24 @@ def _checked(
     return rows, probabilities / total, weights
 
 
-def _folds(rows: Singles, folds: int, seed: int) -> Ints:
+def folds_of(rows: Singles, folds: int, seed: int) -> Ints:
     """Return (T,) a number below `folds` from the bits of each row."""
+    return ((hashes(rows, seed) >> np.uint64(40)) % np.uint64(folds)).astype(np.intp)
+
+
+def hashes(rows: Singles, seed: int) -> npt.NDArray[np.uint64]:
+    """Return (T,) a number from the bits of each row."""
     keys = np.random.default_rng(seed).integers(1, 2**63, rows.shape[1], dtype=np.uint64) | 1
     bits = np.ascontiguousarray(rows).view(np.uint32)
     sums = np.empty(len(rows), np.uint64)
     for start in range(0, len(rows), ROWS):
         sums[start : start + ROWS] = bits[start : start + ROWS].astype(np.uint64) @ keys
-    mixed = (sums ^ (sums >> np.uint64(31))) * np.uint64(0x9E3779B97F4A7C15)
-    return ((mixed >> np.uint64(40)) % np.uint64(folds)).astype(np.intp)
+    mixed: npt.NDArray[np.uint64] = (sums ^ (sums >> np.uint64(31))) * np.uint64(0x9E3779B97F4A7C15)
+    return mixed
 
 
-def _softmax(scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def softmax(scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return shares of the powers along the last axis."""
     powers = np.exp(scores - scores.max(-1, keepdims=True))
     shares: npt.NDArray[Any] = powers / powers.sum(-1, keepdims=True)
     return shares

@@ -30,7 +30,7 @@ from crowds import Floats, Ints, right, surprise
 from PIL import Image
 
 from labeling.aggregation import aggregate
-from labeling.aggregation.probe import aggregate_with_features
+from labeling.aggregation.with_features import aggregate_with_features
 
 CLASSES = 10
 EACH = 1, 2, 3

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from labeling.aggregation import aggregate
-from labeling.aggregation.probe import aggregate_with_features
+from labeling.aggregation.with_features import aggregate_with_features
 from training.engine.data.pictures import Pixels
 
 NAMES = (
@@ -44,7 +44,7 @@ def photographs(folder: Path, split: str, cache: Path) -> Pixels:
         with zipfile.ZipFile(folder / f"{split}.zip") as archive:
             pictures = [
                 np.asarray(Image.open(io.BytesIO(archive.read(name))).convert("RGB"))
-                for name in _files(folder, split)
+                for name in files(folder, split)
             ]
         cache.mkdir(parents=True, exist_ok=True)
         np.save(path, np.stack(pictures))
@@ -52,7 +52,7 @@ def photographs(folder: Path, split: str, cache: Path) -> Pixels:
     return pixels
 
 
-def _files(folder: Path, split: str) -> list[str]:
+def files(folder: Path, split: str) -> list[str]:
     """Return the files in order of tasks: a class's n-th photograph is the n-th of its folder."""
     if split == "test":
         return [row["file"] for row in _rows(folder / "files_test.csv")]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from labeling.aggregation import aggregate
 from labeling.aggregation.answers import encode, gold_rows
-from labeling.aggregation.probe import aggregate_with_features
+from labeling.aggregation.with_features import aggregate_with_features
 
 Column = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]

@@ -323,3 +323,18 @@ def test_people_in_doubt_who_choose_alike_do_not_draw_the_classes_to_them() -> N
     said = np.where(sure, truth[task], refuge)
     found = aggregate(task, worker, said, classes=range(k))
     assert np.abs(found.posterior.mean(0) - 1 / k).max() < 0.1
+
+
+def test_em_begins_at_a_first_guess_where_one_is_given():
+    """Half of the annotators say the opposite: only the guess tells which half is right."""
+    truth = np.arange(40) % 2
+    task = np.repeat(np.arange(40), 4)
+    worker = np.tile(np.arange(4), 40)
+    label = np.where(worker < 2, truth[task], 1 - truth[task])
+    for guess in (truth, 1 - truth):
+        start = np.eye(2)[guess] * 0.8 + 0.1
+        assert (aggregate(task, worker, label, start=start).label == guess).all()
+    start[::2] = np.nan  # left to the votes
+    assert np.isfinite(aggregate(task, worker, label, start=start).posterior).all()
+    with pytest.raises(ValueError, match="the start is"):
+        aggregate(task, worker, label, start=start[1:])

@@ -1,10 +1,9 @@
-"""A probe on features: out of fold, calibrated, and one more annotator."""
+"""A probe on features: out of fold, and calibrated."""
 
 import numpy as np
 import pytest
 
-from labeling.aggregation import aggregate
-from labeling.aggregation.probe import Probe, aggregate_with_features, cross_val_predict
+from labeling.aggregation.probe import Probe, cross_val_predict
 
 TASKS, WIDTH, CLASSES = 600, 16, 3
 
@@ -16,15 +15,6 @@ def seen() -> tuple[np.ndarray, np.ndarray]:
     features = dice.standard_normal((TASKS, WIDTH)).astype(np.float32)
     scores = features[:, :CLASSES] * 3 + dice.gumbel(size=(TASKS, CLASSES))
     return features * np.linspace(0.5, 5, WIDTH, dtype=np.float32) + 5, scores.argmax(1)
-
-
-def answers_to(truth: np.ndarray, each: int, right: float) -> tuple[np.ndarray, ...]:
-    """So many answers a task, by thirty people, who err at random."""
-    dice = np.random.default_rng(1)
-    task = np.repeat(np.arange(len(truth)), each)
-    worker = np.concatenate([dice.choice(30, each, replace=False) for _ in truth])
-    wrong = (truth[task] + dice.integers(1, CLASSES, len(task))) % CLASSES
-    return task, worker, np.where(dice.random(len(task)) < right, truth[task], wrong)
 
 
 def test_it_learns_what_features_tell(seen):
@@ -150,49 +140,3 @@ def test_its_linear_form_says_nearly_the_same(seen):
 def test_it_refuses_what_does_not_fit_together(features, targets, more):
     with pytest.raises(ValueError, match=r"must (be|hold)|folds"):
         cross_val_predict(features, targets, **more)
-
-
-def test_the_crowd_with_a_probe_is_right_more_often_and_surer(seen):
-    features, truth = seen
-    task, worker, label = answers_to(truth, each=2, right=0.6)
-    alone = aggregate(task, worker, label)
-    both = aggregate_with_features(task, worker, label, features)
-    there = np.arange(TASKS), truth
-    assert (both.label == truth).mean() > (alone.label == truth).mean() + 0.05
-    assert -np.log(both.posterior[there]).mean() < -np.log(alone.posterior[there]).mean() - 0.1
-    assert both.model_weight > 0.5
-
-
-def test_features_of_other_tasks_are_ignored(seen):
-    features, truth = seen
-    task, worker, label = answers_to(truth, each=3, right=0.7)
-    alone = aggregate(task, worker, label)
-    mixed = np.random.default_rng(6).permutation(features)
-    both = aggregate_with_features(task, worker, label, mixed)
-    assert np.abs(both.posterior - alone.posterior).mean() < 0.02
-
-
-def test_the_names_of_tasks_do_not_matter_to_the_crowd_with_a_probe(seen):
-    features, truth = seen
-    task, worker, label = answers_to(truth, each=2, right=0.6)
-    names = np.array([f"t{n:03}" for n in np.random.default_rng(7).permutation(TASKS)])
-    plain = aggregate_with_features(task, worker, label, features)
-    named = aggregate_with_features(names[task], worker, label, features, tasks=names)
-    assert named.tasks.tolist() == sorted(names)
-    assert np.allclose(named.posterior[np.argsort(np.argsort(names))], plain.posterior, atol=5e-3)
-
-
-def test_gold_is_kept(seen):
-    features, truth = seen
-    task, worker, label = answers_to(truth, each=1, right=0.6)
-    found = aggregate_with_features(task, worker, label, features, gold={0: 0, 1: 1, 2: 2})
-    assert found.label[:3].tolist() == [0, 1, 2] and (found.confidence[:3] == 1).all()
-
-
-def test_rows_of_features_must_suit_the_tasks():
-    with pytest.raises(ValueError, match="2 tasks, but 3 rows"):
-        aggregate_with_features([1, 2], [1, 1], [0, 1], np.ones((3, 2)))
-    with pytest.raises(ValueError, match="task 2 has no row"):
-        aggregate_with_features([1, 2], [1, 1], [0, 1], np.ones((2, 2)), tasks=[1, 3])
-    with pytest.raises(ValueError, match="2 different tasks are named for 3"):
-        aggregate_with_features([1, 2], [1, 1], [0, 1], np.ones((3, 2)), tasks=[1, 2, 2])
