@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from django.db.models import Count, Exists, F, Max, OuterRef, QuerySet
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import Floor
 
 from labeling.aggregation import online
@@ -277,7 +277,8 @@ def _first_answers(project: Project, *, of_people: bool) -> list[tuple[int, floa
     earlier = Answer.objects.filter(question=OuterRef("question"), pk__lt=OuterRef("pk"))
     answers = Answer.objects.trusted().filter(
         Exists(earlier) if of_people else ~Exists(earlier),
-        question__in=_about_pictures(project).exclude(source=Question.Source.MODEL),
+        _is_about_pictures(project, "question__"),
+        ~Q(question__source=Question.Source.MODEL),
         probability_before__gt=0,
         probability_before__lt=1,
     )
@@ -297,14 +298,20 @@ def _first_answers(project: Project, *, of_people: bool) -> list[tuple[int, floa
 
 def _about_pictures(project: Project) -> QuerySet[Question]:
     """Return the questions about whole pictures that are not asked about in parts."""
-    return Question.objects.filter(
-        visible("tile__image__"),
-        project=project,
-        kind=Question.Kind.CONCEPT,
-        grid=1,
-        concept__merged_into=None,
-        tile__image__cut_into=0,
-    )
+    return Question.objects.filter(_is_about_pictures(project))
+
+
+def _is_about_pictures(project: Project, prefix: str = "") -> Q:
+    """Return the condition of these; prefix: of the question's fields, such as `question__`."""
+    fields = {
+        "project": project,
+        "kind": Question.Kind.CONCEPT,
+        "grid": 1,
+        "concept__merged_into": None,
+        "tile__image__cut_into": 0,
+    }
+    of_question = Q(**{f"{prefix}{name}": value for name, value in fields.items()})
+    return of_question & visible(f"{prefix}tile__image__")
 
 
 def _group(concept: Ints, label: Any) -> Ints:

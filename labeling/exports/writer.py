@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from labeling import label_accuracy
 from labeling.exports.options import Options
 from labeling.exports.pictures import Picture
 from labeling.exports.rows import ExportRow
@@ -27,6 +28,12 @@ class About:
     left_out: Counter[str]  # by the reason; a writer adds what it has no place for
     files: ExitStack  # closes what a writer opened, where the export fails
     answers: Callable[[], Iterator[dict[str, Any]]] | None = None  # raw ones, with pseudonyms
+
+    @property
+    def accuracy(self) -> list[str]:
+        """How often the snapshot's labels are right, in words; nothing where it is not told."""
+        told = self.manifest.get("accuracy")
+        return label_accuracy.sentences(told) if told else []
 
 
 class Writer(Protocol):

@@ -28,7 +28,8 @@ class Document:
     def __init__(self, file: HashedFile, notes: IO[bytes], about: About) -> None:
         self._file, self._notes = file, notes
         self.images = self.annotations = 0
-        info = {"description": about.project, "version": about.snapshot}
+        info: dict[str, Any] = {"description": about.project, "version": about.snapshot}
+        info["label_accuracy"] = " ".join(about.accuracy)
         self._file.write(b'{"info": ' + _json(info) + b', "images": [')
 
     def add_image(self, image: dict[str, Any]) -> None:

@@ -102,6 +102,7 @@ CONTEXT: dict[str, Any] = {
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
 }
+ANALYSIS = "rai:dataAnnotationAnalysis"
 RESPONSIBLE_AI = {
     "rai:dataCollection": "Pictures were imported by the owners of the project; `source` is the "
     "path that each came from. `provenance_*` are lists side by side of where the picture, first, "
@@ -115,7 +116,7 @@ RESPONSIBLE_AI = {
     "answered, it rests on what the import said, on a model and on how frequent the concept is; "
     "`answers` says how many there are.",
     "rai:dataAnnotationPlatform": "Tessera",
-    "rai:dataAnnotationAnalysis": "Every concept keeps its probability instead of a vote; near one "
+    ANALYSIS: "Every concept keeps its probability instead of a vote; near one "
     "half, people disagreed or nobody was asked.",
     "rai:annotatorDemographics": "Not recorded.",
     "rai:personalSensitiveInformation": "Nobody who answered is named. What the pictures show was "
@@ -164,6 +165,7 @@ class Croissant:
             "sc:identifier": self._about.snapshot,
             **({"license": licenses} if licenses else {}),
             **RESPONSIBLE_AI,
+            ANALYSIS: " ".join([RESPONSIBLE_AI[ANALYSIS], *self._about.accuracy]),
             "rai:annotationsPerItem": f"{answers / max(1, pictures):.2f} on average",
             "distribution": [self._table_file(), self._picture_files()],
             "recordSet": [_record_set()],

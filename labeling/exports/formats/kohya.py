@@ -32,7 +32,7 @@ WITHIN_TAG = (";;;", "<c>", "^^^", "```")  # stands for a comma within a tag
 
 SETTINGS = """\
 # Run the trainer from this folder, with --dataset_config={file}
-[general]
+{notes}[general]
 enable_bucket = true
 bucket_no_upscale = true
 bucket_reso_steps = {steps}
@@ -170,6 +170,7 @@ class Kohya:
             captions += "enable_wildcard = true\n"
         return SETTINGS.format(
             file=file,
+            notes="".join(f"# {each}\n" for each in self._about.accuracy),
             steps=steps,
             least=min(256, resolution),
             most=max(RESOLUTION_MAX, resolution),

@@ -43,6 +43,15 @@ MADE_FROM = {
     },
     "aggregation": {"version": 1, "features": ""},
 }
+_ROW = {"name": "", "labels": 24, "covered": 24, "judged": 40, "by": "gold"}
+ACCURACY = {
+    "whole": _ROW | {"accuracy": 0.9, "low": 0.769, "high": 0.96},
+    "concepts": [
+        _ROW | {"name": "night", "judged": 3, "accuracy": None, "low": None, "high": None}
+    ],
+    "unanswered": _ROW
+    | {"labels": 0, "by": "answers", "accuracy": None, "low": None, "high": None},
+}
 NOWHERE = {
     "import_id": 0,
     **dict.fromkeys(("import", "layout", "file", "vendor", "batch", "license", "url"), ""),
@@ -132,6 +141,7 @@ def write_manifest(
     """Write the manifest of a snapshot, with its hash."""
     manifest = {"format": snapshot_folder.FORMAT, "project": "signs", "counts": counts}
     manifest |= {"concepts": concepts, "about": ABOUT, "made_from": MADE_FROM}
+    manifest |= {"accuracy": ACCURACY}
     manifest["files"] = dict(sorted(files.items()))
     manifest = {"sha256": snapshot_folder.digest_of(manifest), **manifest}
     snapshot_folder.write_manifest(folder, manifest)

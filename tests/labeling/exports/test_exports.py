@@ -422,3 +422,34 @@ def test_an_archive_on_a_full_disk_fails_once(kind):
             sink.put("a", lambda: bytes(100_000))
     del sink
     gc.collect()
+
+
+@pytest.mark.parametrize(
+    ("format", "name"),
+    [
+        ("coco", "annotations/captions_train.json"),
+        ("croissant", "croissant.json"),
+        ("imagefolder", "README.md"),
+        ("kohya", "dataset.toml"),
+        ("parquet", "README.md"),
+        ("webdataset", "README.md"),
+    ],
+)
+def test_it_says_how_often_the_labels_are_right(snapshot, tmp_path, format, name):
+    exports.export(folder=snapshot, format=format, out=tmp_path / "out")
+    text = " ".join((tmp_path / "out" / name).read_text().split())
+    assert (
+        "Labels are right in 90.0 % (95 % interval 76.9 to 96.0): of 24 labels that people "
+        "answered about, judged by 40 gold questions." in text
+    )
+
+
+def test_the_table_of_label_accuracy_leaves_open_what_is_not_known(snapshot, tmp_path):
+    exports.export(folder=snapshot, format="labels", out=tmp_path / "out")
+    lines = (tmp_path / "out/accuracy.csv").read_text().splitlines()
+    assert lines == [
+        "concept,answered,labels,covered,judged,by,accuracy,low,high",
+        ",yes,24,24,40,gold,0.9,0.769,0.96",
+        "night,yes,24,24,3,gold,,,",
+        ",no,0,24,40,answers,,,",
+    ]
