@@ -65,11 +65,12 @@ def update(
     gold = questions.gold & (posteriors.answers_count > 0)
     blind = posteriors.aggregate.leave_one_out[gold]
     leave_one_out = beliefs.shifted(blind, questions.exclusion[gold]).tolist()
-    held_out = dict(zip(questions.id[gold].tolist(), leave_one_out, strict=True))
-    _write_held_out(held_out, recomputation)
+    ids = questions.id[gold].tolist()
+    # What the picture's other concepts say is left out here: they may be gold, too.
+    _write_held_out(dict(zip(ids, blind.tolist(), strict=True)), recomputation)
     new = answers.id > recomputation.project.aggregated_to
     moved = np.union1d(written, questions.id[answers.question[new]])
-    return changed, held_out, moved
+    return changed, dict(zip(ids, leave_one_out, strict=True)), moved
 
 
 def _write_held_out(held_out: dict[int, float], recomputation: Recomputation) -> None:

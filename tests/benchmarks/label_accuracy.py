@@ -80,7 +80,8 @@ def main() -> int:
             line = f"| {stated.name} | {right:.3f} | {bound:.2f} | " + " | ".join(cells)
             print(line + " |", flush=True)
     print(f"\n**Aggregated anew with {GOLD:.0%} gold**\n")
-    print("| | gold | right | held | width |\n|---|---:|---:|---:|---:|")
+    print("| | gold | classes: right | held | width | questions: right | held | width |")
+    print("|---|---:|" + "---:|" * 6)
     for crowd in read:
         print(_anew(crowd, min(args.replays, ANEW)), flush=True)
     return 0
@@ -118,29 +119,42 @@ def judge(stated: Stated, drawn: Ints) -> LabelAccuracy | None:
 
 
 def _anew(crowd: Crowd, replays: int) -> str:
-    """Return a line of the table of labels that were made with what judges them."""
-    ours, plain = Tally(), Tally()
-    dice, right = np.random.default_rng(0), 0.0
+    """Return a line of the table of labels that were made with what judges them.
+
+    As classes; and as the product asks, whether a task is of one class, which has a prior.
+    """
     size = max(round(GOLD * len(crowd.known)), LEAST)
-    for _ in range(replays):
-        drawn = dice.permutation(len(crowd.known))[:size]
-        gold = dict(zip(crowd.known[drawn].tolist(), crowd.truth[drawn].tolist(), strict=True))
-        classes = range(len(crowd.classes))
-        result = aggregate(crowd.task, crowd.worker, crowd.label, classes=classes, gold=gold)
-        posterior = result.leave_one_out[crowd.known]
-        stated = Stated(
-            crowd.name,
-            posterior.max(1).clip(0, 1),
-            (posterior.argmax(1) == crowd.truth).astype(np.float64),
-        )
-        found = judge(stated, drawn)
-        assert found is not None
-        truth = _share_right(stated, drawn)
-        right += stated.right.mean() / replays
-        ours.add(found.low, found.high, truth)
-        plain.add(*_binomial(float(stated.right.mean()), size, len(stated.right)), truth)
-    width = ours.width / plain.width
-    return f"| {crowd.name} | {size} | {right:.3f} | {ours.held / replays:.3f} | {width:.2f} |"
+    cells = []
+    for as_questions in (False, True):
+        ours, plain = Tally(), Tally()
+        dice, right = np.random.default_rng(0), 0.0
+        for replay in range(replays):
+            drawn = dice.permutation(len(crowd.known))[:size]
+            one = replay % len(crowd.classes) if as_questions else None
+            stated = _as_if_unknown(crowd, drawn, one)
+            found = judge(stated, drawn)
+            assert found is not None
+            truth = _share_right(stated, drawn)
+            right += truth / replays
+            ours.add(found.low, found.high, truth)
+            plain.add(*_binomial(truth, size, len(stated.right)), truth)
+        cells += [f"{right:.3f}", f"{ours.held / replays:.3f}", f"{ours.width / plain.width:.2f}"]
+    return f"| {crowd.name} | {size} | {' | '.join(cells)} |"
+
+
+def _as_if_unknown(crowd: Crowd, drawn: Ints, one: int | None) -> Stated:
+    """Return the labels by gold of the tasks that were drawn, theirs as if it were unknown.
+
+    one: the class that is asked for; None: all.
+    """
+    label, truth, k, prior = crowd.label, crowd.truth, len(crowd.classes), None
+    if one is not None:
+        label, truth, k = (label == one).astype(np.intp), (truth == one).astype(np.intp), 2
+        prior = np.tile([1 - label.mean(), label.mean()], (crowd.task.max() + 1, 1))
+    gold = dict(zip(crowd.known[drawn].tolist(), truth[drawn].tolist(), strict=True))
+    result = aggregate(crowd.task, crowd.worker, label, classes=range(k), gold=gold, prior=prior)
+    posterior = result.leave_one_out[crowd.known]
+    return Stated(crowd.name, posterior.max(1).clip(0, 1), _right(posterior, truth))
 
 
 def _share_right(stated: Stated, drawn: Ints) -> float:
