@@ -1,9 +1,13 @@
 """Confusion matrices under a hierarchical prior: few answers mean an average annotator.
 
-A row of an annotator's matrix is a Dirichlet draw around the crowd's row as an annotator of that
-ability would have it; abilities are Beta draws around the crowd's accuracy. The concentrations are
-learned by the fixed point of T. P. Minka, "Estimating a Dirichlet distribution" (2000). M tables,
-each of an annotator or of a level of ability (`levels`), K classes, S states (the classes first).
+Annotators are of a few kinds, each with a prototype of a confusion matrix (J. Chen et al.,
+"Understanding the essence: delving into annotator prototype learning for multi-class annotation
+aggregation", 2025). A row of an annotator's matrix is a Dirichlet draw around the mean of the
+prototypes' rows, each weighted by how probable that kind is of this annotator. Those who share
+tables have instead the crowd's matrix as it would be at their ability; abilities are Beta draws
+around the crowd's accuracy. The concentrations are learned by the fixed point of T. P. Minka,
+"Estimating a Dirichlet distribution" (2000). M tables, each of an annotator or of a level of
+ability (`levels`), P prototypes, K classes, S states (the classes first).
 """
 
 from dataclasses import dataclass, field
@@ -23,6 +27,8 @@ CONCENTRATIONS = 0.5, 200.0  # bounds of the learned concentrations
 MIN_ANSWERS = 0.01  # expected answers below which a row says nothing about a concentration
 MANY = 10**5  # annotators, of whom those are counted together who are much alike
 SAMPLE = 3_000  # rows or few more, evenly, from which a concentration is learned
+APART = 1.5, -1.5  # log-odds of the prototypes' first abilities, from the crowd's accuracy
+STEPS = 2  # of EM in the prototypes, each time
 SMOOTHING = 1e-9  # of the crowd's errors, where it made none
 
 
@@ -34,6 +40,10 @@ class Shared:
     total: Floats  # (n,)
 
 
+def _as_many_of_each() -> Floats:
+    return np.full(len(APART), 1 / len(APART))
+
+
 @dataclass
 class Hierarchy:
     """The concentrations learned so far, in pseudo-answers."""
@@ -43,6 +53,8 @@ class Hierarchy:
     split: float = 10.0  # of a split state's row around the mixture of its two classes'
 
     accuracy: float = field(default=PRIOR_ACCURACY, init=False)  # of the crowd
+    prototypes: Floats | None = field(default=None, init=False)  # (P, K, K)
+    kinds: Floats = field(default_factory=_as_many_of_each, init=False)  # (P,) shares of annotators
     order: npt.NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp), init=False)
 
     def tables(self, counts: Floats, states: States, shared: Shared | None = None) -> Floats:
@@ -93,13 +105,32 @@ class Hierarchy:
         distinct, times = _distinct(sides)
         mean = np.broadcast_to([self.accuracy, 1 - self.accuracy], distinct.shape)
         self.ability = _concentration(distinct, mean, self.ability, times=times)
-        ability = self.abilities(right[:own], total[:own])
-        if shared is not None:
-            ability = np.concatenate([ability, ABILITIES])
-        expected = _at_ability(_crowd(counts.sum(0), self.accuracy), ability, self.accuracy)
+        crowd = _crowd(counts.sum(0), self.accuracy)
+        expected = np.empty_like(counts)
+        expected[own:] = _at_ability(crowd, ABILITIES, self.accuracy)[: len(counts) - own]
+        expected[:own] = self._by_prototypes(counts[:own], crowd)
         sample = self._sampled(counts[:own]), self._sampled(expected[:own])
         self.row = _concentration(*sample, self.row)
         expected[:own] = _shrunk(counts[:own], expected[:own], self.row)
+        return expected
+
+    def _by_prototypes(self, counts: Floats, crowd: Floats) -> Floats:
+        """Learn the prototypes; return the matrices (M, K, K) that they let expect of annotators.
+
+        counts: (M, K, K) expected answers.
+        """
+        answers = counts.reshape(len(counts), crowd.size)  # (M, K · K)
+        first = _at_ability(crowd, expit(_logit(self.accuracy) + APART), self.accuracy)
+        prototypes = first if self.prototypes is None else self.prototypes
+        for _ in range(STEPS):
+            scores = answers @ np.log(prototypes).reshape(-1, crowd.size).T + np.log(self.kinds)
+            kind = np.exp(scores - scores.max(1, keepdims=True))  # (M, P)
+            kind /= kind.sum(1, keepdims=True)
+            self.kinds = (kind.sum(0) + 1) / (len(kind) + len(first))
+            sums = (kind.T @ answers).reshape(first.shape)
+            prototypes = _shrunk(sums, first, CROWD_WEIGHT * len(crowd))
+        self.prototypes = prototypes
+        expected: Floats = (kind @ prototypes.reshape(-1, crowd.size)).reshape(counts.shape)
         return expected
 
 
@@ -124,7 +155,7 @@ def _at_ability(crowd: Floats, ability: Floats, accuracy: float) -> Floats:
     Diagonal: logit d_jk = logit m_kk + logit r_j - logit r. Errors: half the crowd's, half uniform.
     """
     k = len(crowd)
-    shift = _logit(ability)[:, None] - _logit(np.asarray(accuracy))
+    shift = _logit(ability)[:, None] - _logit(accuracy)
     diagonal = expit(_logit(np.diag(crowd)) + shift)  # (W, K)
     errors = (crowd + SMOOTHING) * (1 - np.eye(k))
     errors = 0.5 * errors / errors.sum(1, keepdims=True) + 0.5 * (1 - np.eye(k)) / (k - 1)
@@ -174,6 +205,6 @@ def _ranked(given: Floats) -> npt.NDArray[np.intp]:
     return np.lexsort((*profile.T, profile.sum(1)))
 
 
-def _logit(probability: Floats) -> Floats:
+def _logit(probability: Floats | float) -> Floats:
     logits: Floats = logit(np.clip(probability, 1e-4, 1 - 1e-4))
     return logits

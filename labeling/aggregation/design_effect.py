@@ -14,8 +14,8 @@ from labeling.aggregation.answers import Floats
 from labeling.aggregation.em import Part, close, smoothed_votes, softmax
 from labeling.aggregation.states import Block
 
-SHARED = 0.25  # many answers to a task are worth 1 / (1 + SHARED) of as many to different tasks
-DESIGN = 8.0  # factor of the correlation: whole tasks mislead more than pairs of answers show
+SHARED = 0.5  # many answers to a task are worth 1 / (1 + SHARED) of as many to different tasks
+DESIGN = 4.0  # factor of the correlation: whole tasks mislead more than pairs of answers show
 PRIOR_PAIRS = 10.0  # weight of no correlation before any is seen, in pairs of random answers
 VOTE_MIX = 0.1  # share of the plain votes in the posterior
 

@@ -4,8 +4,7 @@ An annotator's own table says more of them than their ability does once it rests
 in each row. With fewer it hardly differs from the crowd's at that ability (`confusion`). So where
 tables of all annotators are too many, those with the fewest answers are given that of the level
 next to their ability, and move to another one as that is learned: what an iteration costs grows
-with the answers, however many annotators gave them. Prototypes that annotators share: L. Wei et al.
-(2025), arXiv 2508.02123, who learn them; here they are the hierarchy's own means.
+with the answers, however many annotators gave them.
 
 W annotators, K classes and M tables: those of single annotators, then the levels.
 """

@@ -58,7 +58,7 @@ def test_they_do_as_well_as_tables_of_ones_own_where_answers_are_few(monkeypatch
     monkeypatch.setattr(levels, "CELLS", 20 * K**2)
     shared = aggregate(*columns)
     assert right(shared, truth) > right(own, truth) - 0.005
-    assert surprise(shared.posterior, truth) < surprise(own.posterior, truth) + 0.01
+    assert surprise(shared.posterior, truth) < surprise(own.posterior, truth) + 0.02
 
 
 def test_who_answers_much_keeps_a_table_of_their_own(few_tables) -> None:
