@@ -6,6 +6,7 @@ python -m labeling.aggregation FOLDER OUT_FOLDER [--gold GOLD.csv] [--workers WO
 
 import argparse
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from labeling.aggregation import spellings
 from labeling.aggregation.agreement import agreement
 from labeling.aggregation.answers import Floats
 from labeling.aggregation.dawid_skene import Aggregate, aggregate
+from labeling.aggregation.gold_check import GoldWarning
 from labeling.aggregation.sharded import aggregate_folder
 from labeling.aggregation.tables import Codes, Column, Table, TableError, read, shown, write_all
 
@@ -43,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         gold: dict[int, int] = {}
         if gold_table:
             gold, label = _coded_gold(gold_table, canonical, task, label)
-        result = _aggregated(args.answers, (task, worker, label), gold)
+        result = _aggregated(args, (task, worker, label), gold)
         tables = (_labels(result, task.ids, label.ids), _reliabilities(result, worker.ids))
         write_all(zip(outputs, tables, strict=False))
         if summary:
@@ -257,14 +259,20 @@ def _cell(column: Column, row: int) -> str:
 
 
 def _aggregated(
-    path: Path, columns: tuple[Column, Column, Column], gold: dict[int, int]
+    args: argparse.Namespace, columns: tuple[Column, Column, Column], gold: dict[int, int]
 ) -> Aggregate:
     classes = columns[2].ids
+    codes = [each.codes for each in columns]
     try:
-        return aggregate(*(each.codes for each in columns), gold=gold, classes=range(len(classes)))
+        with warnings.catch_warnings(record=True, action="always", category=GoldWarning) as told:
+            result = aggregate(*codes, gold=gold, classes=range(len(classes)))
     except ValueError as error:
         example = shown(classes[0].as_py())
-        raise TableError(f"{path}, column label: {error} (such as {example}).") from None
+        raise TableError(f"{args.answers}, column label: {error} (such as {example}).") from None
+    for each in told:
+        if issubclass(each.category, GoldWarning):
+            print(f"{args.gold}, column label: {each.message}", file=sys.stderr)
+    return result
 
 
 def _labels(result: Aggregate, tasks: Any, classes: Any) -> Any:

@@ -5,6 +5,7 @@ A. P. Dawid and A. M. Skene (1979) by EM (`em`), under a hierarchical prior on c
 by gold (`gold`). docs/truth-inference.md says why each.
 """
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from labeling.aggregation import levels
+from labeling.aggregation import gold_check, levels
 from labeling.aggregation.answers import Answers, Floats, Ints, encode, gold_rows, prior_rows
 from labeling.aggregation.design_effect import excess, tempered
 from labeling.aggregation.em import Crowd, Known, Part, Totals
 from labeling.aggregation.gold import IDENTITY, GoldCalibration, fit, leave_one_out, log_score
+from labeling.aggregation.gold_check import GoldWarning
 from labeling.aggregation.states import Block, groups, together
 
 Bools = npt.NDArray[np.bool_]
@@ -88,7 +90,8 @@ def aggregate(
     Of several answers of a worker to a task the last one counts; otherwise order does not matter.
     Nor do names, but for a tie in the posterior: then the class with more answers over all tasks
     wins, and after that the first by id. Raises ValueError where columns, gold, prior or model
-    probabilities do not fit together.
+    probabilities do not fit together. Warns of gold that contradicts answers more than chance
+    would (`GoldWarning`), unless there is a prior.
     """
     truths = {**(decided or {}), **(gold or {})}
     answered = set(np.asarray(task).tolist()) if truths else set()
@@ -110,8 +113,12 @@ def aggregate(
         else prior_rows(model_probabilities, answers, name="model's probability"),
         None if start is None else prior_rows(start, answers, name="start"),
     )
-    teaching = {key: value for key, value in (gold or {}).items() if key in answered}
-    return _result(answers, _fit(answers, known, _classes_of(teaching, answers) >= 0, iterations))
+    teaching = _classes_of(
+        {key: each for key, each in (gold or {}).items() if key in answered}, answers
+    )
+    if prior is None and (doubt := gold_check.doubt(answers.votes(), teaching)):
+        warnings.warn(doubt, GoldWarning, stacklevel=2)
+    return _result(answers, _fit(answers, known, teaching >= 0, iterations))
 
 
 @dataclass(frozen=True)

@@ -345,3 +345,19 @@ def test_a_label_that_looks_like_a_formula_is_written_so_that_no_spreadsheet_run
     assert run(folder, "answers.csv", "out.csv").returncode == 0
     labels = {row["task"]: row["label"] for row in rows(folder / "out.csv")}
     assert labels == {"'@x": "'=1+1", "-1": "-1"}
+
+
+def test_it_doubts_gold_that_contradicts_nearly_all_answers(folder: Path) -> None:
+    tasks = range(20)
+    answers = [
+        f"{task},{worker},{'cat' if task % 3 else 'dog'}" for task in tasks for worker in "ab"
+    ]
+    gold = [f"{task},{'dog' if task % 3 else 'cat'}" for task in tasks[:12]]
+    (folder / "answers.csv").write_text("\n".join(["task,worker,label", *answers]), "utf-8")
+    (folder / "gold.csv").write_text("\n".join(["task,label", *gold]), "utf-8")
+    told = run(folder, "answers.csv", "out.csv", "--gold", "gold.csv")
+    assert told.returncode == 0
+    assert told.stderr.splitlines() == [
+        "gold.csv, column label: 12 gold labels contradict 100% of the answers to their tasks, "
+        "more than chance would: are their classes in the same words, and are these the same tasks?"
+    ]
