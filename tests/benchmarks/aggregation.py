@@ -1,41 +1,37 @@
-r"""Truth inference beside crowd-kit's methods on sets of real answers, as Markdown tables.
+"""Truth inference beside others' methods on sets of real answers, as Markdown tables.
 
-python tests/benchmarks/aggregation.py FOLDER [--limit SECONDS] [--only METHOD ...]
+python tests/benchmarks/aggregation.py FOLDER [--slow] [--limit SECONDS] [--only METHOD ...]
 
 FOLDER holds a folder a set, with answers.csv (task,worker,label) and truth.csv (task,label). Each
-method gets a process of its own for each set, which is ended at the limit. crowd-kit is no part of
-the environment; put it in a folder of its own and name that folder in PYTHONPATH:
+method gets a process of its own for each set, which is ended at the limit. Others' libraries are no
+part of the environment; peers.py says how to install them. Without --slow, those of their methods
+are left out that need minutes.
 
-    pip install --no-deps --target LIBRARIES crowd-kit==1.4.2 scikit-learn==1.5.2 joblib \\
-        threadpoolctl cloudpickle nltk tqdm transformers
+python tests/benchmarks/aggregation.py FOLDER --without [PART ...]
+
+What each part of the model earns: the means over the sets where it is left out, of all parts if
+none is named, with the standard error of the likelihood's difference over the draw of tasks.
 """
 
 import argparse
-import importlib.util
 import multiprocessing
 import sys
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import crowds
 import numpy as np
+import parts
+import peers
 from crowds import Crowd, Floats, Ints
+from prototypes import ptbcc
 
 from labeling.aggregation import aggregate
 
-THEIRS = (
-    "MajorityVote",
-    "Wawa",
-    "ZeroBasedSkill",
-    "DawidSkene",
-    "OneCoinDawidSkene",
-    "GLAD",
-    "MACE",
-    "MMSR",
-)
 GOLD = 0.05
 SEEDS = 5
 Scores = dict[str, float]  # accuracy, NLL, ECE, seconds; NaN where there are no probabilities
@@ -47,7 +43,10 @@ def main() -> int:
     if not sets:
         print(f"No folder in {args.folder} holds answers.csv and truth.csv.", file=sys.stderr)
         return 2
-    methods = _methods(args.only)
+    if args.without is not None:
+        parts.table(sets, args.without or parts.PARTS, share=GOLD, seeds=SEEDS)
+        return 0
+    methods = _methods(args)
     results = {
         method: [_in_time(method, folder, args.limit) for folder in sets] for method in methods
     }
@@ -65,19 +64,23 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Truth inference beside crowd-kit's methods.")
+    parser = argparse.ArgumentParser(description="Truth inference beside others' methods.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--limit", type=float, default=150.0, help="seconds a method and set")
+    parser.add_argument("--slow", action="store_true", help="run methods that need minutes, too")
     parser.add_argument("--only", nargs="*", help="run these methods alone")
+    parser.add_argument(
+        "--without", nargs="*", choices=parts.PARTS, metavar="PART", help=", ".join(parts.PARTS)
+    )
     return parser.parse_args()
 
 
-def _methods(only: list[str] | None) -> list[str]:
-    methods = [*OURS, *THEIRS]
-    if importlib.util.find_spec("crowdkit") is None:
-        print(f"Without crowd-kit, which is not installed.\n\n{__doc__}", file=sys.stderr)
-        methods = list(OURS)
-    return [method for method in methods if only is None or method in only]
+def _methods(args: argparse.Namespace) -> list[str]:
+    if absent := peers.missing():
+        print(f"Without {', '.join(absent)}: peers.py says how to install them.", file=sys.stderr)
+    if args.only is not None:
+        return [method for method in (*OURS, *peers.methods()) if method in args.only]
+    return [*OURS, *(each for each in peers.methods() if args.slow or each not in peers.SLOW)]
 
 
 def _in_time(method: str, folder: Path, limit: float) -> Scores:
@@ -98,9 +101,11 @@ def _in_time(method: str, folder: Path, limit: float) -> Scores:
 
 
 def _child(method: str, folder: Path, out: Connection) -> None:
-    warnings.simplefilter("ignore")  # crowd-kit's, of what pandas will do some day
+    warnings.simplefilter("ignore")  # theirs, of what pandas will do some day
     crowd = crowds.read(folder)
-    out.send(OURS[method](crowd) if method in OURS else _their(method, crowd))
+    with redirect_stdout(sys.stderr):  # where theirs print
+        scores = OURS[method](crowd) if method in OURS else _their(method, crowd)
+    out.send(scores)
 
 
 def _scores(posterior: Floats, truth: Ints, seconds: float) -> Scores:
@@ -147,6 +152,12 @@ def _majority_smoothed(crowd: Crowd) -> Scores:
     return _scores(shares[crowd.known], crowd.truth, time.perf_counter() - started)
 
 
+def _ptbcc(crowd: Crowd) -> Scores:
+    started = time.perf_counter()
+    found = ptbcc(crowd)
+    return _scores(found[crowd.known], crowd.truth, time.perf_counter() - started)
+
+
 def _frequencies(crowd: Crowd) -> Scores:
     """Predict the class frequencies, without the answers."""
     share = np.bincount(crowd.truth, minlength=len(crowd.classes)) / len(crowd.truth)
@@ -158,27 +169,16 @@ OURS: dict[str, Callable[[Crowd], Scores]] = {
     "vote shares, half a vote more a class": _majority_smoothed,
     "ours": _our,
     "ours, 5 % gold": _our_with_gold,
+    "prototypes alone": _ptbcc,
 }
 
 
 def _their(method: str, crowd: Crowd) -> Scores:
-    import crowdkit.aggregation  # type: ignore[import-not-found]
-    import pandas as pd  # type: ignore[import-untyped]
-
-    columns = {"task": crowd.task, "worker": crowd.worker, "label": crowd.label}
-    frame = pd.DataFrame(columns)
-    model = getattr(crowdkit.aggregation, method)()
-    started = time.perf_counter()
-    if not hasattr(model, "fit_predict_proba"):
-        labels = model.fit_predict(frame).loc[crowd.known].to_numpy()
-        seconds = time.perf_counter() - started
-        return {"accuracy": float((labels == crowd.truth).mean()), "seconds": seconds}
-    found = model.fit_predict_proba(frame)
-    seconds = time.perf_counter() - started
-    classes = range(len(crowd.classes))
-    table = found.reindex(index=crowd.known, columns=classes, fill_value=0.0)
-    posterior = np.nan_to_num(table.to_numpy(np.float64))
-    return _scores(posterior, crowd.truth, seconds)
+    found, seconds = peers.methods()[method](crowd)
+    known = found[crowd.known]
+    if known.ndim == 1:
+        return {"accuracy": float((known == crowd.truth).mean()), "seconds": seconds}
+    return _scores(known, crowd.truth, seconds)
 
 
 def _print(title: str, names: list[str], rows: dict[str, list[float]], digits: int) -> None:
