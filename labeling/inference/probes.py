@@ -1,7 +1,7 @@
 """Probe a concept: predict all tiles from their features, by what people say of some of them.
 
-Log-odds are natural. A probe is the linear one of `labeling.aggregation.probe`, fitted to people's
-answers, never to the model's own predictions.
+Log-odds are natural. A probe is the linear one of `labeling.aggregation.answer_probe`, fitted to
+people's answers, never to the model's own predictions.
 """
 
 from collections.abc import Callable
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, logit  # type: ignore[import-untyped]
+from scipy.special import expit  # type: ignore[import-untyped]
 
-from labeling.aggregation.model_weight import fit_model_weight
+from labeling.aggregation.answer_probe import AnswerProbe
 from labeling.aggregation.online import ANSWER_CORRELATION, EDGE, WHOLE_ANSWER
 from labeling.aggregation.probe import Probe
-from labeling.beliefs import MAX_SHIFT, log_odds
+from labeling.beliefs import log_odds
 from labeling.evidence import earnest_priors, of_answer
 from labeling.features import Features, Index, Singles
 from labeling.inference.arrays import Floats, Ids, columns
@@ -25,7 +25,6 @@ from labeling.question_state import ROUNDING
 CONFIDENT = 0.8  # probability from which on a question counts as a yes, or as a no
 MIN_CONFIDENT = 5  # questions of either side without which no probe is fitted
 MAX_FITTED = 10_000  # questions that a probe is fitted on
-ROUNDS = 2  # of fitting a probe, the later ones to posteriors that hold its predictions
 KNOWN = 14.0  # log-odds of a known truth
 
 _QUESTIONS = """
@@ -157,7 +156,8 @@ def fit(questions: KnownQuestions, concept: Concept, features: Features) -> Conc
     sides = (posterior >= CONFIDENT).sum(), (posterior <= 1 - CONFIDENT).sum()
     if min(sides) < MIN_CONFIDENT:
         return None
-    probe = _fit(inputs, base, evidence, hints=int(text is not None))
+    likelihood = expit(np.stack([-evidence, evidence], 1))  # of the answers, by no and yes
+    probe = AnswerProbe(inputs, likelihood, hints=int(text is not None))
     weights, constant = _linear(probe, text)
     return ConceptProbe(weights, constant, rows[fitted], _log_odds(probe.out_of_fold))
 
@@ -170,20 +170,6 @@ def _linear(probe: Probe, text: Singles | None) -> tuple[Singles, float]:
         *weights, of_text = weights
         weights = np.array(weights) + of_text * text
     return np.array(weights, np.float32), float(constant)
-
-
-def _fit(inputs: Singles, base: Floats, evidence: Floats, *, hints: int) -> Probe:
-    """Fit a probe to what people say, then to that with its own out-of-fold predictions."""
-    posterior = expit(base + evidence)
-    for final in [False] * (ROUNDS - 1) + [True]:
-        targets = np.stack([1 - posterior, posterior], 1)
-        probe = Probe(inputs, targets, np.ones(len(inputs)), hints=hints)
-        if not final:
-            mean = logit(posterior.mean().clip(EDGE, 1 - EDGE))
-            added = (_log_odds(probe.out_of_fold) - mean).clip(-MAX_SHIFT, MAX_SHIFT)
-            weight = fit_model_weight(added, base, evidence)
-            posterior = expit(base + weight * added + evidence)
-    return probe
 
 
 def _log_odds(probabilities: npt.NDArray[np.float64]) -> Floats:
