@@ -218,7 +218,7 @@ def test_new_answers_touch_their_shards_alone(folder, tmp_path) -> None:
     found, expected = labels(tmp_path / "after"), labels(tmp_path / "anew")
     assert (np.array(found[0]) == np.array(expected[0])).mean() > 0.99
     assert np.abs(found[1] - expected[1]).max() < 0.1
-    assert outcome.names.to_pylist()[0] == "new"
+    assert outcome.names.to_pylist()[-1] == "wnew"
 
 
 def test_what_is_kept_is_used_again_where_nothing_is_new(folder, tmp_path) -> None:
