@@ -4,10 +4,11 @@ Annotators are of a few kinds, each with a prototype of a confusion matrix (J. C
 "Understanding the essence: delving into annotator prototype learning for multi-class annotation
 aggregation", 2025). A row of an annotator's matrix is a Dirichlet draw around the mean of the
 prototypes' rows, each weighted by how probable that kind is of this annotator. Those who share
-tables have instead the crowd's matrix as it would be at their ability; abilities are Beta draws
-around the crowd's accuracy. The concentrations are learned by the fixed point of T. P. Minka,
-"Estimating a Dirichlet distribution" (2000). M tables, each of an annotator or of a level of
-ability (`levels`), P prototypes, K classes, S states (the classes first).
+tables, and all as far as tasks have one answer, have instead the crowd's matrix as it would be at
+their ability; abilities are Beta draws around the crowd's accuracy. The concentrations are learned
+by the fixed point of T. P. Minka, "Estimating a Dirichlet distribution" (2000). M tables, each of
+an annotator or of a level of ability (`levels`), P prototypes, K classes, S states (the classes
+first).
 """
 
 from dataclasses import dataclass, field
@@ -48,6 +49,7 @@ def _as_many_of_each() -> Floats:
 class Hierarchy:
     """The concentrations learned so far, in pseudo-answers."""
 
+    compared: float = 1.0  # share of answers to tasks that somebody else answered, too
     ability: float = 10.0  # of annotators around the crowd's accuracy
     row: float = 10.0  # of a confusion row around the one expected at that ability
     split: float = 10.0  # of a split state's row around the mixture of its two classes'
@@ -108,7 +110,11 @@ class Hierarchy:
         crowd = _crowd(counts.sum(0), self.accuracy)
         expected = np.empty_like(counts)
         expected[own:] = _at_ability(crowd, ABILITIES, self.accuracy)[: len(counts) - own]
-        expected[:own] = self._by_prototypes(counts[:own], crowd)
+        expected[:own] = self.compared * self._by_prototypes(counts[:own], crowd)
+        if self.compared < 1:  # nothing but agreement tells which prototype is whose
+            ability = self.abilities(right[:own], total[:own])
+            by_ability = _at_ability(crowd, ability, self.accuracy)
+            expected[:own] += (1 - self.compared) * by_ability
         sample = self._sampled(counts[:own]), self._sampled(expected[:own])
         self.row = _concentration(*sample, self.row)
         expected[:own] = _shrunk(counts[:own], expected[:own], self.row)

@@ -172,7 +172,8 @@ def fit_crowd(
     votes: (T, K) of the answers. by_gold: whether EM begins at the tasks with gold alone.
     """
     counts = np.bincount(answers.worker, minlength=len(answers.workers))
-    totals = Totals(len(votes), votes.sum(0), together(votes), counts)
+    single = int((np.bincount(answers.task) == 1).sum())
+    totals = Totals(len(votes), votes.sum(0), together(votes), counts, single)
     with_model = known.model_probabilities is not None
     crowd = Crowd(totals, with_model=with_model, model_first=with_model and known.start is not None)
     tasks = groups(answers, votes, crowd.states, crowd.places.tables)

@@ -53,6 +53,7 @@ class Totals:
     votes: Floats  # (K,) weight of the answers by class
     together: Floats  # (K, K) tasks to which both classes were given
     answers: Ints  # (W,) of each annotator
+    single: int  # tasks with one answer, which nobody else's confirms
 
 
 @dataclass
@@ -95,7 +96,7 @@ class Crowd:
         self.places = levels.places(totals.answers, k)
         self.shape = self.places.tables, k  # M, K
         self.states = states(totals.together, self.shape[0])
-        self.hierarchy = Hierarchy()
+        self.hierarchy = Hierarchy(compared=1 - totals.single / totals.answers.sum())
         self.truth = self.states.truth.copy()  # (S, K); gold teaches what splits mean
         self.with_model = with_model
         self.model_weight = MAX_WEIGHT if model_first else 0.0  # factor of the model's log-odds

@@ -273,6 +273,7 @@ class Inference:
             votes=sum((each.votes for each in tallies), np.zeros(k)),
             together=sum((each.together for each in tallies), np.zeros((k, k))),
             answers=answers,
+            single=sum(each.single for each in tallies),
         )
 
     def _fitted(self, shards: Sequence[Shard], totals: Totals, *, by_gold: bool) -> Crowd:
@@ -299,8 +300,9 @@ class Inference:
         """
         self._keep(crowd)
         self._pass(passes.group, touched)
+        compared = crowd.hierarchy.compared
         crowd.hierarchy = earlier.crowd.hierarchy
-        crowd.hierarchy.order = np.zeros(0, np.intp)
+        crowd.hierarchy.compared, crowd.hierarchy.order = compared, np.zeros(0, np.intp)
         others = [shard for shard in shards if shard not in touched]
         settled = self._sums(crowd, others)
         if others:

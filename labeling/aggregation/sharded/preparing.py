@@ -123,11 +123,12 @@ class Tally:
     votes: Floats  # (K,)
     together: Floats  # (K, K) tasks to which both classes were given
     answers: Index  # (w,) of each of the shard's workers
+    single: int  # tasks with one answer
 
     @classmethod
     def nothing(cls) -> "Tally":
         """Return that of a shard of which nothing is known yet."""
-        return cls(0, np.zeros(0), np.zeros((0, 0)), np.zeros(0, np.int32))
+        return cls(0, np.zeros(0), np.zeros((0, 0)), np.zeros(0, np.int32), 0)
 
 
 def code(folder: Path, meaning: Path) -> Tally:
@@ -151,7 +152,8 @@ def code(folder: Path, meaning: Path) -> Tally:
     stored.save(folder / CODED, coded)
     votes = answers(rows, coded, len(place)).votes()
     given = np.bincount(rows.worker, minlength=len(of.workers)).astype(np.int32)
-    return Tally(tasks, votes.sum(0), together(votes), given)
+    single = int((rows.counts == 1).sum())
+    return Tally(tasks, votes.sum(0), together(votes), given, single)
 
 
 def code_again(folder: Path, workers: Keys) -> None:

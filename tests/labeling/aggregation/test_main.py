@@ -244,7 +244,7 @@ def test_it_names_what_is_wrong_with_the_gold(folder: Path, gold: str, message: 
     ("arguments", "message"),
     [
         (["missing.csv", "out.csv"], "missing.csv cannot be read: No such file or directory."),
-        ([".", "out.csv"], ". cannot be read: Is a directory."),
+        ([".", "out.csv"], "out.csv cannot be written: it is within the folder that is read."),
         (["answers.csv", "no/out.csv"], "out.csv cannot be written: the folder no does not exist."),
         (["answers.csv", "."], ". cannot be written: it is not a file."),
         (["answers.csv", "answers.csv"], "answers.csv is named twice"),
