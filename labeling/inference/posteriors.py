@@ -46,8 +46,9 @@ def update(
 
     on_shared: as of `shares.write`.
 
-    Return how many questions changed, by gold question the posterior as if it were unknown, and
-    the ids of those that may have, or were answered since the last recomputation.
+    Return how many questions changed, by gold question the posterior as if its truth, and those of
+    the picture's other concepts, were unknown, and the ids of those that may have changed, or were
+    answered since the last recomputation.
     """
     questions, answers = read(recomputation.project, newest=newest)
     recomputation.renew()
@@ -63,14 +64,13 @@ def update(
         questions, answers, posteriors.aggregate, newest=newest, recomputation=recomputation
     )
     gold = questions.gold & (posteriors.answers_count > 0)
-    blind = posteriors.aggregate.leave_one_out[gold]
-    leave_one_out = beliefs.shifted(blind, questions.exclusion[gold]).tolist()
-    ids = questions.id[gold].tolist()
     # What the picture's other concepts say is left out here: they may be gold, too.
-    _write_held_out(dict(zip(ids, blind.tolist(), strict=True)), recomputation)
+    blind = posteriors.aggregate.leave_one_out[gold].tolist()
+    held_out = dict(zip(questions.id[gold].tolist(), blind, strict=True))
+    _write_held_out(held_out, recomputation)
     new = answers.id > recomputation.project.aggregated_to
     moved = np.union1d(written, questions.id[answers.question[new]])
-    return changed, dict(zip(ids, leave_one_out, strict=True)), moved
+    return changed, held_out, moved
 
 
 def _write_held_out(held_out: dict[int, float], recomputation: Recomputation) -> None:
