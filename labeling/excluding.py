@@ -31,7 +31,7 @@ def update(project: Project, tiles: Collection[int], on_progress: OnProgress = l
         return 0
     grouped = Concept.objects.filter(project=project, exclusive_group__isnull=False)
     concepts = list(grouped.filter(merged_into=None).order_by("pk"))
-    about = Beliefs(project, concepts)
+    about = Beliefs(Project.objects.get(pk=project.pk), concepts)  # with its features as of now
     changed = 0
     for batch in batched(sorted(tiles), BATCH):
         changes = _changes(about, batch)

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 
 from labeling import bulk_update, features, lease, predictions
 from labeling.features import Features, Ids
-from labeling.inference import model_prior, priors
+from labeling.inference import exclusions, model_prior, priors
 from labeling.inference.arrays import columns
 from labeling.models import Concept, Project, Recomputation
 
@@ -77,6 +77,7 @@ def replace(
         predictions.delete_others(project)
     if not switched:
         return 0
+    exclusions.request_all(project)
     priors.update_stale(project)
     return len(names) * len(seen.tiles)
 
@@ -120,6 +121,7 @@ def add(
         for unused in earlier if stored else (name, text_name):
             predictions.delete(unused)
     if stored:
+        exclusions.request_all(concept.project)
         priors.update(concept)
     return bool(stored)
 
@@ -134,6 +136,7 @@ def withdraw(*, project: Project) -> None:
         _switch(project, "", {}, {})
         features.delete_others(project)
         predictions.delete_others(project)
+    exclusions.request_all(project)
     priors.update_stale(project)
     model_prior.withdraw(project)
 

@@ -98,7 +98,7 @@ def test_a_run_survives_its_worker_and_its_pictures_become_questions(
     first = start_worker()
     quick: dict[str, int | str] = {"checkpoint_steps": 10, "one_call_steps": 10}
     run = start(snapshot, "diffusion", space="components", steps=400, **quick)
-    wait_for(run, lambda run: run.folder and checkpoints(run))
+    wait_for(run, lambda run: run.folder and checkpoints(run) and run.steps)
     assert fitting(run)
     kill_worker(first)
     wait_until(lambda: not fitting(run))

@@ -11,10 +11,18 @@ import pytest
 from django.core.files.storage import default_storage
 from django.db import OperationalError, connection
 
-from labeling import features, pools, predictions, questions
+from labeling import excluding, features, pools, predictions, questions
 from labeling.beliefs import Beliefs
 from labeling.inference import intake, priors, recompute, schedule
-from labeling.models import Annotator, Concept, Project, Question, Tile
+from labeling.models import (
+    Annotator,
+    Concept,
+    ExclusiveGroup,
+    Project,
+    Question,
+    Recomputation,
+    Tile,
+)
 from tests.at_once import run_at_once
 from tests.cast import answer
 from tests.labeling.field import disbelieved, pictures, see
@@ -48,6 +56,27 @@ def test_all_pairs_are_predicted_and_what_rests_on_them_follows(field, duck, goo
         assert disbelieved(concept) == [] and not concept.priors_stale
     assert Question.objects.filter(concept=goose, reason="likely").exists()
     assert schedule.due() == [field], "so that weights are fitted to what people say"
+
+
+def test_what_rules_what_out_follows_a_new_model(field, duck, goose, alice, tmp_path):
+    """What a picture's geese say of its ducks rests on what the model says of both."""
+    group = ExclusiveGroup.objects.create(project=field, overlap=0.03)
+    field.concepts.update(exclusive_group=group)
+    Recomputation.objects.create(project=field, learned_from=1_000)  # so it stays
+    see(field, tmp_path / "seen", log_odds={"duck": draw(1), "goose": draw(1)})
+    tiles = list(Tile.objects.order_by("pk"))
+    questions.ask_concepts(tiles=tiles, concepts=[goose])
+    asked = Question.objects.filter(concept=goose).values_list("pk", flat=True)[:20]
+    answer(alice, dict.fromkeys(asked, True))
+    recompute.run(project=field)
+    assert Question.objects.filter(concept=duck).exclude(exclusion_shift=0).exists()
+    assert disbelieved(duck) == disbelieved(goose) == []
+    earlier = Project.objects.get(pk=field.pk)  # as somebody read it who is slow
+    see(field, tmp_path / "seen", log_odds={"duck": draw(2), "goose": draw(2)})
+    recompute.run(project=field)
+    assert disbelieved(duck) == disbelieved(goose) == []
+    excluding.update(earlier, [tile.pk for tile in tiles])
+    assert disbelieved(duck) == disbelieved(goose) == []
 
 
 def test_the_files_of_the_earlier_model_go(field, duck, goose, tmp_path):
@@ -279,7 +308,7 @@ def test_models_come_in_while_questions_are_stored_answered_and_recomputed(
         finally:
             stop.set()
     assert all(turn.result() for turn in turns)
-    priors.update_stale(field)
+    look(0)  # answers since the last one say something of the pictures' other concepts, too
     assert disbelieved(duck) == disbelieved(goose) == []
     assert not field.concepts.filter(priors_stale=True).exists()
 
