@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from labeling.aggregation import gold_check, levels
+from labeling.aggregation import gold_check
 from labeling.aggregation.answers import Answers, Floats, Ints, encode, gold_rows, prior_rows
 from labeling.aggregation.design_effect import excess, tempered
 from labeling.aggregation.em import Crowd, Known, Part, Totals
@@ -23,7 +23,6 @@ from labeling.aggregation.states import Block, groups, together
 
 Bools = npt.NDArray[np.bool_]
 
-LARGEST = 2 * 10**7  # cells of all confusion matrices: 160 MB, of which there are a dozen copies
 ITERATIONS = 10  # of EM
 ODD = 1.0  # standard deviations of gold's likelihood from which EM is begun by gold, too; and …
 CHEAP = 10**5  # … answers up to which it always is
@@ -98,13 +97,6 @@ def aggregate(
     truths = {key: value for key, value in truths.items() if key in answered}
     also = list(truths.values())
     answers = encode(task, worker, label, classes=classes, also=also, weight=weight)
-    k = len(answers.classes)
-    counts = np.bincount(answers.worker, minlength=len(answers.workers))
-    if levels.places(counts, k).tables * k * k > LARGEST:
-        raise ValueError(
-            f"{k:,} classes are too many for confusion matrices: labels must be classes, not free "
-            "text"
-        )
     known = Known(
         _classes_of(truths, answers),
         None if prior is None else prior_rows(prior, answers),
@@ -116,8 +108,10 @@ def aggregate(
     teaching = _classes_of(
         {key: each for key, each in (gold or {}).items() if key in answered}, answers
     )
-    if prior is None and (doubt := gold_check.doubt(answers.votes(), teaching)):
-        warnings.warn(doubt, GoldWarning, stacklevel=2)
+    if prior is None and (teaching >= 0).any():
+        doubt = gold_check.doubt(answers.votes(), teaching)
+        if doubt:
+            warnings.warn(doubt, GoldWarning, stacklevel=2)
     return _result(answers, _fit(answers, known, teaching >= 0, iterations))
 
 

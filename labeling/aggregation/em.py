@@ -23,6 +23,7 @@ from labeling.aggregation.confusion import Hierarchy, Shared
 from labeling.aggregation.model_weight import DEFAULT_WEIGHT, MAX_WEIGHT, PRIOR_PRECISION
 from labeling.aggregation.states import PRECISE, Block, Groups, blocks, states
 
+LARGEST = 2 * 10**7  # cells of all confusion matrices: 160 MB, of which there are a dozen copies
 VOTE_SHARE = 0.5  # weight of the plain votes beside the learned class prior, which alone can drift
 EVENNESS = 6  # power of the votes' evenness in the share of the class prior that is uniform
 PEOPLE_FIRST = 4  # iterations without the model, lest it decides which people are believed
@@ -87,7 +88,8 @@ class Crowd:
     ) -> None:
         """with_model: whether a model's probabilities are known of some tasks.
 
-        model_first: whether it has a say from the first iteration on.
+        model_first: whether it has a say from the first iteration on. Raises ValueError where
+        tables would be too large.
         """
         k = len(totals.votes)
         self.totals = totals
@@ -95,6 +97,11 @@ class Crowd:
         self.uniform_share = _uniform_share(totals.votes)  # of the class prior
         self.places = levels.places(totals.answers, k)
         self.shape = self.places.tables, k  # M, K
+        if self.places.tables * k * k > LARGEST:
+            raise ValueError(
+                f"{k:,} classes are too many for confusion matrices: labels must be classes, not "
+                "free text"
+            )
         self.states = states(totals.together, self.shape[0])
         self.hierarchy = Hierarchy(compared=1 - totals.single / totals.answers.sum())
         self.truth = self.states.truth.copy()  # (S, K); gold teaches what splits mean

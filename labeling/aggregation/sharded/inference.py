@@ -11,9 +11,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import parquet
 
-from labeling.aggregation import levels
 from labeling.aggregation.answers import Floats
-from labeling.aggregation.dawid_skene import ITERATIONS, LARGEST, ODD
+from labeling.aggregation.dawid_skene import ITERATIONS, ODD
 from labeling.aggregation.design_effect import Excess
 from labeling.aggregation.em import Crowd, Sums, Totals
 from labeling.aggregation.gold import IDENTITY, fit, log_score
@@ -56,7 +55,10 @@ class Inference:
         meaning = self._meaning(shards, gold)
         self._code(shards, meaning)
         totals = self._totals(shards, meaning)
-        self._keep(Crowd(totals))
+        try:
+            self._keep(Crowd(totals))
+        except ValueError as error:
+            raise TableError(f"{error} (such as {meaning.classes[0]}).") from None
         self._pass(passes.group, shards)
         crowd = self._fitted(shards, totals, by_gold=False)
         self._judge(shards, gold)
@@ -257,16 +259,11 @@ class Inference:
             shard.tally = tally
 
     def _totals(self, shards: Sequence[Shard], meaning: Meaning) -> Totals:
-        """Return the totals of all shards. Raises TableError where tables would be too large."""
+        """Return the totals of all shards."""
         k = len(meaning.classes)
         answers = np.zeros(len(meaning.workers), np.int64)
         for shard in shards:
             answers[self._annotators(shard)] += shard.tally.answers
-        if levels.places(answers, k).tables * k * k > LARGEST:
-            raise TableError(
-                f"{k:,} classes are too many for confusion matrices (such as {meaning.classes[0]}):"
-                " labels must be classes, not free text."
-            )
         tallies = [shard.tally for shard in shards]
         return Totals(
             tasks=sum(each.tasks for each in tallies),

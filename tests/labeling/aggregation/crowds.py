@@ -11,6 +11,8 @@ from labeling.aggregation import aggregate
 from labeling.aggregation.answers import encode, gold_rows
 from labeling.aggregation.with_features import aggregate_with_features
 
+TASKS, WIDTH, CLASSES = 600, 16, 3  # of the fixture `seen`
+
 Column = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 

@@ -8,17 +8,7 @@ from labeling.aggregation.answer_probe import AnswerProbe
 from labeling.aggregation.kernel_probe import KernelProbe
 from labeling.aggregation.probe import folds_of
 from labeling.aggregation.with_features import aggregate_with_features
-
-TASKS, WIDTH, CLASSES = 600, 16, 3
-
-
-@pytest.fixture(scope="module")
-def seen() -> tuple[np.ndarray, np.ndarray]:
-    """Features, and the classes that they tell of: right about four times in five."""
-    dice = np.random.default_rng(0)
-    features = dice.standard_normal((TASKS, WIDTH)).astype(np.float32)
-    scores = features[:, :CLASSES] * 3 + dice.gumbel(size=(TASKS, CLASSES))
-    return features * np.linspace(0.5, 5, WIDTH, dtype=np.float32) + 5, scores.argmax(1)
+from tests.labeling.aggregation.crowds import CLASSES, TASKS
 
 
 def answers_to(truth: np.ndarray, each: int, right: float) -> tuple[np.ndarray, ...]:
