@@ -79,6 +79,7 @@ def test_many_are_selected_by_keys_and_by_shift_and_decided_at_once(
     reviewer.get_by_role("button", name="Undo").click()
     expect(reviewer.locator(".page-messages")).to_contain_text("Put back as before: 4 questions.")
     assert not decided.exists()
+    expect(reviewer.locator("#selected")).to_have_text("None selected")  # the keys are listened to
     reviewer.keyboard.press("a")
     expect(boxes.nth(20)).to_be_checked()
     reviewer.keyboard.press("Escape")
