@@ -84,7 +84,7 @@ def aggregate(
         often they count where tables are learned. Without it all weigh 1.
     start: a first guess at the truth: (T, K) class probabilities in the order of the sorted task
         ids, from which EM begins in place of the votes. A model then has a say from the outset.
-    iterations: of EM; few on purpose, since some data get worse when run to convergence.
+    iterations: of EM, at most; few on purpose, since some data get worse when run to convergence.
 
     Of several answers of a worker to a task the last one counts; otherwise order does not matter.
     Nor do names, but for a tie in the posterior: then the class with more answers over all tasks
@@ -172,9 +172,7 @@ def fit_crowd(
     crowd = Crowd(totals, with_model=with_model, model_first=with_model and known.start is not None)
     tasks = groups(answers, votes, crowd.states, crowd.places.tables)
     part = Part(crowd, tasks, votes, known)
-    crowd.begin(part.first_sums(by_gold=by_gold))
-    for _ in range(iterations):
-        crowd.update(part.sums())
+    crowd.fit(part.first_sums(by_gold=by_gold), part.sums, iterations)
     return part
 
 

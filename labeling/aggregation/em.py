@@ -26,6 +26,7 @@ from labeling.aggregation.states import PRECISE, Block, Groups, blocks, states
 LARGEST = 2 * 10**7  # cells of all confusion matrices: 160 MB, of which there are a dozen copies
 VOTE_SHARE = 0.5  # weight of the plain votes beside the learned class prior, which alone can drift
 EVENNESS = 6  # power of the votes' evenness in the share of the class prior that is uniform
+SETTLED = 5e-4  # share of the answers that change their task's state, below which EM ends
 PEOPLE_FIRST = 4  # iterations without the model, lest it decides which people are believed
 PRIOR_VOTES = 0.25  # votes cast as the prior says, in the first guess of each task's truth
 SPLIT_WEIGHT = 1.0  # pseudo-tasks that hold a split state's truth to its nominal one
@@ -117,6 +118,22 @@ class Crowd:
         self.gold_counts = np.zeros_like(self.truth)  # expected gold tasks by state and class
         self.right = np.zeros(0)  # (W,) expected right answers, if any share tables
         self.total = np.zeros(0)  # (W,) and all of theirs
+
+    def fit(self, first: Sums, expected: Callable[[], Sums], iterations: int) -> None:
+        """Learn from what is expected at first, and then by the crowd: EM.
+
+        expected: returns what is expected by the crowd as it stands. iterations: at most; there are
+        fewer where what is expected changes no more.
+        """
+        self.begin(first)
+        for _ in range(iterations):
+            sums = expected()
+            self.update(sums)
+            moved = np.abs(sums.counts - first.counts).sum() / 2
+            heard = not self.with_model or self.iterations > self.people_first + 1
+            if heard and moved < SETTLED * sums.counts.sum():
+                break
+            first = sums
 
     def begin(self, sums: Sums) -> None:
         """Learn the first tables and weights."""

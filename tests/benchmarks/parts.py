@@ -50,7 +50,7 @@ PARTS: dict[str, list[Change]] = {
     "votes in the result": [(design_effect, "VOTE_MIX", 0.0)],
     "votes in the class prior": [(em, "VOTE_SHARE", 0.0)],
     "uniform share of the class prior": [(em, "_uniform_share", lambda votes: 0.0)],
-    "early stopping": [],
+    "early stopping": [(em, "SETTLED", 0.0)],
     "gold: what splits mean": [(em, "SPLIT_WEIGHT", 1e9), (gold, "SPLIT_WEIGHT", 1e9)],
     "gold: temperature": [(gold, "TEMPERATURES", np.ones(1))],
     "gold: biases": [(gold, "BIAS_SPREAD", 1e-3)],

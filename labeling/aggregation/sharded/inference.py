@@ -278,12 +278,14 @@ class Inference:
         crowd = Crowd(totals)
         self._keep(crowd)
         self._pass(passes.first_sums, shards, by_gold)
-        crowd.begin(self._sums(crowd, shards))
-        for number in range(ITERATIONS):
-            self.say(f"Iteration {number + 1} of {ITERATIONS}.")
+
+        def expected() -> Sums:
+            self.say(f"Iteration {crowd.iterations + 1} of {ITERATIONS} at most.")
             self._keep(crowd)
             self._pass(passes.sums, shards)
-            crowd.update(self._sums(crowd, shards))
+            return self._sums(crowd, shards)
+
+        crowd.fit(self._sums(crowd, shards), expected, ITERATIONS)
         self._keep(crowd)
         return crowd
 

@@ -1,12 +1,16 @@
 """What truth inference adds to counting votes."""
 
 from dataclasses import dataclass
+from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from labeling.aggregation import Aggregate, aggregate
+from labeling.aggregation import Aggregate, aggregate, em
+from labeling.aggregation.answers import encode
+from labeling.aggregation.dawid_skene import ITERATIONS, fit_crowd
+from labeling.aggregation.em import Known
 
 Column = npt.NDArray[np.int64]
 
@@ -325,6 +329,19 @@ def test_people_in_doubt_who_choose_alike_do_not_draw_the_classes_to_them() -> N
     said = np.where(sure, truth[task], refuge)
     found = aggregate(task, worker, said, classes=range(k))
     assert np.abs(found.posterior.mean(0) - 1 / k).max() < 0.1
+
+
+@pytest.mark.parametrize(("skill", "ends"), [(0.95, True), (0.4, False)])
+def test_em_ends_where_nothing_changes_any_more(skill: float, ends: bool) -> None:
+    crowd = crowd_of(tasks=400, classes=4, skill=[skill] * 20, share=0.4, seed=0)
+    answers = encode(crowd.task, crowd.worker, crowd.label)
+    part = fit_crowd(answers, answers.votes(), Known(np.full(400, -1)))
+    assert (part.crowd.iterations < ITERATIONS) == ends
+    with patch.object(em, "SETTLED", 0.0):
+        to_the_end = crowd.aggregate()
+    found = crowd.aggregate()
+    assert (found.label == to_the_end.label).all()
+    assert np.abs(found.posterior - to_the_end.posterior).mean() < 2e-4
 
 
 def test_em_begins_at_a_first_guess_where_one_is_given():
