@@ -18,7 +18,7 @@ from labeling.aggregation.em import Crowd, Sums, Totals
 from labeling.aggregation.gold import IDENTITY, fit, log_score
 from labeling.aggregation.sharded import passes, preparing, sources, stored
 from labeling.aggregation.sharded.kept import Shard, Stamp, State
-from labeling.aggregation.sharded.keys import Keys, keys
+from labeling.aggregation.sharded.keys import Keys, keys, union
 from labeling.aggregation.sharded.pool import Pool
 from labeling.aggregation.sharded.preparing import Contents, Meaning
 from labeling.aggregation.sharded.sources import Source
@@ -219,9 +219,7 @@ class Inference:
         canonical = self.canonical(counts)
         task_keys, labels = self._gold(shards, gold, canonical)
         classes = sorted({canonical[label] for label in answered} | set(labels))
-        workers = np.zeros(0, np.uint64)
-        for shard in shards:
-            workers = np.union1d(workers, self._keys(shard).workers)
+        workers = union(self._keys(shard).workers for shard in shards)
         place = {name: at for at, name in enumerate(classes)}
         truth = np.array([place[label] for label in labels], np.intp)
         return Meaning(classes, canonical, workers, task_keys, truth)

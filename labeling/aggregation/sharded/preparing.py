@@ -18,7 +18,7 @@ from pyarrow import compute, parquet
 from labeling.aggregation.answers import LARGEST, Answers, Floats, last_rows
 from labeling.aggregation.ids import Index, index
 from labeling.aggregation.sharded import sources, stored
-from labeling.aggregation.sharded.keys import Keys, keys
+from labeling.aggregation.sharded.keys import Keys, keys, places
 from labeling.aggregation.sharded.sources import Source
 from labeling.aggregation.states import together
 from labeling.aggregation.tables import TableError
@@ -148,7 +148,7 @@ def code(folder: Path, meaning: Path) -> Tally:
     at = np.searchsorted(of.tasks, known.gold_keys).clip(max=tasks - 1)
     here = of.tasks[at] == known.gold_keys
     gold[of.order[at[here]]] = known.gold[here]
-    coded = Coded(np.searchsorted(known.workers, of.workers), classes, gold)
+    coded = Coded(places(known.workers, of.workers), classes, gold)
     stored.save(folder / CODED, coded)
     votes = answers(rows, coded, len(place)).votes()
     given = np.bincount(rows.worker, minlength=len(of.workers)).astype(np.int32)
@@ -160,7 +160,7 @@ def code_again(folder: Path, workers: Keys) -> None:
     """Keep what a shard's workers are in a crowd of more."""
     coded: Coded = stored.load(folder / CODED)
     of: KeysOf = stored.load(folder / KEYS)
-    stored.save(folder / CODED, replace(coded, annotators=np.searchsorted(workers, of.workers)))
+    stored.save(folder / CODED, replace(coded, annotators=places(workers, of.workers)))
 
 
 def answers(rows: Sorted, coded: Coded, classes: int) -> Answers:

@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from labeling.aggregation import aggregate, levels
 from labeling.aggregation.__main__ import main
-from labeling.aggregation.sharded import aggregate_folder, inference
+from labeling.aggregation.sharded import aggregate_folder, inference, keys
 from labeling.aggregation.tables import TableError
 
 K = 4
@@ -338,3 +338,17 @@ def test_what_cannot_be_read_is_named(
         aggregate_folder(folder, tmp_path / "out", processes=1)
     assert message in str(error.value)
     assert [each.name for each in tmp_path.iterdir()] == ["answers"]
+
+
+@pytest.mark.parametrize("together", [1, 50, 10**7])
+def test_keys_of_many_shards_are_joined_and_found_again(
+    together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "TOGETHER", together)
+    draw = np.random.default_rng(0)
+    parts = [draw.integers(0, 90, size, dtype=np.uint64) for size in (40, 0, 7, 60)]
+    known = keys.union(parts)
+    assert known.tolist() == sorted({each for part in parts for each in part.tolist()})
+    for part in parts:
+        assert (known[keys.places(known, part)] == part).all()
+    assert not len(keys.union([]))
