@@ -5,9 +5,12 @@ python -m labeling.aggregation FOLDER OUT_FOLDER [--gold GOLD.csv] [--workers WO
 """
 
 import argparse
+import os
+import signal
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +36,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         outputs = [path for path in (args.out, args.workers) if path]
         inputs = [path for path in (args.answers, args.gold) if path]
         if args.answers.is_dir():
-            _check_outputs(outputs[1:], inputs)
+            _check_outputs(outputs[1:], [*inputs, args.out, *([args.keep] if args.keep else [])])
             _infer_folder(args)
             return 0
         _check_outputs(outputs, inputs)
+        if args.keep or args.processes:
+            raise TableError("--keep and --processes are for a folder of Parquet files.")
         task, worker, label = read(args.answers, ("task", "worker", "label")).columns.values()
         gold_table = read(args.gold, ("task", "label")) if args.gold else None
         canonical = _canonical(label, gold_table, all_of_them=args.merge_classes)
@@ -56,6 +61,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"{error.filename} cannot be used: {error.strerror}.", file=sys.stderr)
         return 2
+    except MemoryError:
+        less = (
+            "fewer --processes need" if args.answers.is_dir() else "a folder of Parquet files needs"
+        )
+        print(f"There is not enough memory: {less} less.", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -113,10 +127,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise ValueError
-    return count
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number of processes: name 1 or more")
+    return int(text)
 
 
 def _infer_folder(args: argparse.Namespace) -> None:
@@ -132,15 +145,16 @@ def _infer_folder(args: argparse.Namespace) -> None:
             for column in table.columns.values()
         )
         gold = dict(zip(task, label, strict=True))
-    outcome = aggregate_folder(
-        args.answers,
-        args.out,
-        gold=gold,
-        canonical=lambda counts: _reported(counts, all_of_them=args.merge_classes),
-        processes=args.processes,
-        keep=args.keep,
-        say=lambda text: print(text, file=sys.stderr),
-    )
+    with _doubts_told(args.gold):
+        outcome = aggregate_folder(
+            args.answers,
+            args.out,
+            gold=gold,
+            merge_classes=args.merge_classes,
+            processes=args.processes,
+            keep=args.keep,
+            say=lambda text: print(text, file=sys.stderr),
+        )
     if args.workers:
         columns = [outcome.names, pa.array(outcome.answers), pa.array(outcome.reliability)]
         write_all([(args.workers, pa.table(columns, ["worker", "answers", "reliability"]))])
@@ -157,10 +171,12 @@ def _check_outputs(outputs: list[Path], inputs: list[Path]) -> None:
     for path in outputs:
         if not path.parent.is_dir():
             raise TableError(f"{path} cannot be written: the folder {path.parent} does not exist.")
-        if path.exists() and not path.is_file():
-            raise TableError(f"{path} cannot be written: it is not a file.")
         if path.resolve() in used:
             raise TableError(f"{path} is named twice: name another file for the output.")
+        if path.exists() and not path.is_file():
+            raise TableError(f"{path} cannot be written: it is not a file.")
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise TableError(f"{path} cannot be written: you may not write in {path.parent}.")
         used.add(path.resolve())
 
 
@@ -169,23 +185,9 @@ def _canonical(label: Column, gold: Table | None, *, all_of_them: bool) -> dict[
     counts = dict(zip(label.ids.to_pylist(), np.bincount(label.codes).tolist(), strict=True))
     if gold:
         counts |= {name: 0 for name in gold.columns["label"].ids.to_pylist() if name not in counts}
-    return _reported(counts, all_of_them=all_of_them)
-
-
-def _reported(counts: Mapping[str, int], *, all_of_them: bool) -> dict[str, str]:
-    """Return by which name each class goes, by its number of answers, and report the merged."""
     canonical = spellings.merged(counts, all_of_them=all_of_them)
-    for group in spellings.groups(counts):
-        names = shown(spellings.in_words(group), 200)
-        taken = {canonical[name] for name in group}
-        if len(taken) == 1:
-            print(f"{names} are one class, “{taken.pop()}”.", file=sys.stderr)
-        else:
-            print(
-                f"{names} are {len(group)} classes, which differ in case or spaces alone: merge "
-                "such with --merge-classes.",
-                file=sys.stderr,
-            )
+    for sentence in spellings.told(counts, canonical):
+        print(sentence, file=sys.stderr)
     return canonical
 
 
@@ -264,15 +266,31 @@ def _aggregated(
     classes = columns[2].ids
     codes = [each.codes for each in columns]
     try:
-        with warnings.catch_warnings(record=True, action="always", category=GoldWarning) as told:
-            result = aggregate(*codes, gold=gold, classes=range(len(classes)))
+        with _doubts_told(args.gold):
+            return aggregate(*codes, gold=gold, classes=range(len(classes)))
     except ValueError as error:
         example = shown(classes[0].as_py())
         raise TableError(f"{args.answers}, column label: {error} (such as {example}).") from None
-    for each in told:
-        if issubclass(each.category, GoldWarning):
-            print(f"{args.gold}, column label: {each.message}", file=sys.stderr)
-    return result
+
+
+@contextmanager
+def _doubts_told(path: Path | None) -> Iterator[None]:
+    """Say in one sentence, and at once, where gold is doubted.
+
+    path: of the gold, if there is any.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", GoldWarning)
+        show = warnings.showwarning
+
+        def tell(message: Warning | str, category: type[Warning], *where: Any) -> None:
+            if issubclass(category, GoldWarning):
+                print(f"{path}, column label: {message}", file=sys.stderr)
+            else:
+                show(message, category, *where)
+
+        warnings.showwarning = tell  # type: ignore[assignment]
+        yield
 
 
 def _labels(result: Aggregate, tasks: Any, classes: Any) -> Any:
@@ -316,4 +334,5 @@ def _summary(task: Column, worker: Column, label: Column) -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # leave nothing behind
     sys.exit(main())

@@ -109,7 +109,9 @@ def aggregate(
         {key: each for key, each in (gold or {}).items() if key in answered}, answers
     )
     if prior is None and (teaching >= 0).any():
-        doubt = gold_check.doubt(answers.votes(), teaching)
+        votes = answers.votes()
+        right = gold_check.right(votes, teaching)
+        doubt = gold_check.doubt(right, teaching[teaching >= 0], votes.sum(0))
         if doubt:
             warnings.warn(doubt, GoldWarning, stacklevel=2)
     return _result(answers, _fit(answers, known, teaching >= 0, iterations))

@@ -1,7 +1,9 @@
 """Classes that are spelled in several ways: TRUE, True and true."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+
+from labeling.aggregation.tables import shown
 
 TRUTHS = {"true", "false"}  # which spreadsheets write as they like
 
@@ -37,3 +39,17 @@ def in_words(group: Iterable[str]) -> str:
     """Return the spellings of one name: “TRUE”, “True” and “true”."""
     *others, last = [f"“{name}”" for name in group]
     return f"{', '.join(others)} and {last}" if others else last
+
+
+def told(names: Iterable[str], canonical: Mapping[str, str]) -> Iterator[str]:
+    """Yield a sentence for each class that is spelled in several ways: whether they are merged."""
+    for group in groups(names):
+        spelled = shown(in_words(group), 200)
+        taken = {canonical[name] for name in group}
+        if len(taken) == 1:
+            yield f"{spelled} are one class, “{taken.pop()}”."
+        else:
+            yield (
+                f"{spelled} are {len(group)} classes, which differ in case or spaces alone: merge "
+                "such with --merge-classes."
+            )

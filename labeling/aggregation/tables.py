@@ -110,6 +110,8 @@ def plain(data: bytes, *, name: str) -> bytes:
             raise TableError(
                 f"{name}, line 1: this begins like UTF-16 but is not; save it as UTF-8."
             ) from None
+    if data.startswith(b"PAR1"):
+        raise TableError(f"{name} is Parquet, not CSV: name the folder of such files.")
     data = data.removeprefix(codecs.BOM_UTF8)
     zero = data.find(b"\0")
     if zero >= 0:

@@ -1,6 +1,7 @@
 """The way of all shards through EM: of all of them, or of those that have new answers."""
 
 import shutil
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,18 +12,19 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import parquet
 
+from labeling.aggregation import gold_check, spellings
 from labeling.aggregation.answers import Floats
 from labeling.aggregation.dawid_skene import ITERATIONS, ODD
 from labeling.aggregation.design_effect import Excess
 from labeling.aggregation.em import Crowd, Sums, Totals
 from labeling.aggregation.gold import IDENTITY, fit, log_score
 from labeling.aggregation.sharded import passes, preparing, sources, stored
-from labeling.aggregation.sharded.kept import Shard, Stamp, State
+from labeling.aggregation.sharded.kept import Say, Shard, Stamp, State
 from labeling.aggregation.sharded.keys import Keys, keys, union
 from labeling.aggregation.sharded.pool import Pool
 from labeling.aggregation.sharded.preparing import Contents, Meaning
 from labeling.aggregation.sharded.sources import Source
-from labeling.aggregation.tables import TableError
+from labeling.aggregation.tables import TableError, shown
 
 SHARD = 10**7  # answers in a shard, at most, as a rule
 TOGETHER = 10**7  # keys compared together
@@ -30,15 +32,12 @@ LITTLE = 0.2  # share of new answers up to which only their shards are inferred 
 MORE = 3  # iterations over these
 CROWD, MEANING = "crowd", "meaning"  # files of the work folder
 
-Say = Callable[[str], None]
-Canonical = Callable[[Mapping[str, int]], dict[str, str]]
-
 
 class Inference:
     """Files, and the folder in which shards of them are worked on."""
 
     def __init__(
-        self, files: list[Source], place: Path, pool: Pool, canonical: Canonical, say: Say
+        self, files: list[Source], place: Path, pool: Pool, merge_classes: bool, say: Say
     ) -> None:
         copies = sources.repeated(files)
         for path, original in copies.items():
@@ -46,7 +45,8 @@ class Inference:
         self.stamps: dict[str, Stamp] = {str(each.path): each.stamp for each in files}
         self.files = [each for each in files if each.path not in copies]
         self.copies = sum(each.rows for each in files) - sum(each.rows for each in self.files)
-        self.place, self.pool, self.canonical, self.say = place, pool, canonical, say
+        self.place, self.pool, self.say = place, pool, say
+        self.merge_classes = merge_classes
         self._made = 0  # folders of shards
 
     def whole(self, gold: Mapping[str, str]) -> State:
@@ -75,7 +75,7 @@ class Inference:
                     self._keep(crowd)
                     self._judge(shards, gold)
         self._write(shards, shards, meaning, crowd)
-        return State(self.stamps, self.copies, gold, meaning, crowd, shards)
+        return self._state(gold, meaning, crowd, shards)
 
     def more(self, earlier: State, gold: Mapping[str, str]) -> State | None:
         """Infer what new files change; None where all must be inferred anew."""
@@ -83,6 +83,8 @@ class Inference:
         rows = sum(each.rows for each in new)
         if earlier.files.items() - self.stamps.items() or dict(gold) != dict(earlier.gold):
             return self._anew("Files or gold have changed")
+        if self.merge_classes != earlier.merge_classes:
+            return self._anew("Classes are merged otherwise")
         if new and str(new[0].path) < max(earlier.files):
             return self._anew("New files come before others by name")
         if rows > LITTLE * earlier.read:
@@ -109,7 +111,12 @@ class Inference:
         self._fit_more(crowd, earlier, shards, touched)
         self._judge(touched, gold)
         self._write(shards, touched, meaning, crowd)
-        return State(self.stamps, self.copies, gold, meaning, crowd, shards)
+        return self._state(gold, meaning, crowd, shards)
+
+    def _state(
+        self, gold: Mapping[str, str], meaning: Meaning, crowd: Crowd, shards: list[Shard]
+    ) -> State:
+        return State(self.stamps, self.copies, gold, self.merge_classes, meaning, crowd, shards)
 
     def labels(self, state: State) -> list[Path]:
         """Return the files of labels."""
@@ -141,7 +148,7 @@ class Inference:
     ) -> list[list[Source]]:
         """Return files, by folder, that hold all answers to the tasks of a shard."""
         for folder in folders:
-            folder.mkdir(exist_ok=True)
+            folder.mkdir()
         rows = self.pool.map(
             preparing.deal,
             [(source, number, folders, owners) for number, source in enumerate(files, 1)],
@@ -216,7 +223,9 @@ class Inference:
         answered = list(counts)
         for label in gold.values():
             counts.setdefault(label, 0)
-        canonical = self.canonical(counts)
+        canonical = spellings.merged(counts, all_of_them=self.merge_classes)
+        for sentence in spellings.told(counts, canonical):
+            self.say(sentence)
         task_keys, labels = self._gold(shards, gold, canonical)
         classes = sorted({canonical[label] for label in answered} | set(labels))
         workers = union(self._keys(shard).workers for shard in shards)
@@ -240,6 +249,9 @@ class Inference:
             tasks = self._keys(shard).tasks
             place = np.searchsorted(tasks, found).clip(max=len(tasks) - 1)
             here |= tasks[place] == found
+        if gold and not here.any():
+            first = shown(next(iter(gold)))
+            raise TableError(f"No task with gold has answers (the first is {first}).")
         if here.sum() < len(gold):
             left_out = len(gold) - int(here.sum())
             self.say(f"{left_out:,} of {len(gold):,} tasks with gold have no answers.")
@@ -263,9 +275,14 @@ class Inference:
         for shard in shards:
             answers[self._annotators(shard)] += shard.tally.answers
         tallies = [shard.tally for shard in shards]
+        votes: Floats = sum((each.votes for each in tallies), np.zeros(k))
+        right = np.concatenate([each.right for each in tallies])
+        doubt = gold_check.doubt(right, np.concatenate([each.gold for each in tallies]), votes)
+        if doubt:
+            warnings.warn(doubt, gold_check.GoldWarning, stacklevel=2)
         return Totals(
             tasks=sum(each.tasks for each in tallies),
-            votes=sum((each.votes for each in tallies), np.zeros(k)),
+            votes=votes,
             together=sum((each.together for each in tallies), np.zeros((k, k))),
             answers=answers,
             single=sum(each.single for each in tallies),
@@ -380,6 +397,6 @@ def _gold_of(shards: Sequence[Shard]) -> tuple[Floats, npt.NDArray[np.intp]]:
 
 def _is_whole(text: str) -> bool:
     try:
-        return -(2**63) <= int(text) < 2**63
+        return str(int(text)) == text and -(2**63) <= int(text) < 2**63
     except ValueError:
         return False

@@ -1,8 +1,15 @@
 """What stays from one inference to the next: shards, and what was learned from them."""
 
+import fcntl
+import json
+import os
 import shutil
-from collections.abc import Mapping
+import stat
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +20,13 @@ from labeling.aggregation.design_effect import Excess
 from labeling.aggregation.em import Crowd
 from labeling.aggregation.sharded import stored
 from labeling.aggregation.sharded.preparing import Contents, Meaning, Tally
+from labeling.aggregation.tables import TableError
 
-STATE, MARK = "state", "shards-of-labeling-aggregation"  # files of the folder
+# files of the folder
+MARK, MANIFEST, STATE = "shards-of-labeling-aggregation", "manifest.json", "state"
+FOLDERS = "shard-", "dealt-"  # as what is in it begins
 
+Say = Callable[[str], None]
 Stamp = tuple[int, int]  # bytes of a file, and when it was written (ns)
 
 
@@ -39,6 +50,7 @@ class State:
     files: dict[str, Stamp]  # that were read
     copies: int  # answers in files that are copies of others
     gold: Mapping[str, str]
+    merge_classes: bool
     meaning: Meaning
     crowd: Crowd
     shards: list[Shard]
@@ -49,35 +61,96 @@ class State:
         return sum(shard.contents.read for shard in self.shards)
 
 
-def is_ours(folder: Path) -> bool:
-    """Whether a folder is empty, or was filled here; it is then marked."""
-    if any(folder.iterdir()) and not (folder / MARK).exists():
-        return False
-    (folder / MARK).touch()
-    return True
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Have a folder to oneself, which is empty or was filled here. Raises TableError."""
+    mark = folder / MARK
+    if not mark.exists():
+        if any(folder.iterdir()):
+            raise TableError(f"{folder} holds other files: name a folder for the shards alone.")
+        folder.chmod(0o700)
+    draft = folder / f".{MARK}.{os.getpid()}"
+    path = mark if mark.exists() else draft
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TableError(
+                f"{folder} is in use: wait for the other inference, or name another folder."
+            ) from None
+        if path == draft:  # which has its name only when it is locked
+            draft.rename(mark)
+        yield
 
 
-def read(folder: Path) -> State | None:
-    """Return what was inferred last; None where nothing was, or it was broken off."""
-    path = folder / STATE
-    state: State | None = stored.load(path) if path.exists() else None
+def read(folder: Path, say: Say) -> State | None:
+    """Return what was inferred last; None where nothing was, or it was broken off, and says why.
+
+    Raises TableError where others could have written it.
+    """
+    if not (folder / MANIFEST).exists():
+        return None
+    _check_owner(folder)
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+        if manifest["code"] != _code():
+            say("What was kept is of another version: everything is inferred anew.")
+            return None
+        if manifest["sizes"].items() - _sizes(folder).items():
+            raise EOFError
+        state: State = stored.load(folder / STATE)
+    except Exception:  # damaged objects raise anything
+        say("What was kept is damaged: everything is inferred anew.")
+        return None
+    _remove(folder, but=[shard.name for shard in state.shards])
     return state
 
 
 def write(folder: Path, state: State) -> None:
     """Keep what was inferred; remove what does not belong to it."""
     stored.save(folder / STATE, state)
-    names = {shard.name for shard in state.shards}
-    for path in folder.iterdir():
-        if path.is_dir() and path.name not in names:
-            shutil.rmtree(path)
+    _remove(folder, but=[shard.name for shard in state.shards])
+    draft = folder / f".{MANIFEST}"
+    draft.write_text(json.dumps({"code": _code(), "sizes": _sizes(folder)}))
+    draft.chmod(0o600)
+    draft.replace(folder / MANIFEST)
 
 
 def clear(folder: Path) -> None:
-    """Remove everything but the mark."""
-    (folder / STATE).unlink(missing_ok=True)
+    """Remove all shards, and what was learned from them."""
+    for name in MANIFEST, STATE:
+        (folder / name).unlink(missing_ok=True)
+    _remove(folder, but=[])
+
+
+def _remove(folder: Path, *, but: Collection[str]) -> None:
+    """Remove folders of shards that were made here."""
     for path in folder.iterdir():
-        if path.is_dir():
+        if path.name.startswith(FOLDERS) and path.name not in but:
             shutil.rmtree(path)
-        elif path.name != MARK:
-            path.unlink()
+
+
+def _check_owner(folder: Path) -> None:
+    """Raise TableError where others could have written what is read, or can change it."""
+    for path in [folder, *folder.rglob("*")]:
+        found = path.stat() if path == folder else path.lstat()
+        others = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and path.suffix != ".parquet"
+        if found.st_uid != os.geteuid() or others:
+            raise TableError(
+                f"{path} may have been written by others, and holds Python objects, which could "
+                "run anything: name another folder, which only you can write."
+            )
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """Return the bytes of each file of the shards, and of what was learned from them."""
+    paths = [folder / STATE, *folder.glob("shard-*/*")]
+    return {str(path.relative_to(folder)): path.stat().st_size for path in paths if path.exists()}
+
+
+def _code() -> str:
+    """Return a digest of the code that reads and writes objects."""
+    digest = sha256(f"{sys.version} {np.__version__}".encode())
+    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

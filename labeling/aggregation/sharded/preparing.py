@@ -15,7 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import compute, parquet
 
-from labeling.aggregation.answers import LARGEST, Answers, Floats, last_rows
+from labeling.aggregation import gold_check
+from labeling.aggregation.answers import LARGEST, Answers, Floats, Ints, last_rows
 from labeling.aggregation.ids import Index, index
 from labeling.aggregation.sharded import sources, stored
 from labeling.aggregation.sharded.keys import Keys, keys, places
@@ -124,11 +125,14 @@ class Tally:
     together: Floats  # (K, K) tasks to which both classes were given
     answers: Index  # (w,) of each of the shard's workers
     single: int  # tasks with one answer
+    gold: Ints  # (G,) classes
+    right: Floats  # (G,) share of the answers to each of these tasks that are right
 
     @classmethod
     def nothing(cls) -> "Tally":
         """Return that of a shard of which nothing is known yet."""
-        return cls(0, np.zeros(0), np.zeros((0, 0)), np.zeros(0, np.int32), 0)
+        none = np.zeros(0)
+        return cls(0, none, np.zeros((0, 0)), none.astype(np.int32), 0, none.astype(int), none)
 
 
 def code(folder: Path, meaning: Path) -> Tally:
@@ -153,7 +157,8 @@ def code(folder: Path, meaning: Path) -> Tally:
     votes = answers(rows, coded, len(place)).votes()
     given = np.bincount(rows.worker, minlength=len(of.workers)).astype(np.int32)
     single = int((rows.counts == 1).sum())
-    return Tally(tasks, votes.sum(0), together(votes), given, single)
+    right = gold_check.right(votes, gold)
+    return Tally(tasks, votes.sum(0), together(votes), given, single, gold[gold >= 0], right)
 
 
 def code_again(folder: Path, workers: Keys) -> None:

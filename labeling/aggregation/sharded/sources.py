@@ -1,11 +1,12 @@
 """Read answers from a folder of Parquet files, with errors that name file and column."""
 
+import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pyarrow as pa
 from pyarrow import compute, parquet
@@ -16,6 +17,8 @@ from labeling.aggregation.tables import TableError, shown
 NAMES = "task", "worker", "label"
 BATCH = 2**20  # rows read together
 CHUNK = 2**20  # bytes hashed together
+
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -29,19 +32,19 @@ class Source:
     stamp: tuple[int, int]  # its bytes, and when it was written (ns)
 
 
-def find(folder: Path) -> list[Source]:
+def find(folder: Path, say: Say = lambda text: None) -> list[Source]:
     """Return the Parquet files of a folder and of folders in it, by path. Raises TableError.
 
     Files and folders whose names begin with a dot or an underscore are left out, as writers of
-    Parquet mean them to be.
+    Parquet mean them to be. Whatever else is left out is said.
     """
-    paths = sorted(
-        path
-        for path in folder.rglob("*.parquet")
-        if not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
-    )
+    paths, others = _paths(folder)
     if not paths:
         raise TableError(f"{folder} holds no Parquet files: name them *.parquet.")
+    if others:
+        names = shown(", ".join(str(path.relative_to(folder)) for path in others[:5]), 200)
+        more = f" and {len(others) - 5:,} more" if len(others) > 5 else ""
+        say(f"Left out, as it is no file named *.parquet: {names}{more}.")
     sources = [_source(path) for path in paths]
     first = sources[0]
     for source in sources:
@@ -54,6 +57,26 @@ def find(folder: Path) -> list[Source]:
     if not sources:
         raise TableError(f"{folder} holds Parquet files, but no rows.")
     return sources
+
+
+def _paths(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Return what is named as Parquet files are, sorted, and what else there is."""
+    paths: list[Path] = []
+    others: list[Path] = []
+    for place, folders, files in os.walk(folder, onerror=_raise):
+        folders[:] = filter(_is_shown, folders)
+        others += [path for path in map(Path(place).joinpath, folders) if path.is_symlink()]
+        for path in map(Path(place).joinpath, filter(_is_shown, files)):
+            (paths if path.suffix.lower() == ".parquet" else others).append(path)
+    return sorted(paths), sorted(others)
+
+
+def _is_shown(name: str) -> bool:
+    return not name.startswith((".", "_"))
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise TableError(f"{error.filename} cannot be read: {error.strerror}.") from None
 
 
 def repeated(sources: list[Source]) -> dict[Path, Path]:
@@ -97,6 +120,8 @@ def batches(source: Source) -> Iterator[Any]:
 
 
 def _source(path: Path) -> Source:
+    if path.exists() and not path.is_file():
+        raise TableError(f"{path} cannot be read as Parquet: it is not a file.")
     try:
         with parquet.ParquetFile(path) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
@@ -126,12 +151,12 @@ def _source(path: Path) -> Source:
 
 def _is_text(kind: Any) -> bool:
     values = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return bool(pa.types.is_string(values) or pa.types.is_large_string(values))
+    is_a = pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view
+    return any(each(values) for each in is_a)
 
 
 def _is_whole(kind: Any) -> bool:
-    whole = pa.types.is_integer(kind) and kind != pa.uint64()
-    return bool(whole or pa.types.is_boolean(kind))
+    return bool(pa.types.is_integer(kind) or pa.types.is_boolean(kind))
 
 
 def _checked(source: Source, table: Any, row: int) -> Any:
@@ -144,10 +169,14 @@ def _checked(source: Source, table: Any, row: int) -> Any:
             first = row + compute.index(column.is_null(), True).as_py() + 1
             raise TableError(f"{source.path}, row {first:,}, column {name}: the cell is empty.")
         whole = _is_whole(column.type)
-        if whole and not columns:
-            columns.append(column.cast(pa.int64()))
-            continue
-        text = _texts(column)
+        try:
+            if whole and not columns:
+                columns.append(column.cast(pa.int64()))
+                continue
+            text = _texts(column)
+        except pa.ArrowInvalid:
+            fault = "number is too large: write such as text" if whole else "text is not UTF-8"
+            raise TableError(f"{source.path}, column {name}: a {fault}.") from None
         if compute.any(compute.equal(text.dictionary, "")).as_py():
             empty = compute.index(text.dictionary, "").as_py()
             first = row + compute.index(text.indices, empty).as_py() + 1
@@ -174,7 +203,7 @@ def _texts(column: Any) -> Any:
 
 def _unreadable(path: Path, error: Exception) -> TableError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return TableError(f"{path} cannot be read as Parquet: {shown(reason, 120)}.")
+    return TableError(f"{path} cannot be read as Parquet: {shown(reason, 120).rstrip('.')}.")
 
 
 def _digest(path: Path) -> str:

@@ -1,6 +1,7 @@
 """Keep an object with large arrays in a file, whose arrays are mapped into memory when it is read.
 
 Files are written beside their place and moved there, so that a process killed halfway leaves none.
+Nobody else may write them: they hold Python objects, which may run anything when they are read.
 """
 
 import mmap
@@ -19,12 +20,16 @@ def save(path: Path, value: Any) -> None:
     raws = [buffer.raw() for buffer in buffers]
     head = pickle.dumps((len(body), [raw.nbytes for raw in raws]))
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with draft.open("wb") as file:
+    with open(draft, "wb", opener=_private) as file:
         file.write(len(head).to_bytes(8, "little") + head + body)
         for raw in raws:
             file.write(bytes(-file.tell() % _ALIGNED))
             file.write(raw)
     draft.replace(path)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def load(path: Path) -> Any:

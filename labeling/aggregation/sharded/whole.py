@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import compute
 
-from labeling.aggregation import spellings
 from labeling.aggregation.answers import Floats
 from labeling.aggregation.sharded import kept, preparing, sources, stored
-from labeling.aggregation.sharded.inference import Canonical, Inference, Say, correlation_of
-from labeling.aggregation.sharded.kept import State
+from labeling.aggregation.sharded.inference import Inference, correlation_of
+from labeling.aggregation.sharded.kept import Say, State
 from labeling.aggregation.sharded.pool import Pool
 from labeling.aggregation.tables import TableError
+
+WORK = ".aggregation-"  # as folders begin that are worked in, beside the labels
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def aggregate_folder(
     out: Path,
     *,
     gold: Mapping[str, str] | None = None,
-    canonical: Canonical | None = None,
+    merge_classes: bool = False,
     processes: int | None = None,
     keep: Path | None = None,
     say: Say = lambda text: None,
@@ -63,7 +64,8 @@ def aggregate_folder(
     out: a folder that does not exist yet, or is empty. It gets Parquet files with task, label,
         confidence and a column p_CLASS a class, in single precision.
     gold: task → label.
-    canonical: answers by label → the name by which each label goes; see `spellings.merged`.
+    merge_classes: whether classes that differ in case or spaces alone are one, by its most frequent
+        name. True and false are in any case.
     processes: how many work at a time; as many as there are processors, if not said.
     keep: a folder in which shards stay for the next time, some 30 bytes an answer. If there are
         then only new files, whose names come after the others', just these are read, and of the
@@ -71,62 +73,84 @@ def aggregate_folder(
         done anew, and said.
     say: told what is being done.
 
-    Raises TableError, with `out` as it was.
+    Raises TableError, with `out` as it was. Warns where gold contradicts the answers more than
+    chance would (`GoldWarning`).
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise TableError(
-            f"{out} cannot be written: name a folder that does not exist, or is empty."
-        )
-    if not out.absolute().parent.is_dir():
-        raise TableError(f"{out} cannot be written: {out.absolute().parent} does not exist.")
-    if out.resolve() == folder.resolve() or folder.resolve() in out.resolve().parents:
-        raise TableError(f"{out} cannot be written: it is within the folder that is read.")
-    files = sources.find(folder)
+    target = out.resolve()
+    _check(folder, target, keep)
+    files = sources.find(folder, say)
     try:
         with (
-            _work_folder(keep, out.absolute().parent) as place,
+            _work_folder(keep, target.parent) as place,
             Pool(processes or len(os.sched_getaffinity(0))) as pool,
         ):
-            inference = Inference(files, place, pool, canonical or _as_they_are, say)
-            earlier = kept.read(place)
+            inference = Inference(files, place, pool, merge_classes, say)
+            earlier = kept.read(place, say)
             state = None if earlier is None else inference.more(earlier, gold or {})
             if state is None:
                 kept.clear(place)
                 state = inference.whole(gold or {})
             kept.write(place, state)
-            _put(inference.labels(state), out)
+            _put(inference.labels(state), target, copied=keep is not None)
             return _outcome(state, place)
     except OSError as error:
         name = error.filename or keep or out
         raise TableError(f"{name} cannot be written: {error.strerror}.") from None
 
 
+def _check(folder: Path, out: Path, keep: Path | None) -> None:
+    """Raise TableError where a folder cannot be written, or is within another."""
+    wrong = f"{out} cannot be written:"
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise TableError(f"{wrong} name a folder that does not exist, or is empty.")
+    if not out.parent.is_dir():
+        raise TableError(f"{wrong} {out.parent} does not exist.")
+    if not os.access(out.parent, os.W_OK | os.X_OK):
+        raise TableError(f"{wrong} you may not write in {out.parent}.")
+    if out.is_relative_to(folder.resolve()):
+        raise TableError(f"{wrong} it is within the folder that is read.")
+    if keep is None:
+        return
+    wrong, kept_in = f"{keep} cannot keep shards:", keep.resolve()
+    if kept_in.is_relative_to(folder.resolve()):
+        raise TableError(f"{wrong} it is within the folder that is read.")
+    if kept_in.is_relative_to(out) or out.is_relative_to(kept_in):
+        raise TableError(f"{wrong} name another folder than that of the labels.")
+    if not keep.is_dir() and (keep.exists() or not kept_in.parent.is_dir()):
+        raise TableError(f"{wrong} name a folder, in one that exists.")
+
+
 @contextmanager
 def _work_folder(keep: Path | None, parent: Path) -> Iterator[Path]:
     if keep is not None:
         keep.mkdir(exist_ok=True)
-        if not kept.is_ours(keep):
-            raise TableError(f"{keep} holds other files: name a folder for the shards alone.")
-        yield keep
+        with kept.claimed(keep):
+            yield keep
         return
-    place = Path(tempfile.mkdtemp(prefix=".aggregation-", dir=parent))
+    _remove_left(parent)
+    place = Path(tempfile.mkdtemp(prefix=WORK, dir=parent))
     try:
-        yield place
+        with kept.claimed(place):
+            yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _put(labels: Sequence[Path], out: Path) -> None:
-    """Put all files of labels into a new folder."""
-    draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.absolute().parent))
+def _remove_left(parent: Path) -> None:
+    """Remove what inferences left that were killed."""
+    for place in parent.glob(f"{WORK}*/{kept.MARK}"):
+        if place.stat().st_uid == os.geteuid():
+            with suppress(TableError, OSError), kept.claimed(place.parent):
+                shutil.rmtree(place.parent)
+
+
+def _put(labels: Sequence[Path], out: Path, *, copied: bool) -> None:
+    """Put all files of labels into a new folder; copied where they are kept as well."""
+    draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
         draft.chmod(0o777 & ~_umask())
         for number, path in enumerate(labels):
-            copy = draft / f"part-{number:06}.parquet"
-            try:
-                copy.hardlink_to(path)
-            except OSError:
-                shutil.copyfile(path, copy)
+            (shutil.copyfile if copied else os.replace)(path, draft / f"part-{number:06}.parquet")
         if out.exists():
             out.rmdir()
         draft.rename(out)
@@ -138,10 +162,6 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def _as_they_are(counts: Mapping[str, int]) -> dict[str, str]:
-    return spellings.merged(counts, all_of_them=False)
 
 
 def _outcome(state: State, place: Path) -> Outcome:
