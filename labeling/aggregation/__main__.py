@@ -153,10 +153,11 @@ def _infer_folder(args: argparse.Namespace) -> None:
             merge_classes=args.merge_classes,
             processes=args.processes,
             keep=args.keep,
+            with_workers=bool(args.workers),
             say=lambda text: print(text, file=sys.stderr),
         )
-    if args.workers:
-        columns = [outcome.names, pa.array(outcome.answers), pa.array(outcome.reliability)]
+    if workers := outcome.workers:
+        columns = [workers.names, pa.array(workers.answers), pa.array(workers.reliability)]
         write_all([(args.workers, pa.table(columns, ["worker", "answers", "reliability"]))])
     print(
         f"{outcome.read:,} answers read: {outcome.taken:,} taken, {outcome.replaced:,} replaced by "

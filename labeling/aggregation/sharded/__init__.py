@@ -9,6 +9,6 @@ that it does not matter who worked on which, nor who was killed over it.
 who does it, and `whole` the way through all.
 """
 
-from labeling.aggregation.sharded.whole import Outcome, aggregate_folder
+from labeling.aggregation.sharded.whole import Outcome, Workers, aggregate_folder
 
-__all__ = ["Outcome", "aggregate_folder"]
+__all__ = ["Outcome", "Workers", "aggregate_folder"]

@@ -25,8 +25,17 @@ WORK = ".aggregation-"  # as folders begin that are worked in, beside the labels
 
 
 @dataclass(frozen=True)
+class Workers:
+    """What W workers are worth."""
+
+    names: Any  # pa.LargeStringArray (W,), sorted
+    answers: npt.NDArray[np.int64]  # (W,)
+    reliability: Floats  # (W,) probability of a right answer, over all tasks
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """What was inferred: counts, and of W workers what they are worth."""
+    """What was inferred."""
 
     read: int  # answers in the files
     copies: int  # of these, in files that are copies of others
@@ -36,9 +45,7 @@ class Outcome:
     classes: list[str]
     shards: int
     error_correlation: float
-    names: Any  # pa.StringArray (W,) of the workers, sorted
-    answers: npt.NDArray[np.int64]  # (W,) of theirs
-    reliability: Floats  # (W,) probability of a right answer, over all tasks
+    workers: "Workers | None"  # if asked for
 
     @property
     def taken(self) -> int:
@@ -54,6 +61,7 @@ def aggregate_folder(
     merge_classes: bool = False,
     processes: int | None = None,
     keep: Path | None = None,
+    with_workers: bool = False,
     say: Say = lambda text: None,
 ) -> Outcome:
     """Infer the labels of all tasks in a folder of Parquet files, and write them to another.
@@ -71,6 +79,7 @@ def aggregate_folder(
         then only new files, whose names come after the others', just these are read, and of the
         labels those are inferred again whose tasks have new answers. Where that cannot be, all is
         done anew, and said.
+    with_workers: whether to return what each worker is worth, with their names in memory.
     say: told what is being done.
 
     Raises TableError, with `out` as it was. Warns where gold contradicts the answers more than
@@ -92,7 +101,7 @@ def aggregate_folder(
                 state = inference.whole(gold or {})
             kept.write(place, state)
             _put(inference.labels(state), target, copied=keep is not None)
-            return _outcome(state, place)
+            return _outcome(state, _workers(state, place) if with_workers else None)
     except OSError as error:
         name = error.filename or keep or out
         raise TableError(f"{name} cannot be written: {error.strerror}.") from None
@@ -164,39 +173,41 @@ def _umask() -> int:
     return mask
 
 
-def _outcome(state: State, place: Path) -> Outcome:
-    crowd, k = state.crowd, len(state.meaning.classes)
+def _outcome(state: State, workers: Workers | None) -> Outcome:
     contents = [shard.contents for shard in state.shards]
-    total: Floats = sum((shard.total for shard in state.shards), np.zeros(k))
-    right = np.einsum("k,jkk->j", total / total.sum(), crowd.table[:, :k])
-    names, order = _names(state, place)
     read = sum(each.read for each in contents)
     return Outcome(
         read=read + state.copies,
         copies=state.copies,
         replaced=read - sum(each.taken for each in contents),
-        tasks=crowd.totals.tasks,
+        tasks=state.crowd.totals.tasks,
         gold=sum(len(shard.truth) for shard in state.shards),
         classes=state.meaning.classes,
         shards=len(state.shards),
         error_correlation=correlation_of(state.shards),
-        names=names,
-        answers=crowd.totals.answers[order],
-        reliability=right[crowd.places.of[order]],
+        workers=workers,
     )
+
+
+def _workers(state: State, place: Path) -> Workers:
+    crowd, k = state.crowd, len(state.meaning.classes)
+    total: Floats = sum((shard.total for shard in state.shards), np.zeros(k))
+    right = np.einsum("k,jkk->j", total / total.sum(), crowd.table[:, :k])
+    names, order = _names(state, place)
+    return Workers(names, crowd.totals.answers[order], right[crowd.places.of[order]])
 
 
 def _names(state: State, place: Path) -> tuple[Any, npt.NDArray[np.intp]]:
     """Return the names of the workers, sorted, and the place of each in the crowd."""
-    workers = state.meaning.workers
-    seen = np.zeros(len(workers), bool)
-    names, places = [pa.array([], pa.string())], [np.zeros(0, np.intp)]
+    seen = np.zeros(len(state.meaning.workers), bool)
+    names, places = [pa.array([], pa.large_string())], [np.zeros(0, np.intp)]
     for shard in state.shards:
         folder = place / shard.name
-        at = np.searchsorted(workers, stored.load(folder / preparing.KEYS).workers)
+        at = stored.load(folder / preparing.CODED).annotators
         new = ~seen[at]
         seen[at] = True
-        names.append(stored.load(folder / preparing.NAMES).workers.filter(pa.array(new)))
+        of_shard = stored.load(folder / preparing.NAMES).workers.filter(pa.array(new))
+        names.append(of_shard.cast(pa.large_string()))
         places.append(at[new])
     together = pa.concat_arrays(names)
     order = compute.array_sort_indices(together).to_numpy()

@@ -61,14 +61,16 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_it_infers_what_one_table_would_give(folder, tmp_path) -> None:
-    outcome = aggregate_folder(folder, tmp_path / "out", processes=1)
+    outcome = aggregate_folder(folder, tmp_path / "out", processes=1, with_workers=True)
     expected = in_memory(crowd())
     found, posterior = labels(tmp_path / "out")
     assert found == expected.label.tolist()
     assert np.abs(posterior - expected.posterior).max() < 1e-6
-    assert outcome.names.to_pylist() == expected.workers.tolist()
-    assert outcome.answers.tolist() == expected.answers.tolist()
-    assert outcome.reliability == pytest.approx(expected.reliability, abs=1e-9)
+    workers = outcome.workers
+    assert workers is not None
+    assert workers.names.to_pylist() == expected.workers.tolist()
+    assert workers.answers.tolist() == expected.answers.tolist()
+    assert workers.reliability == pytest.approx(expected.reliability, abs=1e-9)
     assert (outcome.read, outcome.taken, outcome.tasks, outcome.shards) == (2_000, 2_000, 400, 3)
 
 
@@ -175,9 +177,10 @@ def test_ids_are_text_or_whole_numbers_in_any_writing(tmp_path) -> None:
         "worker": pa.array([7, 8, 7], pa.int8()),
     }
     parquet.write_table(pa.table(columns), folder / "x.parquet")
-    outcome = aggregate_folder(folder, tmp_path / "out", processes=1)
+    outcome = aggregate_folder(folder, tmp_path / "out", processes=1, with_workers=True)
     assert outcome.classes == ["false", "true"]
-    assert outcome.names.to_pylist() == ["7", "8"]
+    assert outcome.workers is not None
+    assert outcome.workers.names.to_pylist() == ["7", "8"]
     assert parquet.read_table(tmp_path / "out")["task"].to_pylist() == ["a", "b"]
 
 
@@ -206,7 +209,9 @@ def test_new_answers_touch_their_shards_alone(folder, tmp_path) -> None:
         folder / "part-5.parquet",
     )
     said: list[str] = []
-    outcome = aggregate_folder(folder, tmp_path / "after", keep=keep, processes=1, say=said.append)
+    outcome = aggregate_folder(
+        folder, tmp_path / "after", keep=keep, processes=1, with_workers=True, say=said.append
+    )
     before, after = (sorted((tmp_path / name).iterdir()) for name in ("before", "after"))
     same = [one.read_bytes() == two.read_bytes() for one, two in zip(before, after, strict=False)]
     assert same == [True, False, True]
@@ -218,7 +223,8 @@ def test_new_answers_touch_their_shards_alone(folder, tmp_path) -> None:
     found, expected = labels(tmp_path / "after"), labels(tmp_path / "anew")
     assert (np.array(found[0]) == np.array(expected[0])).mean() > 0.99
     assert np.abs(found[1] - expected[1]).max() < 0.1
-    assert outcome.names.to_pylist()[-1] == "wnew"
+    assert outcome.workers is not None
+    assert outcome.workers.names.to_pylist()[-1] == "wnew"
 
 
 def test_what_is_kept_is_used_again_where_nothing_is_new(folder, tmp_path) -> None:
@@ -352,3 +358,11 @@ def test_keys_of_many_shards_are_joined_and_found_again(
     for part in parts:
         assert (known[keys.places(known, part)] == part).all()
     assert not len(keys.union([]))
+
+
+def test_names_of_workers_are_no_formulas_in_a_spreadsheet(folder, tmp_path) -> None:
+    columns = {"task": [1], "worker": ["=1+1"], "label": ["c0"]}
+    parquet.write_table(pa.table(columns), folder / "part-9.parquet")
+    out, workers = str(tmp_path / "out"), tmp_path / "workers.csv"
+    assert main([str(folder), out, "--workers", str(workers), "--processes", "1"]) == 0
+    assert workers.read_text().splitlines()[1].startswith("'=1+1,1,")
