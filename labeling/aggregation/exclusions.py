@@ -16,6 +16,7 @@ independent: so two concepts on which people insist are both believed, and two t
 as before share pictures as often as was learned.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -32,6 +33,7 @@ LIFTS = np.array([0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5, 5.0])
 PAIRS = np.array([0.1, 0.1, 0.1, 0.1, 0.2, 1.0, 2.5, 1.0, 0.3, 0.1])
 EXCLUSIVE = 0.35  # mean lift up to which two concepts rule each other out …
 STILL_EXCLUSIVE = 0.5  # … and up to which they go on to
+OWN = math.log(20)  # odds that a concept's own pairs must give for it, whatever others are like
 FEWEST = 30  # pictures with two such questions, without which nothing is learned
 ROUNDS = 100  # of learning how frequent each lift is
 LARGEST = 14.0  # log-odds of evidence, either way
@@ -67,12 +69,14 @@ def learn(
     if (np.unique(tile, return_counts=True)[1] > 1).sum() < FEWEST:
         return []
     first, second, likelihood = _pairs(tile, concept, prior, evidence, concepts)
+    own = np.zeros((concepts, concepts))
+    own[first, second] = own[second, first] = _own(likelihood)
     most = np.full((concepts, concepts), EXCLUSIVE)
     for group in earlier:
         most[np.ix_(group.concepts, group.concepts)] = STILL_EXCLUSIVE
     lift = np.ones((concepts, concepts))
     lift[first, second] = lift[second, first] = _posterior(likelihood) @ LIFTS
-    return [_group(members, lift) for members in _cliques(lift <= most)]
+    return [_group(members, lift) for members in _cliques(lift <= most, own)]
 
 
 def shifts(prior: Floats, evidence: Floats, overlap: float) -> Floats:
@@ -155,10 +159,19 @@ def _posterior(likelihood: Floats) -> Floats:
     return posterior
 
 
-def _cliques(exclusive: Bools) -> list[list[int]]:
+def _own(likelihood: Floats) -> Floats:
+    """Return (m,) log-odds that pairs themselves give for ruling each other out, by no others."""
+    few = LIFTS <= EXCLUSIVE
+    exclusive = logsumexp(likelihood[:, few], axis=1, b=PAIRS[few] / PAIRS[few].sum())
+    found: Floats = exclusive - likelihood[:, LIFTS == 1.0][:, 0]
+    return found
+
+
+def _cliques(exclusive: Bools, own: Floats) -> list[list[int]]:
     """Return disjoint sets of concepts that all rule each other out, of two or more.
 
-    Each begins with whichever rules out most others, and takes in all that it can.
+    Each begins with whichever rules out most others, and takes in all that it can. own: (C, C)
+    log-odds that each pair itself gives for it; a member's pairs give enough together.
     """
     order = np.lexsort((np.arange(len(exclusive)), -exclusive.sum(1))).tolist()
     left, cliques = dict.fromkeys(order), []
@@ -169,11 +182,22 @@ def _cliques(exclusive: Bools) -> list[list[int]]:
         for other in left:
             if exclusive[other, members].all():
                 members.append(other)
-        for member in members:
+        members = _sure(members, own)
+        for member in members or [first]:
             del left[member]
-        if len(members) > 1:
+        if members:
             cliques.append(sorted(members))
     return cliques
+
+
+def _sure(members: list[int], own: Floats) -> list[int]:
+    """Return those whose pairs with the others give enough for it: two or more, or none."""
+    while len(members) > 1:
+        by = own[np.ix_(members, members)].sum(1)
+        if by.min() >= OWN:
+            return members
+        members = [member for member in members if member != members[by.argmin()]]
+    return []
 
 
 def _group(members: Sequence[int], lift: Floats) -> Group:

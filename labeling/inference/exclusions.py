@@ -18,7 +18,7 @@ from labeling.exclusions import KNOWN
 from labeling.inference.arrays import Bools, Floats, Ids, columns
 from labeling.models import Concept, ExclusiveGroup, Project, Recomputation
 
-GROWTH = 1.1  # of the questions that tell something, from which on it is learned again
+CHANGE = 0.1  # of what people have said, more or less, from which on it is learned again
 MOST = 300_000  # questions from which it is learned; of more, those of pictures drawn by lot
 NOTICEABLE = 0.02  # smaller changes of a group's overlap are not stored
 
@@ -30,7 +30,9 @@ SELECT tile_id, concept_id, prior, exclusion_shift, probability,
     CASE verdict WHEN true THEN 1::int2 WHEN false THEN 0::int2 ELSE -1::int2 END
 FROM labeling_question WHERE {_TELLING}
 """
-_COUNT = f"SELECT count(*) FROM labeling_question WHERE {_TELLING}"
+_SAID = f"""
+SELECT coalesce(sum(answers_weight), 0) + count(verdict) FROM labeling_question WHERE {_TELLING}
+"""
 _TILES = """
 SELECT DISTINCT tile_id FROM labeling_question AS question
 JOIN labeling_concept AS concept ON concept.id = concept_id
@@ -89,12 +91,15 @@ def update(recomputation: Recomputation, moved: Ids, *, everything: bool) -> int
 
 
 def _learn(recomputation: Recomputation) -> bool:
-    """Learn the groups where much more is known; return whether they have changed."""
+    """Learn the groups where much more is known, or much is not; return whether they changed.
+
+    Less is known where answers count no more: their annotators were blocked, or are suspect.
+    """
     project = recomputation.project
     with connection.cursor() as cursor:
-        cursor.execute(_COUNT.format(project=project.pk))
-        ((count,),) = cursor.fetchall()
-    if count <= GROWTH * recomputation.learned_from:
+        cursor.execute(_SAID.format(project=project.pk))
+        ((said,),) = cursor.fetchall()
+    if abs(said - recomputation.learned_from) <= CHANGE * recomputation.learned_from:
         return False
     told = _read(project)
     concepts = list(project.concepts.filter(merged_into=None).order_by("pk"))
@@ -110,7 +115,7 @@ def _learn(recomputation: Recomputation) -> bool:
     )
     with transaction.atomic():  # whoever lost the lease writes nothing
         changed = _store(project, concepts, groups)
-        recomputation.renew(learned_from=count)
+        recomputation.renew(learned_from=round(said))
     return changed
 
 

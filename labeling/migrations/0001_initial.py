@@ -186,7 +186,7 @@ class Migration(migrations.Migration):
                 ('ambiguity', models.FloatField(default=0.1, help_text='Prior probability of a split truth, by the last one.')),
                 ('agreement_weight', models.FloatField(default=0.5, help_text='Weight of the agreement among captions, by the last one.')),
                 ('caption_model_weight', models.FloatField(default=0.5, help_text="Weight of a model's predictions of captions, by the last one.")),
-                ('learned_from', models.PositiveIntegerField(default=0, help_text='Questions from which it was learned last which concepts rule each other out.')),
+                ('learned_from', models.PositiveIntegerField(default=0, help_text='Answers and truths by which it was last learned what rules what out.')),
                 ('excluded_all', models.BooleanField(default=False, help_text="Whether all questions follow what is known of the pictures' other concepts.")),
             ],
             options={

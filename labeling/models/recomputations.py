@@ -51,7 +51,7 @@ class Recomputation(Leased):
 
     learned_from = models.PositiveIntegerField(
         default=0,
-        help_text="Questions from which it was learned last which concepts rule each other out.",
+        help_text="Answers and truths by which it was last learned what rules what out.",
     )
     excluded_all = models.BooleanField(
         default=False,

@@ -34,6 +34,7 @@ from labeling.aggregation import (
     online_tempering,
 )
 from labeling.aggregation.information import information_gain, relative_value
+from labeling.beliefs import MAX_SHIFT
 from labeling.features import Features
 from labeling.inference.probes import KnownQuestions
 from labeling.inference.scores import match
@@ -390,7 +391,7 @@ class Product:
 
     def _predict(self, log_odds: Floats) -> None:
         """Take predicted log-odds (Q,) in the place of earlier ones."""
-        self.added = (log_odds - logit(self.base)).clip(-probes.MAX_SHIFT, probes.MAX_SHIFT)
+        self.added = (log_odds - logit(self.base)).clip(-MAX_SHIFT, MAX_SHIFT)
 
     def _with_excluded(
         self, concept: int, asked: Ints, base: Floats, evidence: Floats

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from django.urls import reverse
 
-from labeling import beliefs, gold, image_beliefs, questions, review
+from labeling import beliefs, gold, image_beliefs, project_annotators, questions, review
 from labeling.beliefs import Beliefs
 from labeling.inference import exclusions, recompute
 from labeling.models import (
@@ -27,7 +27,7 @@ NAMES = "cat", "dog", "horse", "shiny"
 
 
 @pytest.fixture
-def zoo(db: None) -> Project:
+def zoo(db: None, monkeypatch: pytest.MonkeyPatch) -> Project:
     """Forty pictures, and four concepts of which three rule each other out."""
     project = Project.objects.create(state="open", slug="zoo", name="Zoo")
     group = ExclusiveGroup.objects.create(project=project, overlap=0.03)
@@ -37,7 +37,8 @@ def zoo(db: None) -> Project:
             project=project, name=name, phrase=f"a {name}", prevalence=0.2, exclusive_group=own
         )
     add_pictures(project, 40)
-    Recomputation.objects.create(project=project, learned_from=1_000)  # that is how it is known
+    Recomputation.objects.create(project=project, learned_from=1_000)  # that is how it is known …
+    monkeypatch.setattr(exclusions, "CHANGE", 1)  # … however few have answered here
     return project
 
 
@@ -230,6 +231,29 @@ def test_nothing_is_learned_anew_while_little_more_is_known(zoo, tile, ada, monk
     monkeypatch.setattr(exclusions, "_read", None)
     recompute.run(project=zoo)
     assert ExclusiveGroup.objects.exists()
+
+
+def test_it_is_learned_anew_where_answers_count_no_more(zoo, alice, bob, ada, monkeypatch):
+    """Mallory's crowd says of every picture that it shows a cat or a dog, never both."""
+    monkeypatch.setattr(exclusions, "CHANGE", 0.1)
+    Concept.objects.exclude(name__in=["cat", "dog"]).delete()
+    Recomputation.objects.update(learned_from=0)
+    tiles = list(Tile.objects.order_by("pk"))
+    questions.ask_concepts(tiles=tiles, concepts=zoo.concepts.all())
+    number = {tile.pk: place for place, tile in enumerate(tiles)}
+    values = {
+        pk: (name == "cat") == (number[tile] % 2 == 0)
+        for pk, tile, name in Question.objects.values_list("pk", "tile", "concept__name")
+    }
+    for annotator in (alice, bob):
+        answer(annotator, values)
+    recompute.run(project=zoo)
+    assert ExclusiveGroup.objects.exists()
+    for annotator in (alice, bob):
+        project_annotators.set_blocked(project=zoo, annotator=annotator, blocked=True, by=ada)
+    recompute.run(project=zoo)
+    assert not ExclusiveGroup.objects.exists()
+    assert not Question.objects.exclude(exclusion_shift=0, excluded=False).exists()
 
 
 def test_gold_that_is_ruled_out_is_shown_as_seldom_as_what_is_open(zoo, tile, alice, ada):

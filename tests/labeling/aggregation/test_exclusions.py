@@ -49,6 +49,29 @@ def test_a_few_answers_are_no_reason_to_believe_it():
     assert learn(np.column_stack([either, ~either]), prior=0.5) == []
 
 
+def of_a_new_concept(truth: np.ndarray, asked: int) -> list[exclusions.Group]:
+    """Learn from all that ten classes are, some that they are not, and the last concept's first."""
+    tile, concept, prior, evidence = told(truth, answers=3)
+    known = truth.ravel() | (np.random.default_rng(2).random(len(tile)) < 0.3)
+    kept = np.where(concept < 10, known, tile < asked)
+    return exclusions.learn(tile[kept], concept[kept], prior[kept], evidence[kept], concepts=11)
+
+
+@pytest.mark.parametrize("asked", [10, 15, 20])
+def test_a_new_tag_is_not_taken_for_one_more_class(asked):
+    """It has not met each of the classes yet, which rule each other out without any doubt."""
+    truth = np.column_stack([of_one_class(300, concepts=10), np.zeros(300, bool)])
+    truth[4::20, 10] = True  # whatever else the picture shows
+    assert [group.concepts for group in of_a_new_concept(truth, asked)] == [tuple(range(10))]
+
+
+def test_a_new_class_is_taken_for_one_soon():
+    truth = of_one_class(300, concepts=10)
+    truth = np.column_stack([truth, np.zeros(300, bool)])
+    truth[::10] = np.arange(11) == 10
+    assert [group.concepts for group in of_a_new_concept(truth, 120)] == [tuple(range(11))]
+
+
 def test_a_few_pictures_of_both_end_it():
     truth = of_one_class(1500)
     (cats,) = np.nonzero(truth[:, 0])

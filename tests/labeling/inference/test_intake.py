@@ -13,7 +13,7 @@ from django.db import OperationalError, connection
 
 from labeling import excluding, features, pools, predictions, questions
 from labeling.beliefs import Beliefs
-from labeling.inference import intake, priors, recompute, schedule
+from labeling.inference import exclusions, intake, priors, recompute, schedule
 from labeling.models import (
     Annotator,
     Concept,
@@ -58,11 +58,12 @@ def test_all_pairs_are_predicted_and_what_rests_on_them_follows(field, duck, goo
     assert schedule.due() == [field], "so that weights are fitted to what people say"
 
 
-def test_what_rules_what_out_follows_a_new_model(field, duck, goose, alice, tmp_path):
+def test_what_rules_what_out_follows_a_new_model(field, duck, goose, alice, tmp_path, monkeypatch):
     """What a picture's geese say of its ducks rests on what the model says of both."""
     group = ExclusiveGroup.objects.create(project=field, overlap=0.03)
     field.concepts.update(exclusive_group=group)
-    Recomputation.objects.create(project=field, learned_from=1_000)  # so it stays
+    Recomputation.objects.create(project=field, learned_from=1_000)
+    monkeypatch.setattr(exclusions, "CHANGE", 1)  # so it stays
     see(field, tmp_path / "seen", log_odds={"duck": draw(1), "goose": draw(1)})
     tiles = list(Tile.objects.order_by("pk"))
     questions.ask_concepts(tiles=tiles, concepts=[goose])
