@@ -2,6 +2,8 @@
 
 python -m labeling.aggregation ANSWERS.csv OUT.csv [--gold GOLD.csv] [--workers WORKERS.csv]
 python -m labeling.aggregation FOLDER OUT_FOLDER [--gold GOLD.csv] [--workers WORKERS.csv]
+
+Other names of columns are said with --columns task=image,worker=rater,label=choice.
 """
 
 import argparse
@@ -23,7 +25,7 @@ from labeling.aggregation.agreement import agreement
 from labeling.aggregation.answers import Floats
 from labeling.aggregation.dawid_skene import Aggregate, aggregate
 from labeling.aggregation.gold_check import GoldWarning
-from labeling.aggregation.sharded import aggregate_folder
+from labeling.aggregation.sharded import NAMES, aggregate_folder
 from labeling.aggregation.tables import Codes, Column, Table, TableError, read, shown, write_all
 
 DIGITS = 9  # significant digits of the probabilities that are written
@@ -35,15 +37,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         outputs = [path for path in (args.out, args.workers) if path]
         inputs = [path for path in (args.answers, args.gold) if path]
-        if args.answers.is_dir():
+        if args.answers.is_dir() or args.answers.suffix.lower() == ".parquet":
             _check_outputs(outputs[1:], [*inputs, args.out, *([args.keep] if args.keep else [])])
             _infer_folder(args)
             return 0
         _check_outputs(outputs, inputs)
         if args.keep or args.processes:
-            raise TableError("--keep and --processes are for a folder of Parquet files.")
-        task, worker, label = read(args.answers, ("task", "worker", "label")).columns.values()
-        gold_table = read(args.gold, ("task", "label")) if args.gold else None
+            raise TableError("--keep and --processes are for Parquet files.")
+        names = [args.columns.get(role, role) for role in NAMES]
+        task, worker, label = read(args.answers, names).columns.values()
+        gold_table = _gold_table(args) if args.gold else None
         canonical = _canonical(label, gold_table, all_of_them=args.merge_classes)
         label = _renamed(label, canonical)
         summary = _summary(task, worker, label) if args.agreement else ""
@@ -85,13 +88,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "answers",
         type=Path,
-        help="task,worker,label: an answer a line; or a folder of Parquet files with these columns",
+        help="task,worker,label: an answer a line; or a folder of Parquet files with these "
+        "columns, or a single one",
+    )
+    parser.add_argument(
+        "--columns",
+        type=_columns,
+        default={},
+        metavar="ROLE=NAME,…",
+        help="which column holds what: task=image,worker=rater,label=choice; of gold, too, where "
+        "it has these",
     )
     parser.add_argument(
         "out",
         type=Path,
-        help="gets task,label,confidence and p_CLASS a class, sorted by task; for a folder a new "
-        "folder of Parquet files",
+        help="gets task,label,confidence and p_CLASS a class, sorted by task; of Parquet files: a "
+        "new folder of Parquet files",
     )
     parser.add_argument(
         "--gold",
@@ -132,13 +144,33 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _columns(text: str) -> dict[str, str]:
+    """Return what columns are called, by role."""
+    columns: dict[str, str] = {}
+    for part in text.split(","):
+        role, _, name = map(str.strip, part.partition("="))
+        if role not in NAMES or role in columns or not name or name in columns.values():
+            raise argparse.ArgumentTypeError(
+                f"{shown(part)!r}: say what columns are called like task=image,worker=rater,"
+                "label=choice."
+            )
+        columns[role] = name
+    return columns
+
+
+def _gold_table(args: argparse.Namespace) -> Table:
+    return read(args.gold, ("task", "label"), also=args.columns)
+
+
 def _infer_folder(args: argparse.Namespace) -> None:
-    """Infer the labels of a folder of Parquet files. Raises TableError."""
+    """Infer the labels of a folder of Parquet files, or of a single one. Raises TableError."""
+    if args.answers.is_file() and args.out.suffix.lower() == ".csv":
+        raise TableError(f"{args.out} cannot be written: labels of Parquet files are a folder.")
     if args.agreement:
-        raise TableError("--agreement is measured in a CSV file, not in a folder.")
+        raise TableError("--agreement is measured in a CSV file, not in Parquet files.")
     gold = {}
     if args.gold:
-        table = read(args.gold, ("task", "label"))
+        table = _gold_table(args)
         _check_consistent(table)
         task, label = (
             [column.ids[code].as_py() for code in column.codes.tolist()]
@@ -149,6 +181,7 @@ def _infer_folder(args: argparse.Namespace) -> None:
         outcome = aggregate_folder(
             args.answers,
             args.out,
+            columns=args.columns,
             gold=gold,
             merge_classes=args.merge_classes,
             processes=args.processes,

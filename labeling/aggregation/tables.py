@@ -10,7 +10,7 @@ import io
 import os
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,24 +68,36 @@ class Table:
         return [starts[row] for row in rows]
 
 
-def read(path: Path, names: Sequence[str], *, optional: Sequence[str] = ()) -> Table:
+def read(
+    path: Path,
+    names: Sequence[str],
+    *,
+    optional: Sequence[str] = (),
+    also: Mapping[str, str] | None = None,
+) -> Table:
     """Read the named columns of a CSV file with a header, in UTF-8 (or UTF-16 with its mark).
 
     Cells are separated by what the header, or a line `sep=;` before it, has between its names;
-    these may be in another case. Optional columns may be missing from the header, but not hold
-    empty cells. Other columns are ignored, space around cells is dropped, rows without any text are
-    skipped, and all is in Unicode's NFC. Raises TableError.
+    these may be in another case. A column may go by the name that `also` gives it instead. Optional
+    columns may be missing from the header, but not hold empty cells. Other columns are ignored,
+    space around cells is dropped, rows without any text are skipped, and all is in Unicode's NFC.
+    Raises TableError.
     """
     data = load(path)
-    dialect = dialects.detect(data, names)
+    also = also or {}
+    dialect = dialects.detect(data, {*names, *also.values()})
     header = next(_rows(path, data, dialect), None)
     if header is None:
         raise TableError(f"{path} is empty: it needs a header line with {', '.join(names)}.")
     present = {dialects.key(cell) for cell in header[1]}
     names = [*names, *(name for name in optional if dialects.key(name) in present)]
-    places = _places(path, *header, names)
+    found = [
+        also[name] if name in also and dialects.key(also[name]) in present else name
+        for name in names
+    ]
+    places = _places(path, *header, found)
     columns = _fast(data, dialect, [header[1][place] for place in places])
-    columns = columns or _careful(path, data, dialect, names, places)
+    columns = columns or _careful(path, data, dialect, found, places)
     return Table(path, dict(zip(names, columns, strict=True)), data, dialect)
 
 
@@ -111,7 +123,9 @@ def plain(data: bytes, *, name: str) -> bytes:
                 f"{name}, line 1: this begins like UTF-16 but is not; save it as UTF-8."
             ) from None
     if data.startswith(b"PAR1"):
-        raise TableError(f"{name} is Parquet, not CSV: name the folder of such files.")
+        raise TableError(
+            f"{name} is Parquet, not CSV: only answers may be, in files named *.parquet."
+        )
     data = data.removeprefix(codecs.BOM_UTF8)
     zero = data.find(b"\0")
     if zero >= 0:

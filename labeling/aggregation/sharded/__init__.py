@@ -9,6 +9,7 @@ that it does not matter who worked on which, nor who was killed over it.
 who does it, and `whole` the way through all.
 """
 
+from labeling.aggregation.sharded.sources import NAMES
 from labeling.aggregation.sharded.whole import Outcome, Workers, aggregate_folder
 
-__all__ = ["Outcome", "Workers", "aggregate_folder"]
+__all__ = ["NAMES", "Outcome", "Workers", "aggregate_folder"]

@@ -42,7 +42,9 @@ class Inference:
         copies = sources.repeated(files)
         for path, original in copies.items():
             say(f"{path} is a copy of {original} and is left out.")
-        self.stamps: dict[str, Stamp] = {str(each.path): each.stamp for each in files}
+        self.stamps: dict[str, Stamp] = {
+            str(each.path): (*each.stamp, each.columns) for each in files
+        }
         self.files = [each for each in files if each.path not in copies]
         self.copies = sum(each.rows for each in files) - sum(each.rows for each in self.files)
         self.place, self.pool, self.say = place, pool, say
@@ -82,7 +84,7 @@ class Inference:
         new = [each for each in self.files if str(each.path) not in earlier.files]
         rows = sum(each.rows for each in new)
         if earlier.files.items() - self.stamps.items() or dict(gold) != dict(earlier.gold):
-            return self._anew("Files or gold have changed")
+            return self._anew("Files, columns or gold have changed")
         if self.merge_classes != earlier.merge_classes:
             return self._anew("Classes are merged otherwise")
         if new and str(new[0].path) < max(earlier.files):
@@ -136,7 +138,7 @@ class Inference:
             for shard in shards:
                 shutil.rmtree(self.place / shard.name)
         count = -(-sum(each.rows for each in self.files) // SHARD)
-        self.say(f"Dealing answers out to {count:,} shards by task.")
+        self.say(f"Dealing answers out to {count:,} shard{'s' if count > 1 else ''} by task.")
         folders = [self.place / f"dealt-{number:06}" for number in range(count)]
         shards = self._read(self._dealt(self.files, folders, None))
         for folder in folders:

@@ -27,7 +27,7 @@ MARK, MANIFEST, STATE = "shards-of-labeling-aggregation", "manifest.json", "stat
 FOLDERS = "shard-", "dealt-"  # as what is in it begins
 
 Say = Callable[[str], None]
-Stamp = tuple[int, int]  # bytes of a file, and when it was written (ns)
+Stamp = tuple[int, int, tuple[str, ...]]  # bytes of a file, when it was written (ns), its columns
 
 
 @dataclass(eq=False)

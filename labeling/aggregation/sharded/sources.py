@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -32,20 +32,26 @@ class Source:
     stamp: tuple[int, int]  # its bytes, and when it was written (ns)
 
 
-def find(folder: Path, say: Say = lambda text: None) -> list[Source]:
-    """Return the Parquet files of a folder and of folders in it, by path. Raises TableError.
+def find(
+    folder: Path, columns: Mapping[str, str] | None = None, say: Say = lambda text: None
+) -> list[Source]:
+    """Return the Parquet files of a folder and of folders in it, by path, or a single one.
+
+    columns: what the files call task, worker and label, where they call them otherwise.
 
     Files and folders whose names begin with a dot or an underscore are left out, as writers of
-    Parquet mean them to be. Whatever else is left out is said.
+    Parquet mean them to be. Whatever else is left out is said. Raises TableError.
     """
-    paths, others = _paths(folder)
+    if not folder.exists():
+        raise TableError(f"{folder} cannot be read: No such file or directory.")
+    paths, others = _paths(folder) if folder.is_dir() else ([folder], [])
     if not paths:
         raise TableError(f"{folder} holds no Parquet files: name them *.parquet.")
     if others:
         names = shown(", ".join(str(path.relative_to(folder)) for path in others[:5]), 200)
         more = f" and {len(others) - 5:,} more" if len(others) > 5 else ""
         say(f"Left out, as it is no file named *.parquet: {names}{more}.")
-    sources = [_source(path) for path in paths]
+    sources = [_source(path, columns or {}) for path in paths]
     first = sources[0]
     for source in sources:
         if source.task_type != first.task_type:
@@ -119,7 +125,7 @@ def batches(source: Source) -> Iterator[Any]:
         raise _unreadable(source.path, error) from None
 
 
-def _source(path: Path) -> Source:
+def _source(path: Path, called: Mapping[str, str]) -> Source:
     if path.exists() and not path.is_file():
         raise TableError(f"{path} cannot be read as Parquet: it is not a file.")
     try:
@@ -128,7 +134,8 @@ def _source(path: Path) -> Source:
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path, error) from None
     columns = []
-    for name in NAMES:
+    for role in NAMES:
+        name = called.get(role, role)
         place = dialects.place(schema.names, name)
         if place is None:
             twice = dialects.key(name) in map(dialects.key, schema.names)
@@ -140,7 +147,7 @@ def _source(path: Path) -> Source:
         column = schema.field(place)
         if not (_is_text(column.type) or _is_whole(column.type)):
             raise TableError(
-                f"{path}, column {column.name}: {name}s are text or whole numbers, not "
+                f"{path}, column {column.name}: {role}s are text or whole numbers, not "
                 f"{column.type}."
             )
         columns.append(column.name)

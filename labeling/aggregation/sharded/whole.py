@@ -57,6 +57,7 @@ def aggregate_folder(
     folder: Path,
     out: Path,
     *,
+    columns: Mapping[str, str] | None = None,
     gold: Mapping[str, str] | None = None,
     merge_classes: bool = False,
     processes: int | None = None,
@@ -66,7 +67,8 @@ def aggregate_folder(
 ) -> Outcome:
     """Infer the labels of all tasks in a folder of Parquet files, and write them to another.
 
-    folder: its files have the columns task, worker and label; others are ignored. Of several
+    folder: its files have the columns task, worker and label, or what `columns` says that these
+        are called; others are ignored. Of several
         answers of a worker to a task the last one counts, by the names of files and the rows in
         them.
     out: a folder that does not exist yet, or is empty. It gets Parquet files with task, label,
@@ -87,7 +89,7 @@ def aggregate_folder(
     """
     target = out.resolve()
     _check(folder, target, keep)
-    files = sources.find(folder, say)
+    files = sources.find(folder, columns, say)
     try:
         with (
             _work_folder(keep, target.parent) as place,

@@ -100,6 +100,45 @@ def test_it_takes_more_columns_in_any_order_and_what_spreadsheets_add(folder: Pa
     assert sorted(labels) == ['a "big", dog', "cat"]
 
 
+def test_columns_may_have_other_names_and_gold_these_or_its_own(folder: Path) -> None:
+    answers = ANSWERS.replace("task,worker,label", "image;who;task").replace(",", ";")
+    (folder / "renamed.csv").write_text(answers, encoding="utf-8")
+    (folder / "own.csv").write_text("task,label\n1,dog\n", encoding="utf-8")
+    (folder / "same.csv").write_text("note;image;task\nx;1;dog\n", encoding="utf-8")
+    columns = ["--columns", "task=image, worker=who,label=task"]
+    run(folder, "answers.csv", "plain.csv", "--gold", "own.csv")
+    result = run(folder, "renamed.csv", "out.csv", *columns, "--gold", "same.csv")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert (folder / "out.csv").read_bytes() == (folder / "plain.csv").read_bytes()
+    refused = assert_refused(folder, "renamed.csv", "no.csv", "--columns", "task=picture")
+    assert "column picture is missing (found: image, who, task)" in refused
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--columns", "image"], "'image': say what columns are called like task=image"),
+        (["--columns", "task=a,task=b"], "'task=b': say"),
+        (["--columns", "task=a,worker=a"], "'worker=a': say"),
+    ],
+)
+def test_options_that_cannot_be_are_named(
+    folder: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([str(folder / "answers.csv"), str(folder / "out.csv"), *arguments])
+    assert message in capsys.readouterr().err
+
+
+def test_parquet_in_the_place_of_a_table_is_named(folder: Path) -> None:
+    (folder / "gold.parquet").write_bytes(b"PAR1\0")
+    sentence = assert_refused(folder, "answers.csv", "out.csv", "--gold", "gold.parquet")
+    assert (
+        sentence
+        == "gold.parquet is Parquet, not CSV: only answers may be, in files named *.parquet.\n"
+    )
+
+
 def test_it_replaces_an_earlier_result_and_leaves_no_draft(folder: Path) -> None:
     (folder / "out.csv").write_text("old", encoding="utf-8")
     assert run(folder, "answers.csv", "out.csv").returncode == 0

@@ -199,6 +199,34 @@ def test_the_command_says_what_became_of_every_answer(folder, tmp_path, capsys) 
     assert "name a folder that does not exist, or is empty" in capsys.readouterr().err
 
 
+def test_columns_may_have_other_names(folder, tmp_path) -> None:
+    renamed, keep, said = tmp_path / "renamed", tmp_path / "keep", []
+    renamed.mkdir()
+    for path in folder.iterdir():
+        rows = parquet.read_table(path).rename_columns({"task": "image", "label": "choice"})
+        rows = rows.append_column("label", pa.array(["other"] * len(rows)))
+        parquet.write_table(rows, renamed / path.name)
+    columns = {"task": "image", "label": "choice"}
+    aggregate_folder(folder, tmp_path / "plain", processes=1)
+    aggregate_folder(renamed, tmp_path / "out", columns=columns, keep=keep, processes=1)
+    assert labels(tmp_path / "out")[0] == labels(tmp_path / "plain")[0]
+    with pytest.raises(TableError, match="column task is missing"):
+        aggregate_folder(renamed, tmp_path / "refused", processes=1)
+    columns["label"] = "label"
+    arguments = {"columns": columns, "keep": keep, "processes": 1, "say": said.append}
+    outcome = aggregate_folder(renamed, tmp_path / "another", **arguments)
+    assert said[0] == "Files, columns or gold have changed: everything is inferred anew."
+    assert outcome.classes == ["other"]
+
+
+def test_a_single_file_is_read_like_a_folder(folder, tmp_path, capsys) -> None:
+    path = str(folder / "part-1.parquet")
+    assert main([path, str(tmp_path / "out"), "--processes", "1"]) == 0
+    assert len(parquet.read_table(tmp_path / "out")) == 133
+    assert main([str(folder / "none.parquet"), str(tmp_path / "out2")]) == 2
+    assert "none.parquet cannot be read: No such file" in capsys.readouterr().err
+
+
 def test_new_answers_touch_their_shards_alone(folder, tmp_path) -> None:
     keep = tmp_path / "keep"
     aggregate_folder(folder, tmp_path / "before", keep=keep, processes=1)
@@ -239,7 +267,7 @@ def test_what_is_kept_is_used_again_where_nothing_is_new(folder, tmp_path) -> No
 def one_changed(folder: Path) -> str:
     path = folder / "part-1.parquet"
     parquet.write_table(parquet.read_table(path).slice(1), path)
-    return "Files or gold have changed"
+    return "Files, columns or gold have changed"
 
 
 def an_earlier_name(folder: Path) -> str:

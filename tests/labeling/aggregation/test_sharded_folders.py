@@ -298,9 +298,11 @@ def test_options_of_folders_are_for_folders(tmp_path, folder, capsys) -> None:
     answers.write_text("task,worker,label\nt,w,c\n")
     command = [str(answers), str(tmp_path / "out.csv")]
     assert main([*command, "--keep", str(tmp_path / "keep")]) == 2
-    assert "--keep and --processes are for a folder" in capsys.readouterr().err
+    assert "--keep and --processes are for Parquet files" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main([*command, "--processes", "0"])
     assert "0 is no number of processes: name 1 or more" in capsys.readouterr().err
     assert main([str(folder / "part-1.parquet"), str(tmp_path / "out.csv")]) == 2
-    assert "is Parquet, not CSV: name the folder of such files" in capsys.readouterr().err
+    assert (
+        "out.csv cannot be written: labels of Parquet files are a folder" in capsys.readouterr().err
+    )
