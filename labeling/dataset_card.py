@@ -418,6 +418,7 @@ def _one_line(text: str) -> str:
 
 def plain(text: str) -> str:
     """Return a text as Markdown that says just this, in one line."""
-    return "".join(
-        f"\\{letter}" if letter in r"\`*_[]<>|#" else letter for letter in _one_line(text)
+    line = "".join(
+        f"\\{letter}" if letter in r"\`*_[]<>|#~&$" else letter for letter in _one_line(text)
     )
+    return f"\\{line}" if line.startswith(("-", "+", "=")) else line

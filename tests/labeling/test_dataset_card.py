@@ -2,6 +2,8 @@
 
 import pytest
 import yaml
+from markdown_it import MarkdownIt
+from markdown_it.common.utils import escapeHtml
 
 from labeling import dataset_card, snapshot_rows, snapshots
 from labeling.models import Concept
@@ -57,6 +59,16 @@ def test_a_name_cannot_break_the_front_matter(garden):
     front, _ = card(garden)
     assert front["pretty_name"] == 'Birds: "of" the city --- license: mit 🐦'
     assert front["license"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["~~~", "- - -", "+ a", "=", "&lt;b&gt; &copy;", "$x$", "<b>", "![a](b)", "a | b", "#1 _b_"],
+)
+def test_a_text_says_just_what_it_says(text):
+    """A description that begins a block of code would hide whatever follows."""
+    shown = MarkdownIt().render(dataset_card.plain(text))
+    assert shown == f"<p>{escapeHtml(text)}</p>\n"
 
 
 def test_it_says_how_many_labels_rest_on_people_and_how_far_they_agree(garden):
