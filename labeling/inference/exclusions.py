@@ -156,6 +156,8 @@ def _store(project: Project, concepts: Sequence[Concept], groups: Sequence[Group
     same = earlier.keys() == new.keys()
     if same and all(abs(new[each] - earlier[each]) <= NOTICEABLE for each in new):
         return False
+    # In the order in which whoever stores questions locks them, so that neither waits for ever.
+    list(project.concepts.order_by("pk").select_for_update(no_key=True).values_list("pk"))
     ExclusiveGroup.objects.filter(project=project).delete()
     for group in groups:
         row = ExclusiveGroup.objects.create(project=project, overlap=group.overlap)

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from labeling import beliefs, gold, image_beliefs, project_annotators, questions, review
+from labeling.aggregation.exclusions import Group
 from labeling.beliefs import Beliefs
 from labeling.inference import exclusions, recompute
 from labeling.models import (
@@ -222,6 +225,17 @@ def test_a_project_learns_what_rules_what_out(zoo, alice, bob):
     recompute.run(project=zoo)
     horse.refresh_from_db()
     assert horse.exclusion_shift < -0.1
+
+
+def test_concepts_are_locked_in_the_order_of_whoever_asks(zoo):
+    """Else a visitor's grid and a recomputation wait for each other, until one is broken off."""
+    rows = list(zoo.concepts.order_by("pk"))
+    groups = [Group((2, 3), 0.1), Group((0, 1), 0.1)]
+    with CaptureQueriesContext(connection) as queries, transaction.atomic():
+        assert exclusions._store(zoo, rows, groups)
+    about = [each["sql"] for each in queries if '"labeling_concept"' in each["sql"]]
+    first = next(sql for sql in about if sql.startswith("UPDATE") or "FOR NO KEY UPDATE" in sql)
+    assert "ORDER BY" in first and first.endswith("FOR NO KEY UPDATE")
 
 
 def test_nothing_is_learned_anew_while_little_more_is_known(zoo, tile, ada, monkeypatch):
