@@ -41,11 +41,13 @@ def of(snapshot: Snapshot, key: str) -> Iterator[dict[str, Any]]:
 
 def _answer(row: tuple[Any, ...], key: str) -> dict[str, Any]:
     stem, source, kind, concept, text, grid, position, *place, annotator, value, counted = row
+    asked = concept or text
     return {
         "picture": stem,
-        "task": source,
+        "source": source,
+        "task": " ".join([stem, *([",".join(map(str, place))] if grid != 1 else []), asked]),
         "kind": kind,
-        "text": concept or text,
+        "text": asked,
         "grid": grid,
         "position": position,
         **dict(zip(("left", "top", "width", "height"), place, strict=True)),

@@ -15,7 +15,7 @@ from labeling.exports.sinks import Sink
 from labeling.exports.stored import Stored
 from labeling.exports.writer import About, Counts, Format
 
-_SHARED = "task", "worker", "label", "counted", "picture"
+_SHARED = "task", "worker", "label", "counted", "picture", "source"
 _PLACE = "left", "top", "width", "height"  # of a part or a box, in pixels of the stored picture
 FILES = {
     "answers.csv": (*_SHARED, "concept"),  # of whole pictures

@@ -96,3 +96,26 @@ def test_raw_answers_have_pseudonyms_of_one_export(garden, alice, bob):
     assert not workers[0] & workers[1]
     export = jobs.advance(jobs.begin(snapshot=frozen, format="answers", values={}))
     assert export.counts == {"answers": 0, "other_answers": 2}, export.error
+
+
+def test_a_task_of_raw_answers_is_one_question(garden, alice, bob):
+    from labeling import questions
+    from labeling.exports import answers
+    from labeling.images import tiles
+    from labeling.models import Answer, Concept, Question
+
+    tile = tiles.whole(add(garden, 2, source="b/2.png"))
+    concepts = [Concept.objects.create(project=garden, name=name) for name in ("dots", "stripes")]
+    questions.ask_pairs(project=garden, pairs=[(tile.pk, concept.pk) for concept in concepts])
+    for question in Question.objects.filter(concept__in=concepts):
+        for annotator in (alice, bob):
+            yes = question.concept.name == "stripes"
+            Answer.objects.create(
+                question=question, annotator=annotator, value=yes, reason="wanted"
+            )
+    told = list(answers.of(snapshots.freeze(project=garden), "key"))
+    stem = told[0]["picture"]
+    assert {(each["task"], each["label"], each["source"]) for each in told} == {
+        (f"{stem} dots", "no", "b/2.png"),
+        (f"{stem} stripes", "yes", "b/2.png"),
+    }
