@@ -90,7 +90,7 @@ def ahead(run: Run) -> tuple[int, Estimate | None]:
         return 0, None
     total = Estimate(0.0, 0.0)
     for each in before:
-        total += remaining(each) if each.state == Run.State.RUNNING else of_run(each)
+        total += _until_free(each, run) if each.state == Run.State.RUNNING else of_run(each)
     return len(before), total
 
 
@@ -101,6 +101,16 @@ def remaining(run: Run) -> Estimate:
     if run.seconds_left is not None:
         return Estimate(run.seconds_left, run.seconds_left * SPREAD + MINUTE, whole.runs)
     return Estimate(max(LEAST, whole.low - passed), max(LEAST, whole.high - passed), whole.runs)
+
+
+def _until_free(running: Run, run: Run) -> Estimate:
+    """Estimate the seconds in which a running run ends, or yields to a person's."""
+    left = remaining(running)
+    schedule = Run.Trigger.SCHEDULE
+    if running.trigger != schedule or run.trigger == schedule:
+        return left
+    soon = runs.YIELD_AFTER.total_seconds()
+    return Estimate(min(left.low, soon), min(left.high, soon + MINUTE), left.runs)
 
 
 def in_words(low: float, high: float) -> str:

@@ -12,7 +12,7 @@ from labeling.models import Import
 
 ALL = "all"
 NAMED = 20  # concepts are named up to here
-CHOOSE_TEXTS = "If that is wrong, choose --texts captions, or --texts txt=keywords of some."
+CHOOSE_TEXTS = "If that is wrong: --texts captions or keywords, or of some: --texts txt=keywords."
 QUESTION = (
     "Ask about which of them? Names with commas between them, `all`, or Enter for {default}: "
 )

@@ -86,6 +86,17 @@ def test_scheduled_runs_are_not_before_a_persons(project: Project) -> None:
     assert estimates.ahead(Run(project=project, trigger="api"))[0] == 1
 
 
+def test_a_scheduled_run_that_runs_is_before_a_persons_until_it_yields(project: Project) -> None:
+    running = Run.objects.create(
+        project=project, recipe="gan", preset="gpu", trigger="schedule", state="running"
+    )
+    Run.objects.filter(pk=running.pk).update(seconds_left=9_000)
+    persons = Run.objects.create(project=project, recipe="clip", preset="cpu", trigger="page")
+    assert run_summary.starts(persons) == "1 before it, starts in about 20 to 80 seconds"
+    later = Run.objects.create(project=project, recipe="clip", preset="cpu", trigger="schedule")
+    assert "hours" in run_summary.starts(later)
+
+
 def test_what_people_ask_for_starts_before_what_is_scheduled(project: Project) -> None:
     scheduled, first, later, second = (
         Run.objects.create(project=project, recipe="clip", preset="cpu", trigger=trigger)
