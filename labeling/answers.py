@@ -22,7 +22,7 @@ from labeling import (
     reported_changes,
 )
 from labeling.aggregation import drift, earnest, online
-from labeling.models import Annotator, Answer, Challenge, Question
+from labeling.models import Annotator, Answer, Challenge, Question, Recomputation
 from labeling.reported_changes import Answered, ReportedChange
 
 State = Question.State
@@ -135,6 +135,7 @@ def record(
         others = evidence.by_question(new, excluding=annotator)
         temperings = evidence.temperings(new)
         first_id = min(answer.pk for answer in stored)
+        was_suspect = annotator.suspect
         states, before = {row.pk: str(row.state) for row in new}, figures(annotator)
         effects = [
             _update(
@@ -154,6 +155,8 @@ def record(
         if not annotator.blocked:
             question_state.save(new)
             _follow(new, states)
+        if annotator.suspect and not was_suspect:
+            _request_recomputation(new[0].project_id)
     posteriors = {question.pk: question.probability for question in new}
     settled = sum(effect.answered.change.settled for effect in effects)
     change = Change(states, posteriors, before, figures(annotator), settled)
@@ -163,6 +166,12 @@ def record(
 def _follow(questions: Sequence[Question], states: Mapping[int, str]) -> None:
     """Bring along what true ones of these questions rule out, where they settled or reopened."""
     excluding.follow([each for each in questions if each.label and each.state != states[each.pk]])
+
+
+def _request_recomputation(project: int) -> None:
+    """Have a project recomputed as soon as this is committed: earlier answers may be bad, too."""
+    rows = Recomputation.objects.filter(project=project, requested=False)
+    transaction.on_commit(lambda: rows.update(requested=True), robust=True)
 
 
 def figures(annotator: Annotator) -> list[float]:

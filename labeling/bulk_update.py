@@ -8,18 +8,25 @@ from django.db import DEFAULT_DB_ALIAS, connections, models
 
 from labeling import prepared
 
+PLAIN = models.FloatField, models.BooleanField, models.CharField, models.PositiveIntegerField
+
 
 def update(rows: Sequence[models.Model], fields: Sequence[str]) -> int:
     """Write `fields` of rows of one model from one `unnest`; return how many rows there were."""
     if not rows:
         return 0
     statement, columns = _statement(type(rows[0]), tuple(fields))
-    database = connections[DEFAULT_DB_ALIAS]
-    values = [
-        [column.get_db_prep_save(getattr(row, column.attname), database) for row in rows]
-        for column in columns
-    ]
+    values = [_values(rows, column) for column in columns]
     return prepared.execute(statement, [[row.pk for row in rows], *values])
+
+
+def _values(rows: Sequence[models.Model], column: Any) -> list[Any]:
+    """Return the values of a column as the driver takes them."""
+    values = [getattr(row, column.attname) for row in rows]
+    if type(column) in PLAIN:
+        return values
+    database = connections[DEFAULT_DB_ALIAS]
+    return [column.get_db_prep_save(value, database) for value in values]
 
 
 @cache

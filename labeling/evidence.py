@@ -94,7 +94,9 @@ def earnest_priors(annotators: Collection[int], project: Project) -> dict[int, f
     have answered before it became private, and those may who are members no more.
     """
     invited = access.invited(annotators, project) if project.private and annotators else set()
-    return {annotator: _prior(project, invited=annotator in invited) for annotator in annotators}
+    kinds = {annotator in invited for annotator in annotators}
+    prior = {kind: _prior(project, invited=kind) for kind in kinds}
+    return {annotator: prior[annotator in invited] for annotator in annotators}
 
 
 def _prior(project: Project, *, invited: bool) -> float:

@@ -53,6 +53,17 @@ def aggregate_due() -> None:
     that fails, whose row says why; it is tried again.
     """
     for project in schedule.due():
+        if schedule.has_rested(project):
+            enqueue_on_commit(aggregate, project.pk, expires=AGGREGATE_SECONDS)
+
+
+@shared_task
+def aggregate_requested() -> None:
+    """Wake a worker for each project whose recomputation was asked for, as for somebody's sake.
+
+    This is looked at every few seconds: people were found out whose answers turned labels.
+    """
+    for project in schedule.requested():
         enqueue_on_commit(aggregate, project.pk, expires=AGGREGATE_SECONDS)
 
 

@@ -35,7 +35,8 @@ CELERY_TASK_ROUTES = {
 CELERY_BEAT_SCHEDULER = "config.beat:LeasedScheduler"
 # What a worker left as it died goes on within its lease and a sweep: ten and four seconds.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
-    "recompute-due-projects": {"task": "labeling.tasks.aggregate_due", "schedule": 60.0},
+    "recompute-due-projects": {"task": "labeling.tasks.aggregate_due", "schedule": 20.0},
+    "recompute-requested": {"task": "labeling.tasks.aggregate_requested", "schedule": 4.0},
     "fill-due-pools": {"task": "labeling.tasks.fill_due_pools", "schedule": 15.0},
     "finish-concepts": {"task": "labeling.tasks.finish_concepts", "schedule": 15.0},
     "cut-due-pictures": {"task": "labeling.tasks.cut_due_pictures", "schedule": 15.0},

@@ -44,7 +44,8 @@ SELECT id, prior, exclusion_shift, probability, answers_count::bigint, yes_count
             mark.concept_id = question.concept_id AND mark.tile_id = question.tile_id
             OR mark.question_id = question.id
         )
-    ), coalesce(model_probability, 'NaN')
+    ), coalesce(model_probability, 'NaN'), tile_id, coalesce(concept_id, 0),
+    coalesce(stated, 'NaN'), prior_shift
 FROM labeling_question AS question
 WHERE project_id = {project} AND (
     answers_count > 0 OR yes_count > 0
@@ -67,6 +68,10 @@ class QuestionArrays:
     verdict: npt.NDArray[np.int8]  # (Q,) 1 yes, 0 no, -1 unknown
     gold: Bools  # (Q,) chosen regardless of its answers, rather than decided because of them
     predicted: Floats  # (Q,) probability of yes by the project's model; NaN without one
+    tile: Ids  # (Q,)
+    concept: Ids  # (Q,) 0 of captions
+    stated: Floats  # (Q,) probability of yes by an import or an author; NaN without one
+    shift: Floats  # (Q,) log-odds of the prior by the model
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,7 @@ def read(project: Project, *, newest: int) -> tuple[QuestionArrays, AnswerArrays
     rows = columns(
         _QUESTIONS.format(project=project.pk),
         *("int8", "float8", "float8", "float8", "int8", "int8"),
-        *("float8", "int2", "bool", "float8"),
+        *("float8", "int2", "bool", "float8", "int8", "int8", "float8", "float8"),
     )
     order = np.argsort(rows[0])
     questions = QuestionArrays(*(column[order] for column in rows))

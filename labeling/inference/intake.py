@@ -50,7 +50,8 @@ def replace(
     3. In one transaction, put them in the place of the earlier ones, mark all priors as stale, and
        have all concepts fitted again.
     4. Delete the earlier files.
-    5. Update the priors of stored questions, concept by concept, and renew the pools.
+    5. Update the priors of stored questions that nobody has answered, concept by concept, and renew
+       the pools. The recomputation, which is due now, writes all others once.
 
     file: features, as safetensors (`labeling.features.TENSORS`). log_odds: (C, T) of the features'
     concepts and tiles, as float16 in a .npy file; without it, nothing is predicted before a probe
@@ -78,7 +79,7 @@ def replace(
     if not switched:
         return 0
     exclusions.request_all(project)
-    priors.update_stale(project)
+    priors.update_stale(project, answered=False)
     return len(names) * len(seen.tiles)
 
 
@@ -122,7 +123,7 @@ def add(
             predictions.delete(unused)
     if stored:
         exclusions.request_all(concept.project)
-        priors.update(concept)
+        priors.update(concept, answered=False)
     return bool(stored)
 
 
@@ -137,7 +138,7 @@ def withdraw(*, project: Project) -> None:
         features.delete_others(project)
         predictions.delete_others(project)
     exclusions.request_all(project)
-    priors.update_stale(project)
+    priors.update_stale(project, answered=False)
     model_prior.withdraw(project)
 
 

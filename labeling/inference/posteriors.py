@@ -9,7 +9,7 @@ from labeling import beliefs, bulk_update, question_state
 from labeling.aggregation import binary, online, online_tempering
 from labeling.aggregation.binary import BinaryAggregate
 from labeling.batches import batched
-from labeling.inference import annotators, schedule, shares, weights
+from labeling.inference import annotators, concept_priors, schedule, shares, weights
 from labeling.inference.arrays import (
     AnswerArrays,
     Bools,
@@ -19,6 +19,7 @@ from labeling.inference.arrays import (
     QuestionArrays,
     read,
 )
+from labeling.inference.concept_priors import Followed
 from labeling.inference.shares import OnShared
 from labeling.inference.writing import FOUND, Found
 from labeling.models import Question, Recomputation, SuspectSpell
@@ -44,6 +45,8 @@ def update(
 ) -> tuple[int, dict[int, float], Ids]:
     """Update posteriors and accuracies by all answers up to the id `newest`.
 
+    Priors that are stale follow with them: so each question is written once.
+
     on_shared: as of `shares.write`.
 
     Return how many questions changed, by gold question the posterior as if its truth, and those of
@@ -51,6 +54,7 @@ def update(
     answered since the last recomputation.
     """
     questions, answers = read(recomputation.project, newest=newest)
+    questions, followed = concept_priors.follow(questions, recomputation.project.pk)
     recomputation.renew()
     annotators.update_without_answers(newest=newest, recomputation=recomputation)
     if not len(questions.id):
@@ -59,7 +63,7 @@ def update(
     posteriors = _infer(questions, answers, answer_weights)
     weights.write(answer_weights, answers, recomputation)
     _fit_tempering(questions, answers, posteriors, recomputation)
-    changed, written = _write(questions, posteriors, recomputation, on_shared)
+    changed, written = _write(questions, posteriors, followed, recomputation, on_shared)
     annotators.update_accuracies(
         questions, answers, posteriors.aggregate, newest=newest, recomputation=recomputation
     )
@@ -166,27 +170,35 @@ def _fit_tempering(
 def _write(
     questions: QuestionArrays,
     posteriors: _Posteriors,
+    followed: Followed,
     recomputation: Recomputation,
     on_shared: OnShared | None,
 ) -> tuple[int, Ids]:
-    """Write the questions that changed, or whose state other rules may change.
+    """Write the questions that changed, or whose state other rules may change; wrong labels first.
 
     Return how many did, and the ids of those that may have.
     """
     rules = schedule.settling_rules(recomputation.project)
-    differs = np.abs(posteriors.probability - questions.probability) > NOTICEABLE
+    differs = followed.changed | (
+        np.abs(posteriors.probability - questions.probability) > NOTICEABLE
+    )
     differs |= posteriors.answers_count != questions.answers_count
     differs |= posteriors.yes_count != questions.yes_count
     differs |= np.abs(posteriors.answers_weight - questions.answers_weight) > NOTICEABLE
-    if schedule.have_changed(recomputation.settling_rules, rules):
+    others_rules = schedule.have_changed(recomputation.settling_rules, rules)
+    if others_rules:
         differs[:] = True
-    found = _found(np.flatnonzero(differs), questions, posteriors)
-    changed = shares.write(found, recomputation, on_shared)
+    turned = (posteriors.probability >= 0.5) != (questions.probability >= 0.5)
+    rows = np.concatenate([np.flatnonzero(differs & turned), np.flatnonzero(differs & ~turned)])
+    found = _found(rows, questions, posteriors, followed)
+    changed = shares.write(found, recomputation, on_shared, whole=others_rules)
     recomputation.renew(settling_rules=rules)
     return changed, questions.id[differs]
 
 
-def _found(rows: Index, questions: QuestionArrays, posteriors: _Posteriors) -> Found:
+def _found(
+    rows: Index, questions: QuestionArrays, posteriors: _Posteriors, followed: Followed
+) -> Found:
     """Return what was found of the questions in these rows."""
     found = np.zeros(len(rows), FOUND)
     found["id"], found["verdict"] = questions.id[rows], questions.verdict[rows]
@@ -194,4 +206,6 @@ def _found(rows: Index, questions: QuestionArrays, posteriors: _Posteriors) -> F
     found["answers_weight"] = posteriors.answers_weight[rows]
     found["answers_count"] = posteriors.answers_count[rows]
     found["yes_count"] = posteriors.yes_count[rows]
+    found["prevalence"], found["shift"] = followed.prevalence[rows], followed.shift[rows]
+    found["predicted"] = questions.predicted[rows]
     return found

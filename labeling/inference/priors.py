@@ -7,34 +7,29 @@ process left is finished by the next recomputation.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from django.db import connection, transaction
-from scipy.special import entr, expit  # type: ignore[import-untyped]
+from scipy.special import entr  # type: ignore[import-untyped]
 
-from labeling import beliefs, pools, predictions, question_state
+from labeling import pools, predictions, question_state
 from labeling.aggregation import online
 from labeling.batches import batched
-from labeling.inference.arrays import Floats, Ids, columns
+from labeling.inference import concept_priors
+from labeling.inference.arrays import columns
+from labeling.inference.concept_priors import ConceptChanged, ConceptPriors
 from labeling.models import Concept, Project, Question
 
 BATCH = 1_000  # questions without an answer that are locked together
-SAME = 1e-9  # difference of probabilities that is one of rounding
 
 OnProgress = Callable[[], None]
 
 _QUESTIONS = """
 SELECT id, tile_id, coalesce(stated, 'NaN'), exclusion_shift, prior, prior_shift,
     coalesce(model_probability, 'NaN'),
-    state = 'open' AND answers_count = 0 AND verdict IS NULL
+    state = 'open' AND verdict IS NULL, answers_count > 0
 FROM labeling_question WHERE kind = 'concept' AND concept_id = {concept}
-"""
-_CONCEPT = """
-SELECT prevalence, model_weight, predictions, features FROM labeling_concept AS concept
-JOIN labeling_project AS project ON project.id = project_id
-WHERE concept.id = %s FOR SHARE OF concept
 """
 _LOCK_UNANSWERED = """
 SELECT id, tile_id, stated, exclusion_shift, answers_wanted FROM labeling_question
@@ -51,16 +46,20 @@ WHERE question.id = new.id
 """
 
 
-def update_stale(project: Project, on_progress: OnProgress = lambda: None) -> int:
+def update_stale(
+    project: Project, on_progress: OnProgress = lambda: None, *, answered: bool = True
+) -> int:
     """Update the concepts of a project whose priors are stale; return how many questions changed.
 
-    `on_progress` is called after each batch.
+    `on_progress` is called after each batch. answered: as of `update`.
     """
-    stale = project.concepts.filter(priors_stale=True).order_by("pk")
-    return sum(update(concept, on_progress) for concept in stale)
+    stale = concept_priors.stale(project.pk)
+    return sum(update(concept, on_progress, answered=answered) for concept in stale)
 
 
-def update(concept: Concept, on_progress: OnProgress = lambda: None) -> int:
+def update(
+    concept: Concept, on_progress: OnProgress = lambda: None, *, answered: bool = True
+) -> int:
     """Bring a concept's stored questions to their priors; return how many changed.
 
     1. Read the concept and its predictions as they are now.
@@ -72,19 +71,25 @@ def update(concept: Concept, on_progress: OnProgress = lambda: None) -> int:
 
     The posterior of an answered question moves by as many log-odds as its prior, and its state
     follows; a known truth stays. Doing it again changes nothing.
+
+    answered: whether answered questions are written, too. Else they are left to the next
+    recomputation, which writes them once, prior and posterior together; until then the mark stays.
     """
     current = Concept.objects.select_related("project").filter(pk=concept.pk).first()
     if current is None:
         return 0
-    changed = 0
+    changed, priors = 0, ConceptPriors(current)
+    differing = _differing(priors)
+    left = not answered and len(differing.answered) > 0
     try:
-        for written in _write(_ConceptPriors(current)):
+        for written in _write(priors, differing, answered=answered):
             changed += written
             on_progress()
-    except _ConceptChanged:
+    except ConceptChanged:
         return changed
     pools.renew(current)
-    _clear_mark(current)
+    if not left:
+        _clear_mark(current)
     return changed
 
 
@@ -100,85 +105,40 @@ def _clear_mark(concept: Concept) -> None:
     unchanged.update(priors_stale=False)
 
 
-class _ConceptChanged(Exception):
-    """Somebody has changed the concept since it was read."""
-
-
-@dataclass(frozen=True)
-class _Priors:
-    """The priors of n questions, in their order."""
-
-    predicted: Floats  # (n,) probability; NaN: none
-    shift: Floats  # (n,) log-odds that the prediction adds
-    prior: Floats  # (n,) probability
-
-
-class _ConceptPriors:
-    """What follows from one concept for questions about it."""
-
-    def __init__(self, concept: Concept) -> None:
-        self.concept = concept
-        self._tile_ids = predictions.tile_ids(concept.project)
-        self._predictions = predictions.load(concept, concept.project)
-
-    def hold(self) -> None:
-        """Keep the concept as it is until the transaction ends. Raises _ConceptChanged."""
-        with connection.cursor() as cursor:
-            cursor.execute(_CONCEPT, [self.concept.pk])
-            now = cursor.fetchone()
-        concept = self.concept
-        files = str(concept.predictions.name or ""), str(concept.project.features.name or "")
-        if now != (concept.prevalence, concept.model_weight, *files):
-            raise _ConceptChanged
-
-    def of(self, tiles: Ids, stated: Floats, exclusion: Floats) -> _Priors:
-        """Return the priors of questions about these tiles (n,).
-
-        stated: (n,), NaN: nothing. exclusion: (n,) log-odds, as they are stored.
-        """
-        predicted = self._log_odds(tiles)
-        prevalence, weight = np.array(self.concept.prevalence), np.array(self.concept.model_weight)
-        shift = beliefs.shift(predicted, prevalence, weight)
-        base = np.where(np.isnan(stated), prevalence, stated)
-        return _Priors(expit(predicted), shift, beliefs.shifted(base, shift + exclusion))
-
-    def _log_odds(self, tiles: Ids) -> Floats:
-        """Return the predicted log-odds (n,), NaN without a prediction."""
-        log_odds = np.full(len(tiles), np.nan)
-        if self._predictions is not None:
-            rows = predictions.rows_of(self._tile_ids, tiles)
-            log_odds[rows >= 0] = self._predictions[rows[rows >= 0]]
-        return log_odds
-
-
-def _write(priors: _ConceptPriors) -> Iterator[int]:
+def _write(priors: ConceptPriors, differing: "_Differing", *, answered: bool) -> Iterator[int]:
     """Write the questions whose prior is another one; yield after each batch how many it had."""
-    unanswered, answered = _differing(priors)
-    for ids in batched(unanswered, BATCH):
+    since = []  # they were found
+    for ids in batched(differing.unanswered, BATCH):
         written = _write_unanswered(ids, priors)
-        answered += sorted(set(ids) - written)  # since they were found
+        since += sorted(set(ids) - written)
         yield len(written)
-    for ids in batched(sorted(answered), question_state.BATCH):
-        yield _write_answered(ids, priors)
+    others = [*differing.known, *since, *(differing.answered if answered else [])]
+    for ids in batched(sorted(others), question_state.BATCH):
+        yield _write_others(ids, priors)
 
 
-def _differing(priors: _ConceptPriors) -> tuple[list[int], list[int]]:
-    """Return the ids of the questions without an answer, and of others, whose prior is another."""
-    ids, tiles, stated, exclusion, prior, shift, predicted, unanswered = columns(
+class _Differing(NamedTuple):
+    """The ids of the questions whose prior is another one, ascending."""
+
+    unanswered: list[int]  # that are open
+    known: list[int]  # without an answer, but not open
+    answered: list[int]
+
+
+def _differing(priors: ConceptPriors) -> _Differing:
+    """Find the questions whose prior is another one."""
+    ids, tiles, stated, exclusion, prior, shift, predicted, is_open, answered = columns(
         _QUESTIONS.format(concept=priors.concept.pk),
-        *("int8", "int8", "float8", "float8", "float8", "float8", "float8", "bool"),
+        *("int8", "int8", "float8", "float8", "float8", "float8", "float8", "bool", "bool"),
     )
     new = priors.of(tiles, stated, exclusion)
-    same = _close(prior, new.prior) & _close(shift, new.shift) & _close(predicted, new.predicted)
-    return np.sort(ids[~same & unanswered]).tolist(), np.sort(ids[~same & ~unanswered]).tolist()
-
-
-def _close(old: Floats, new: Floats) -> npt.NDArray[np.bool_]:
-    return np.isclose(old, new, rtol=0, atol=SAME, equal_nan=True)
+    same = new.are(prior, shift, predicted)
+    kinds = is_open & ~answered, ~is_open & ~answered, answered
+    return _Differing(*(np.sort(ids[~same & kind]).tolist() for kind in kinds))
 
 
 @transaction.atomic
-def _write_unanswered(ids: list[int], priors: _ConceptPriors) -> set[int]:
+def _write_unanswered(ids: list[int], priors: ConceptPriors) -> set[int]:
     """Write questions that have no answer, as far as that is still so; return their ids."""
     priors.hold()
     with connection.cursor() as cursor:
@@ -199,8 +159,8 @@ def _write_unanswered(ids: list[int], priors: _ConceptPriors) -> set[int]:
 
 
 @transaction.atomic
-def _write_answered(ids: list[int], priors: _ConceptPriors) -> int:
-    """Write questions with an answer or a known truth; return how many there are."""
+def _write_others(ids: list[int], priors: ConceptPriors) -> int:
+    """Write questions that are answered, known or closed; return how many there are."""
     priors.hold()
     questions = question_state.lock(ids)
     tiles = np.array([question.tile_id for question in questions], np.int64)

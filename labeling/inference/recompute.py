@@ -10,6 +10,7 @@ from labeling.inference import (
     prevalence,
     priors,
     schedule,
+    shares,
 )
 from labeling.inference.shares import OnShared
 from labeling.models import Project
@@ -19,7 +20,8 @@ def run(*, project: Project, on_shared: OnShared | None = None) -> int | None:
     """Recompute a project from all its answers; return how many questions changed.
 
     on_shared: wakes another worker where many questions are to be written (`shares.write`). Return
-    None where another process is recomputing it. Answers and decisions that arrive in the
+    None where another process is recomputing it, or where another recomputation was requested
+    before all was written: what is left is its. Answers and decisions that arrive in the
     meantime wait for one batch at most, and none is lost.
     """
     with schedule.claim(project) as recomputation:
@@ -30,10 +32,13 @@ def run(*, project: Project, on_shared: OnShared | None = None) -> int | None:
             prevalence.update(recomputation)
             model_prior.refresh(recomputation)
             everything = exclusions.begin(recomputation)
-            priors.update_stale(project, recomputation.renew)
-            changed, leave_one_out, moved = posteriors.update(
-                recomputation, newest=newest, on_shared=on_shared
-            )
+            try:
+                changed, leave_one_out, moved = posteriors.update(
+                    recomputation, newest=newest, on_shared=on_shared
+                )
+            except shares.Superseded:
+                return None
+            priors.update_stale(project, recomputation.renew)  # of what nobody has answered
             changed += exclusions.update(recomputation, moved, everything=everything)
             changed += caption_trust.update(recomputation)
             caption_agreement.fit(recomputation)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from django.db import connection
@@ -12,7 +13,11 @@ from django.utils import timezone
 from labeling import database_errors
 from labeling.models import Answer, Concept, LeaseLost, Project, Question, Recomputation
 
-LARGE = 100_000  # questions, which are recomputed within seconds
+LARGE = 20_000  # questions, which are recomputed within seconds
+# How many times as long as a recomputation took there is none after it, and for how many seconds at
+# most: where new answers call for another one, and where it is requested.
+REST, MOST_REST = 9.0, 60.0
+REST_REQUESTED, MOST_REST_REQUESTED = 1.0, 20.0
 OUT_OF_MEMORY = (
     "Recomputing the labels took more memory than there was. Give the workers' machine more, or "
     "run fewer processes on it: it is tried again by itself."
@@ -70,6 +75,25 @@ def due() -> list[Project]:
     return _due(Project.objects.all())
 
 
+def requested() -> list[Project]:
+    """Return the projects whose recomputation is requested and that nobody is at, as `due` does.
+
+    Those where the last one failed are left to it, which is looked at less often.
+    """
+    called = Recomputation.objects.free().filter(requested=True, state=State.IDLE)
+    projects = Project.objects.filter(recomputation__in=called)
+    found = projects.order_by(F("recomputation__finished_at").asc(nulls_first=True), "pk")
+    return [each for each in found if _has_rested(each, REST_REQUESTED, MOST_REST_REQUESTED)]
+
+
+def has_rested(project: Project) -> bool:
+    """Return whether new answers may call for a recomputation so soon after the last one.
+
+    So what is quick follows people closely, and no project keeps a worker at it all the time.
+    """
+    return _has_rested(project, REST, MOST_REST)
+
+
 def is_due(project: Project) -> bool:
     """Return whether a project is among `due`."""
     return bool(_due(Project.objects.filter(pk=project.pk)))
@@ -125,6 +149,17 @@ def _due(projects: QuerySet[Project]) -> list[Project]:
         for project in free.order_by(F("recomputation__finished_at").asc(nulls_first=True), "pk")
         if project.pk in called_for or _has_new_answers(project) or _has_new_rules(project)
     ]
+
+
+def _has_rested(project: Project, times: float, most: float) -> bool:
+    row = Recomputation.objects.filter(project=project).first()
+    if row is None or row.started_at is None:
+        return True
+    last, rest = row.started_at, most  # of one that failed
+    if row.finished_at is not None and row.finished_at > row.started_at:
+        took = (row.finished_at - row.started_at).total_seconds()
+        last, rest = row.finished_at, min(times * took, most)
+    return timezone.now() >= last + timedelta(seconds=rest)
 
 
 def _has_new_answers(project: Project) -> bool:

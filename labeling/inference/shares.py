@@ -24,17 +24,26 @@ from labeling.stored_folders import StorageAway
 FOLDER = "recomputations"
 SIZE = 5_000  # questions of a share: one to two seconds
 SHARED_FROM = 4 * SIZE  # questions; fewer are written sooner than others are woken
+PATIENCE = 15.0  # seconds for which it is written before a request ends that
 LOOK_AFTER = 0.2  # seconds until another look at whether others are done
 
 OnShared = Callable[[], None]
 logger = logging.getLogger(__name__)
 
 
-def write(found: Found, recomputation: Recomputation, on_shared: OnShared | None) -> int:
+class Superseded(Exception):
+    """Another recomputation was requested, which knows better what is left to be written."""
+
+
+def write(
+    found: Found, recomputation: Recomputation, on_shared: OnShared | None, *, whole: bool = True
+) -> int:
     """Write what a recomputation found; return how many questions changed.
 
     on_shared: wakes another worker, who calls `write_next`; None: nobody is to help. The caller
-    keeps the lease meanwhile. Raises LeaseLost.
+    keeps the lease meanwhile. Raises LeaseLost; and unless the whole is to be written, Superseded
+    where another recomputation is requested after a while: somebody was found out whose answers
+    would stay in what is left.
     """
     forget(recomputation)
     if on_shared is None or len(found) < SHARED_FROM:
@@ -46,10 +55,13 @@ def write(found: Found, recomputation: Recomputation, on_shared: OnShared | None
         return writing.write(found, recomputation.renew)
     shares = _of(recomputation.pk)
     on_shared()
-    take_part(recomputation.pk)
+    since = time.monotonic()
     while shares.filter(done=False).exists():
-        time.sleep(LOOK_AFTER)
-        take_part(recomputation.pk)
+        if not write_next(recomputation.pk):
+            time.sleep(LOOK_AFTER)
+        if not whole and time.monotonic() >= since + PATIENCE and _is_requested(recomputation):
+            forget(recomputation)
+            raise Superseded
     recomputation.renew()
     changed: int = shares.aggregate(total=Sum("changed"))["total"] or 0
     forget(recomputation)
@@ -95,6 +107,10 @@ def forget(recomputation: Recomputation) -> None:
     if folders:
         shares.delete()
         folder_deletions.schedule(folders)
+
+
+def _is_requested(recomputation: Recomputation) -> bool:
+    return Recomputation.objects.filter(pk=recomputation.pk, requested=True).exists()
 
 
 def _share_out(found: Found, recomputation: Recomputation) -> None:

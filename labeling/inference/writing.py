@@ -2,10 +2,11 @@
 
 Questions are locked a hundred at a time, so nobody waits longer than a batch. A question that was
 answered or decided since it was read is recomputed from its stored answers: so writing the same
-again, in whatever order and by whomever, changes nothing.
+again, in whatever order and by whomever, changes nothing. Where a question's prior is another one,
+it is written with the posterior, by what is stated and excluded when it is locked.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import numpy.typing as npt
 from django.db import transaction
 
 from labeling import question_posteriors, question_state
+from labeling.inference.concept_priors import of_stored
 from labeling.models import Question
 
-Found = npt.NDArray[Any]  # (n,) of FOUND, by ascending id
+Found = npt.NDArray[Any]  # (n,) of FOUND
 
 FOUND = np.dtype(
     [
@@ -26,6 +28,9 @@ FOUND = np.dtype(
         ("answers_count", np.int64),
         ("yes_count", np.int64),
         ("verdict", np.int8),
+        ("prevalence", np.float64),  # of the concept; NaN: the prior stays
+        ("shift", np.float64),  # of the prior, by the prediction
+        ("predicted", np.float64),  # NaN: nothing
     ]
 )
 FILE = "found.npy"
@@ -64,6 +69,7 @@ def _write_batch(batch: Found) -> int:
         questions = question_state.lock(rows)
         counts = question_posteriors.count_answers(list(rows))
         before = [_written(question) for question in questions]
+        _set_priors(questions, rows)
         changed_since = []
         for question in questions:
             row = rows[question.pk]
@@ -77,14 +83,29 @@ def _write_batch(batch: Found) -> int:
             question.answers_count, question.yes_count = answers, yes
             question.answers_weight = float(row["answers_weight"])
             question_state.update_state(question)
-        question_posteriors.recompute_locked(changed_since)
+        if changed_since:
+            question_posteriors.recompute_locked(changed_since)
         changed = [q for q, was in zip(questions, before, strict=True) if _written(q) != was]
         question_state.save(changed)
     return len(changed)
+
+
+def _set_priors(questions: Sequence[Question], rows: Mapping[int, Any]) -> None:
+    """Set what a prior rests on, and the prior, of those where it was found."""
+    follow = [each for each in questions if not np.isnan(rows[each.pk]["prevalence"])]
+    found = np.array([rows[question.pk] for question in follow], FOUND)
+    stated = np.array([question.stated for question in follow], np.float64)
+    exclusion = np.array([question.exclusion_shift for question in follow], np.float64)
+    priors = of_stored(stated, found["prevalence"], found["shift"], exclusion)
+    values = zip(follow, priors.tolist(), found["shift"].tolist(), found["predicted"], strict=True)
+    for question, prior, shift, predicted in values:
+        question.prior, question.prior_shift = prior, shift
+        question.model_probability = None if np.isnan(predicted) else float(predicted)
 
 
 def _written(question: Question) -> tuple[object, ...]:
     """Return what makes a question worth writing where it changes."""
     values = question.probability, question.priority, question.answers_weight
     rounded = (round(value, 4) for value in values)
-    return *rounded, question.state, question.answers_count, question.yes_count
+    prior = question.prior, question.prior_shift, question.model_probability
+    return *rounded, *prior, question.state, question.answers_count, question.yes_count

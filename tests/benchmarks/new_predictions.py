@@ -1,4 +1,4 @@
-"""What a model's new predictions cost: priors of stored questions, and a recomputation.
+"""What a model's new predictions cost: priors of unanswered questions, and a recomputation.
 
     python tests/benchmarks/new_predictions.py [--questions 77204] [--answered 1]
 
@@ -40,7 +40,10 @@ def main() -> None:
         step("recomputation after the answers", lambda: recompute.run(project=project))
         for number in (1, 2):
             predict(project, seed=number)
-            step(f"predictions {number}: priors", lambda: priors.update_stale(project))
+            step(
+                f"predictions {number}: intake",
+                lambda: priors.update_stale(project, answered=False),
+            )
             step(f"predictions {number}: recomputation", lambda: recompute.run(project=project))
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from labeling import answers, checks, evidence, question_posteriors, question_state, review
 from labeling.aggregation import drift
-from labeling.models import Annotator, Answer, Question
+from labeling.models import Annotator, Answer, Question, Recomputation
 from tests.cast import truth
 
 pytestmark = pytest.mark.django_db
@@ -190,6 +190,22 @@ def test_whoever_turns_bad_is_suspect_and_weighs_nothing(shapes, alice, question
     before = question.probability
     answer(alice, question, True)
     assert question.probability == before and question.answers_count == 1
+
+
+def test_whoever_is_found_out_calls_for_a_recomputation_once(
+    shapes, alice, question, django_capture_on_commit_callbacks
+):
+    """Their earlier answers may be bad, too: nobody waits for the next sweep."""
+    row, _ = Recomputation.objects.get_or_create(project=shapes)
+    with django_capture_on_commit_callbacks(execute=True):
+        wrong_on_gold(shapes, alice)
+    row.refresh_from_db()
+    assert alice.suspect and row.requested
+    Recomputation.objects.update(requested=False)
+    with django_capture_on_commit_callbacks(execute=True):
+        answer(alice, question, True)
+    row.refresh_from_db()
+    assert not row.requested
 
 
 def test_the_suspect_prove_themselves_again_on_gold(shapes, alice, question):

@@ -9,7 +9,7 @@ from kombu.exceptions import OperationalError
 
 from labeling import answers, challenges, snapshots, tasks
 from labeling.aggregation import binary
-from labeling.inference import recompute, schedule
+from labeling.inference import recompute, schedule, shares
 from labeling.models import Answer, Challenge, LeaseLost, Project, Question, Recomputation, Snapshot
 
 pytestmark = pytest.mark.django_db
@@ -104,6 +104,8 @@ def test_each_due_project_is_a_task_of_its_own(
         with schedule.claim(project):
             pass
     schedule.request_all()
+    for name in "REST", "REST_REQUESTED":
+        monkeypatch.setattr(schedule, name, 0.0)
     sent: list[tuple[int, ...]] = []
 
     def send(arguments: tuple[int, ...], **options: object) -> None:
@@ -113,7 +115,16 @@ def test_each_due_project_is_a_task_of_its_own(
     monkeypatch.setattr(tasks.aggregate, "apply_async", send)
     with schedule.claim(others[0]), django_capture_on_commit_callbacks(execute=True):
         tasks.aggregate_due()
-    assert sent == [(shapes.pk,), (others[1].pk,)], "somebody is at the other"
+        tasks.aggregate_requested()
+    assert sent == 2 * [(shapes.pk,), (others[1].pk,)], "somebody is at the other"
+
+
+def test_labels_that_bots_turned_wait_for_seconds_and_for_nothing_that_takes_long(settings):
+    sweep = settings.CELERY_BEAT_SCHEDULE["recompute-requested"]
+    assert sweep["schedule"] <= 5
+    for task in sweep["task"], tasks.aggregate.name:
+        assert task not in settings.CELERY_TASK_ROUTES, "it is of the quick queue"
+    assert schedule.LARGE <= shares.SHARED_FROM, "one at a time leaves a process of the worker free"
 
 
 def test_a_message_that_comes_twice_recomputes_once(shapes, alice, monkeypatch):

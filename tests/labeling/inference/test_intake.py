@@ -11,11 +11,28 @@ import pytest
 from django.core.files.storage import default_storage
 from django.db import OperationalError, connection
 
-from labeling import excluding, features, pools, predictions, questions
+from labeling import (
+    excluding,
+    features,
+    pools,
+    predictions,
+    question_posteriors,
+    question_state,
+    questions,
+)
 from labeling.beliefs import Beliefs
-from labeling.inference import exclusions, intake, priors, recompute, schedule
+from labeling.inference import (
+    exclusions,
+    intake,
+    posteriors,
+    priors,
+    recompute,
+    schedule,
+    writing,
+)
 from labeling.models import (
     Annotator,
+    Answer,
     Concept,
     ExclusiveGroup,
     Project,
@@ -197,16 +214,85 @@ def test_people_are_asked_and_answer_while_priors_follow(
     update_stale = priors.update_stale
     tiles = Tile.objects.order_by("pk").values_list("pk", flat=True)
 
-    def ask_and_answer_first(project):
+    def ask_and_answer_first(project, *rest, **how):
         questions.ask_pairs(project=project, pairs=[(tiles[3], goose.pk), (tiles[4], goose.pk)])
         answer(alice, {Question.objects.get(concept=goose, tile=tiles[4]).pk: True})
         answer(alice, {Question.objects.get(concept=duck, tile=tiles[4]).pk: True})
-        return update_stale(project)
+        return update_stale(project, *rest, **how)
 
     monkeypatch.setattr(priors, "update_stale", ask_and_answer_first)
     see(field, tmp_path / "seen", log_odds={"duck": draw(1), "goose": draw(2)})
+    recompute.run(project=field)  # which answered questions wait for
     assert disbelieved(duck) == disbelieved(goose) == []
     assert Question.objects.filter(answers_count=1).count() == 2
+
+
+@pytest.fixture
+def answered(field, duck, goose, alice, tmp_path) -> Question:
+    """A question that somebody has answered when a new model comes in."""
+    recompute.run(project=field)
+    question = Question.objects.filter(concept=duck).order_by("pk").first()
+    answer(alice, {question.pk: True})
+    question.refresh_from_db()
+    see(field, tmp_path / "seen", log_odds={"duck": np.full(160, -2.0), "goose": draw(2)})
+    return question
+
+
+def test_an_answered_question_follows_a_new_model_in_the_recomputation_alone(
+    field, duck, answered, monkeypatch
+):
+    """Its prior, posterior and state are written together, once."""
+    duck.refresh_from_db()
+    assert duck.priors_stale and disbelieved(duck) == [answered.pk]
+    assert Question.objects.get(pk=answered.pk).prior == answered.prior
+    written, save = [], question_state.save
+    monkeypatch.setattr(question_state, "save", lambda rows: written.extend(rows) or save(rows))
+    recompute.run(project=field)
+    assert [row.pk for row in written] == [answered.pk]
+    question = Question.objects.get(pk=answered.pk)
+    duck.refresh_from_db()
+    assert question.model_probability == pytest.approx(1 / (1 + np.exp(2)))
+    assert question.prior < answered.prior and question.probability < answered.probability
+    assert not duck.priors_stale and disbelieved(duck) == []
+
+
+def test_what_dies_between_a_new_model_and_what_follows_is_gone_on_with(
+    field, duck, answered, monkeypatch
+):
+    """An answered question is not left at the model of before, whoever was killed and when."""
+
+    def die(*_arguments):
+        raise SystemExit("killed")
+
+    for step in (writing, "_write_batch"), (priors, "_clear_mark"):
+        with monkeypatch.context() as patch:
+            patch.setattr(*step, die)
+            with pytest.raises(SystemExit):
+                recompute.run(project=field)
+        duck.refresh_from_db()
+        assert duck.priors_stale and schedule.is_due(field)
+    recompute.run(project=field)
+    question = Question.objects.get(pk=answered.pk)
+    duck.refresh_from_db()
+    assert question.prior < answered.prior and not duck.priors_stale
+    assert question.model_probability is not None and disbelieved(duck) == []
+
+
+def test_an_answer_that_is_taken_back_while_labels_are_inferred_leaves_no_stale_prior(
+    field, duck, answered, monkeypatch
+):
+    """It was to be written with its posterior, and has none any more when that is read."""
+    read = posteriors.read
+
+    def take_back_and_read(*arguments, **known):
+        Answer.objects.filter(question=answered).delete()
+        question_posteriors.recompute([answered.pk])
+        return read(*arguments, **known)
+
+    monkeypatch.setattr(posteriors, "read", take_back_and_read)
+    recompute.run(project=field)
+    assert disbelieved(duck) == []
+    assert Question.objects.get(pk=answered.pk).prior < answered.prior
 
 
 def test_the_priors_of_all_pairs_are_those_of_the_new_model(field, duck, tmp_path):

@@ -42,6 +42,43 @@ def test_what_was_requested_is_due_until_it_is_done(shapes):
         assert schedule.due() == []
 
 
+def test_what_is_requested_is_looked_at_sooner_but_where_it_fails(shapes, monkeypatch):
+    with schedule.claim(shapes):
+        pass
+    monkeypatch.setattr(schedule, "REST_REQUESTED", 0.0)
+    assert schedule.requested() == []
+    schedule.request_all()
+    assert schedule.requested() == [shapes]
+    with schedule.claim(shapes):
+        schedule.request_all()
+        assert schedule.requested() == [], "somebody is at it"
+    assert schedule.requested() == [shapes]
+    with pytest.raises(ZeroDivisionError), schedule.claim(shapes):
+        _ = 1 / 0
+    assert schedule.requested() == [] and schedule.due() == [shapes]
+
+
+@pytest.mark.parametrize(("took", "rest", "requested"), [(1, 9, 1), (5, 45, 5), (600, 60, 20)])
+def test_the_longer_one_took_the_longer_none_follows(shapes, took, rest, requested):
+    """So whoever answers, or has others found out, keeps no worker at one project all the time."""
+    with schedule.claim(shapes):
+        pass
+    row = Recomputation.objects.filter(project=shapes)
+
+    def ended(ago: float) -> None:
+        end = timezone.now() - timedelta(seconds=ago)
+        row.update(started_at=end - timedelta(seconds=took), finished_at=end, requested=True)
+
+    ended(rest - 1)
+    assert not schedule.has_rested(shapes)
+    ended(rest)
+    assert schedule.has_rested(shapes)
+    ended(requested - 1)
+    assert schedule.requested() == []
+    ended(requested)
+    assert schedule.requested() == [shapes]
+
+
 def test_what_died_is_due(shapes):
     with pytest.raises(LeaseLost), schedule.claim(shapes):
         Recomputation.objects.update(

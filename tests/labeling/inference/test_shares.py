@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from labeling import folder_deletions, tasks
 from labeling.inference import recompute, schedule, shares, writing
-from labeling.models import LeaseLost, Project, Question, RecomputationShare
+from labeling.models import LeaseLost, Project, Question, Recomputation, RecomputationShare
 from labeling.stored_folders import StorageAway
 from tests.cast import answer, truth
 
@@ -48,6 +48,11 @@ def found(project: Project, on_shared: Callable[[], object] | None) -> tuple[Any
     return changed, rows
 
 
+def labels() -> list[float]:
+    rows = Question.objects.filter(kind="concept").order_by("pk")
+    return list(rows.values_list("probability", flat=True))
+
+
 def acquire() -> RecomputationShare:
     share = RecomputationShare.objects.filter(done=False).free().first()
     assert share is not None
@@ -60,6 +65,50 @@ def expire() -> None:
     RecomputationShare.objects.filter(done=False).exclude(lease_until=None).update(
         lease_until=timezone.now() - timedelta(seconds=1)
     )
+
+
+def test_a_request_ends_what_takes_long_and_the_next_one_writes_what_is_left(
+    answered: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody was found out meanwhile: nobody waits for labels that rest on their answers."""
+    monkeypatch.setattr(shares, "PATIENCE", 0.0)
+    monkeypatch.setattr(schedule, "REST_REQUESTED", 0.0)
+
+    def request() -> None:
+        Recomputation.objects.filter(project=answered).update(requested=True)
+
+    for _ in range(2):
+        recompute.run(project=answered)
+    whole = labels()
+    Question.objects.filter(verdict=None).update(probability=0.5, answers_count=0, yes_count=0)
+    assert recompute.run(project=answered, on_shared=request) is None
+    assert not RecomputationShare.objects.exists()
+    begun = Question.objects.filter(kind="concept", answers_count=2).count()
+    assert 0 < begun < len(whole) and schedule.requested() == [answered]
+    assert recompute.run(project=answered, on_shared=lambda: None) is not None
+    assert labels() == pytest.approx(whole, abs=0.01) and schedule.requested() == []
+
+
+def test_other_settling_rules_reach_all_questions_whoever_asks_for_more(
+    answered: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shares, "PATIENCE", 0.0)
+    requested = Recomputation.objects.filter(project=answered)
+    assert recompute.run(project=answered, on_shared=lambda: requested.update(requested=True))
+
+
+def test_labels_that_turn_are_written_first(
+    answered: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recompute.run(project=answered)
+    asked = Question.objects.filter(kind="concept", verdict=None)
+    wrong = set(asked.filter(probability__gte=0.9).order_by("-pk").values_list("pk", flat=True)[:5])
+    asked.update(answers_weight=9.0)
+    asked.filter(pk__in=wrong).update(probability=0.1)
+    written: list[int] = []
+    monkeypatch.setattr(writing, "write", lambda found, renew: written.extend(found["id"]) or 0)
+    recompute.run(project=answered)
+    assert set(written[:5]) == wrong and len(written) > 5
 
 
 def test_others_write_what_one_would(answered: Project) -> None:
@@ -137,7 +186,7 @@ def test_a_machine_recomputes_one_large_project_at_a_time(
     with tasks._alone_here("recomputations"):
         tasks.aggregate(answered.pk)
         assert schedule.is_due(answered)
-        monkeypatch.setattr(schedule, "LARGE", 100_000)
+        monkeypatch.setattr(schedule, "LARGE", 20_000)
         tasks.aggregate(answered.pk)
     assert not schedule.is_due(answered)
 
