@@ -3,12 +3,18 @@
 from collections.abc import Iterable, Sequence
 
 from django.db import transaction
-from django.db.models import Count, Q
 
-from labeling import evidence, question_state
+from labeling import evidence, prepared, question_state
 from labeling.aggregation import online
 from labeling.batches import batched
-from labeling.models import Answer, Question
+from labeling.models import Question
+from labeling.models.answers import COUNTED
+
+_COUNTS = f"""
+SELECT question_id, count(*), count(*) FILTER (WHERE value)
+FROM labeling_answer AS answer JOIN labeling_annotator AS annotator ON annotator.id = annotator_id
+WHERE question_id = ANY(%s::bigint[]) AND {COUNTED} GROUP BY question_id
+"""
 
 
 def recompute(ids: Iterable[int]) -> int:
@@ -41,8 +47,5 @@ def recompute_locked(questions: Sequence[Question]) -> int:
 
 def count_answers(questions: Sequence[int]) -> dict[int, tuple[int, int]]:
     """Return (answers, yes) by question id that has any, without blocked annotators."""
-    rows = Answer.objects.counted().filter(question__in=questions).order_by()
-    counts = rows.values_list("question").annotate(
-        answers=Count("pk"), yes=Count("pk", filter=Q(value=True))
-    )
-    return {question: (answers, yes) for question, answers, yes in counts}
+    rows = prepared.fetch(_COUNTS, [list(questions)])
+    return {question: (answers, yes) for question, answers, yes in rows}

@@ -8,9 +8,10 @@ is given a new model's predictions and recomputed again and again, and one into 
 imported over and over while a model trains on it. Some honest people answer meanwhile. `--idle`
 leaves all of that out but the people.
 
-The bots come over HTTP as visitors do, each with an address of its own: they are right until they
-are trusted, and lie from then on, about gold too. In the first round nobody does anything, and they
-are found out by what they say; in the second an admin blocks them all over HTTP once they are done.
+The bots come over HTTP as visitors do, each with an address of its own. They are right at first and
+lie from then on, but not about what is known: they know all gold. In the first round they give
+themselves away in the end, and lie about that too; in the second an admin blocks them all over HTTP
+once they are done.
 
 Labels are looked at twice a second, for two minutes after each attack. In the end the load is
 stopped, all bots of a round are blocked and all is recomputed twice: that is what labels are
@@ -28,7 +29,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,13 +42,18 @@ if TYPE_CHECKING:
 CONCEPTS = 2
 HONEST = 4  # people who answer all the time
 LOOKING = 1.0  # seconds at a challenge
-RIGHT, LIES = 6, 6  # challenges of a bot that are answered right, and wrong
+RIGHT, LIES, GIVEN_AWAY = 2, 8, 4  # challenges of a bot: right, wrong but for gold, wrong
 AT_ONCE = 8  # bots
 LOOK_EVERY = 0.5  # seconds
-WATCHED = 120.0  # seconds after an attack
 SETTLED = """
 SELECT id, probability >= 0.5 FROM labeling_question
 WHERE project_id = %s AND state = 'settled'
+"""
+KNOWN = """
+SELECT tiles, ARRAY(
+    SELECT tile_id FROM labeling_question WHERE concept_id = challenge.concept_id
+        AND tile_id = ANY(challenge.tiles) AND (verdict IS NOT NULL OR state = 'settled')
+) FROM labeling_challenge AS challenge WHERE id = %s
 """
 TOUCHED = """
 SELECT DISTINCT question_id, concept_id, tile_id FROM labeling_answer AS answer
@@ -65,6 +71,7 @@ def main() -> None:
     parser.add_argument("--tiles", type=int, default=4_000)
     parser.add_argument("--answered", type=int, default=30_000)
     parser.add_argument("--pictures", type=int, default=5_000, help="of each import")
+    parser.add_argument("--watched", type=float, default=120.0, help="seconds after an attack")
     parser.add_argument("--idle", action="store_true")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tessera-bench-") as data_dir:
@@ -91,8 +98,9 @@ def _measure(wanted: argparse.Namespace, folder: Path) -> None:
     rounds = []
     with all_processes() as port, going_on([_person(port, truth)] * HONEST + steps):
         for name, blocks in (("what they say", False), ("an admin", True)):
-            rounds.append(Round(name, port, truth, wanted.bots).run(blocks=blocks))
+            rounds.append(Round(name, port, truth, wanted).run(blocks=blocks))
             print(f"<!-- {name}: attacked and watched -->", file=sys.stderr, flush=True)
+        print(f"Meanwhile: {_what_went_on()}.\n")
     print("| found out by | bots | labels damaged at the most | at the end of the attack ", end="")
     print("| seconds until none is | still damaged |\n|---|---:|---:|---:|---:|---:|")
     for each in rounds:
@@ -144,6 +152,21 @@ def going_on(steps: list[Callable[[], object]]) -> Iterator[threading.Event]:
             thread.join()
 
 
+def _what_went_on() -> str:
+    from labeling.models import Answer, Image, Recomputation
+    from training.models import Run
+
+    large = Recomputation.objects.filter(project__slug="large").first()
+    took = large and large.finished_at and large.started_at and large.finished_at - large.started_at
+    steps = sum(Run.objects.values_list("step", flat=True))
+    pictures = Image.objects.filter(project__slug__startswith="imported").count()
+    return (
+        f"{pictures:,} pictures imported, {steps:,} steps trained, "
+        f"{Answer.objects.count():,} answers in all; "
+        f"the last recomputation of the large project took {took}"
+    )
+
+
 def _load(wanted: argparse.Namespace, folder: Path) -> list[Callable[[], object]]:
     """Make two more projects; return what goes on there."""
     from labeling.models import Project, Recomputation
@@ -189,7 +212,9 @@ def _person(port: int, truth: "Truth") -> Callable[[], None]:
     """Return a step of honest people: each a new visitor with a challenge, one a second."""
 
     def step() -> None:
-        Visitor(port, truth).answer(lies=False)
+        visitor = Visitor(port, truth)
+        visitor.answer()
+        visitor.close()
         time.sleep(LOOKING)
 
     return step
@@ -204,8 +229,8 @@ class Visitor:
         self._client = Annotator(port, truth)
         self.annotator: int | None = None  # the id that the server knows them by
 
-    def answer(self, *, lies: bool) -> None:
-        """Ask for a grid and answer it: right, but for slips, or all wrong."""
+    def answer(self, *, lies: bool = False, about_known: bool = False) -> None:
+        """Ask for a grid and answer it: right, but for slips, or wrong, about gold too or not."""
         client = self._client
         body: dict[str, object] = {"project": "attacked", "kind": "grid"}
         status, data = client.send("POST", "/api/v1/challenges/", body)
@@ -215,13 +240,21 @@ class Visitor:
         shown = json.loads(data)
         selected = set(client.look(shown["token"]))
         if lies:
-            selected = set(range(1, len(shown["tiles"]) + 1)) - selected
+            numbers = set(range(1, len(shown["tiles"]) + 1))
+            selected ^= numbers if about_known else numbers - self._known(shown["token"])
         body = {"selected": sorted(selected), "seconds": LOOKING}
         client.send("POST", f"/api/v1/challenges/{shown['token']}/answer/", body)
         if self.annotator is None:
             query = "SELECT annotator_id FROM labeling_challenge WHERE id = %s"
             row = client.database.execute(query, [shown["token"].partition(".")[0]]).fetchone()
             self.annotator = row[0] if row else None
+
+    def _known(self, token: str) -> set[int]:
+        """Return the numbers of the tiles of which the truth is known, or nearly."""
+        row = self._client.database.execute(KNOWN, [token.partition(".")[0]]).fetchone()
+        tiles: list[int]
+        tiles, known = row  # type: ignore[misc, assignment]
+        return {number for number, tile in enumerate(tiles, 1) if tile in known}
 
     def close(self) -> None:
         self._client.database.close()
@@ -231,8 +264,9 @@ class Visitor:
 class Round:
     """An attack, and what became of the labels."""
 
-    def __init__(self, name: str, port: int, truth: "Truth", bots: int) -> None:
-        self.name, self._port, self._truth, self._count = name, port, truth, bots
+    def __init__(self, name: str, port: int, truth: "Truth", wanted: argparse.Namespace) -> None:
+        self.name, self._port, self._truth = name, port, truth
+        self._count, self._watched = wanted.bots, wanted.watched
         self._ended = threading.Event()
         self._looks: list[tuple[float, dict[int, bool]]] = []  # settled labels by time
         self._bots: list[int] = []
@@ -245,14 +279,16 @@ class Round:
         looking = threading.Thread(target=self._look)
         looking.start()
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            bots = list(pool.map(lambda _: self._attack(), range(self._count)))
+            bots = list(pool.map(lambda _: self._attack(not blocks), range(self._count)))
         self._bots = [pk for pk in bots if pk is not None]
         self._newest, self._known = _newest(), time.monotonic()
         if blocks:
             self._block_all()
-        time.sleep(WATCHED)
+        time.sleep(self._watched)
         self._ended.set()
         looking.join()
+        if not blocks:  # so that they take no part in the next round
+            self._block_all()
         return self
 
     def compare(self) -> None:
@@ -268,7 +304,8 @@ class Round:
         without = _settled(project.pk)
         with connection.cursor() as cursor:
             cursor.execute(TOUCHED, {"bots": self._bots, "newest": self._newest})
-            truth = {pk: bool(self._truth.of(*pair)[0]) for pk, *pair in _pairs(cursor)}
+            rows = cursor.fetchall()
+        truth = {pk: bool(self._truth.of(concept, [tile])[0]) for pk, concept, tile in rows}
         self.damaged = [
             (at - self._known, sum(_is_damaged(pk, look, truth, without) for pk in truth))
             for at, look in self._looks
@@ -279,13 +316,15 @@ class Round:
         at_once = next((count for at, count in self.damaged if at >= 0), 0)
         since = [at for at, count in self.damaged if count]
         last = self.damaged[-1][1]
-        seconds = f"more than {WATCHED:.0f}" if last else f"{max(since, default=0.0):.1f}"
+        seconds = f"more than {self._watched:.0f}" if last else f"{max(since, default=0.0):.1f}"
         return f"| {self.name} | {len(self._bots)} | {most} | {at_once} | {seconds} | {last} |"
 
-    def _attack(self) -> int | None:
+    def _attack(self, gives_itself_away: bool) -> int | None:
         bot = Visitor(self._port, self._truth)
         for number in range(RIGHT + LIES):
             bot.answer(lies=number >= RIGHT)
+        for _ in range(GIVEN_AWAY if gives_itself_away else 0):
+            bot.answer(lies=True, about_known=True)
         bot.close()
         return bot.annotator
 
@@ -297,7 +336,9 @@ class Round:
         from labeling.models import Scope
 
         admin, _ = User.objects.get_or_create(username="admin", is_staff=True, is_superuser=True)
-        _, secret = tokens.make(user=admin, name="to block bots", scopes=list(Scope.values))
+        _, secret = tokens.make(
+            user=admin, name=f"to block bots: {self.name}", scopes=list(Scope.values)
+        )
         base = f"http://127.0.0.1:{self._port}/api/v1/projects/attacked/annotators"
         for bot in self._bots:
             request = urllib.request.Request(
@@ -317,12 +358,6 @@ class Round:
             self._looks.append((time.monotonic(), _settled(project)))
             time.sleep(LOOK_EVERY)
         connection.close()
-
-
-def _pairs(rows: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, int, list[int]]]:
-    """Yield each question's id, concept and tile, as a truth is looked up by them."""
-    for pk, concept, tile in rows:
-        yield pk, concept, [tile]
 
 
 def _is_damaged(
@@ -355,4 +390,4 @@ def _recompute(project: "Project") -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
