@@ -61,6 +61,7 @@ def _accuracy(measured: Mapping[str, Any] | None) -> dict[str, Any]:
     return {
         "sentence": label_accuracy.sentence(measured["whole"]),
         "concepts": [row | _percent_of_each(row) for row in rows],
+        "unknown": len(measured["concepts"]) - len(rows),
     }
 
 

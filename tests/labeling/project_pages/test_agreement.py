@@ -87,6 +87,7 @@ def test_it_says_how_often_labels_are_right_with_an_interval(
     page = ada_client.get(address(shapes))
     assert sentence in page.content.decode()
     assert [each["name"] for each in page.context["accuracy"]["concepts"]] == ["<circle>"]
+    assert "Of 1 more concept too few labels were judged to tell." in page.text
     assert "<bdi>&lt;circle&gt;</bdi>" in page.content.decode()
     assert sentence in ada_client.get(overview).content.decode()
 
