@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from labeling.exports import accuracy
 from labeling.exports.errors import ExportError
 from labeling.exports.run import Result
 from labeling.exports.sinks import MANIFEST
@@ -89,11 +90,18 @@ def _matching(draft: Path, names: _Names) -> Path:
     names: those in `out`. An upload names the folder that was chosen in all its paths, and an
     import of a folder does not.
     """
-    inner, *others = [path for path in draft.iterdir() if path.name != MANIFEST] or [draft]
+    told = list(draft.glob(f"{accuracy.BESIDE}*"))
+    inner, *others = [
+        path for path in draft.iterdir() if path.name != MANIFEST and path not in told
+    ] or [draft]
     if others or not inner.is_dir() or names.has_folder(inner.name):
         return draft
     beside = any(names.holds(path.with_suffix("")) for path in _files(inner))
-    return inner if beside else draft
+    if not beside:
+        return draft
+    for path in told:
+        path.rename(inner / path.name)
+    return inner
 
 
 def _composed(name: str) -> str:

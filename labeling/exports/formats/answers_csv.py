@@ -6,7 +6,7 @@ times and no ids are among the columns, and the order says nothing, since they w
 
 from contextlib import ExitStack
 
-from labeling.exports import csv_files
+from labeling.exports import accuracy, csv_files
 from labeling.exports.csv_files import Csv
 from labeling.exports.errors import ExportError
 from labeling.exports.pictures import Picture
@@ -27,7 +27,7 @@ class Answers:
     def __init__(self, sink: Sink, about: About) -> None:
         if about.answers is None:
             raise ExportError("Raw answers are in the database: name the snapshot by its number.")
-        self._sink, self._answers = sink, about.answers
+        self._sink, self._answers, self._manifest = sink, about.answers, about.manifest
         self._pictures: set[int] = set()  # their stems as numbers, which take little memory
 
     def write(self, row: ExportRow, picture: Picture) -> None:
@@ -47,6 +47,7 @@ class Answers:
                 kind = "answers" if whole else "other_answers"
                 tables[f"{kind}.csv"].add({**answer, "concept": answer["text"]})
                 counts[kind] += 1
+        accuracy.write(self._sink, self._manifest)
         return counts
 
 

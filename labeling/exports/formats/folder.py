@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from labeling.captions import has_controls
+from labeling.exports import accuracy
 from labeling.exports.options import GENERAL
 from labeling.exports.pictures import Picture
 from labeling.exports.rows import ExportRow
-from labeling.exports.sinks import Sink
+from labeling.exports.sinks import MANIFEST, Sink
 from labeling.exports.stored import Stored
 from labeling.exports.tables import record
 from labeling.exports.writer import About, Counts, Format
@@ -49,6 +50,8 @@ class Folder:
             self._counts["texts"] += 1
 
     def close(self) -> Counts:
+        name = f"{accuracy.BESIDE}{self._about.snapshot[:8]}.csv"
+        accuracy.write(self._sink, self._about.manifest, name)
         return dict(self._counts)
 
     def _homeless(self, row: ExportRow) -> str:
@@ -125,7 +128,7 @@ def count(stored: Stored) -> Counts:
     """Count the texts and pictures."""
     counts = Counter[str](pictures=0, texts=0)
     for name in stored.names():
-        if PurePosixPath(name).name != "MANIFEST.sha256":
+        if name != MANIFEST and not name.startswith(accuracy.BESIDE):
             counts["texts" if name.endswith((".txt", ".json")) else "pictures"] += 1
     return dict(counts)
 

@@ -1,10 +1,9 @@
 """Labels as CSV: a row for each picture and concept, and for each caption, tag and box."""
 
-from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
 
-from labeling.exports import csv_files
+from labeling.exports import accuracy, csv_files
 from labeling.exports.csv_files import Csv
 from labeling.exports.options import GENERAL
 from labeling.exports.pictures import Picture
@@ -32,8 +31,6 @@ FILES = {
     "tags.csv": (*_PICTURE, "tag"),
     "boxes.csv": (*_PICTURE, *_PLACE, "label", "probability", "answers", *_ORIGIN),
 }
-ACCURACY = "accuracy.csv"  # how often the labels of the snapshot are right
-_SHARES = "labels", "covered", "judged", "by", "accuracy", "low", "high"
 _KINDS = "pictures", "labels", "captions", "tags", "boxes"
 _NO_PICTURES = tuple(each for each in GENERAL if each not in ("size", "image_format"))
 
@@ -41,7 +38,7 @@ _NO_PICTURES = tuple(each for each in GENERAL if each not in ("size", "image_for
 class Labels:
     def __init__(self, sink: Sink, about: About) -> None:
         self._least, self._sink = about.options.confidence, sink
-        self._accuracy = about.manifest.get("accuracy")
+        self._manifest = about.manifest
         self._open = about.files.enter_context(ExitStack())
         self._tables = {
             name: Csv(self._open.enter_context(sink.file(name)), columns)
@@ -78,11 +75,7 @@ class Labels:
 
     def close(self) -> Counts:
         self._open.close()
-        if self._accuracy:
-            with self._sink.file(ACCURACY) as file:
-                table = Csv(file, ("concept", "answered", *_SHARES))
-                for row in _accuracies(self._accuracy):
-                    table.add(row)
+        accuracy.write(self._sink, self._manifest)
         return self._counts
 
     def _add(self, kind: str, cells: dict[str, Any]) -> None:
@@ -94,14 +87,6 @@ def _origin(row: ExportRow, place: int) -> dict[str, Any]:
     """Return where a text of that place comes from; of one that was written here, nothing."""
     origin = row.provenance[place] if 0 <= place < len(row.provenance) else {}
     return {name: origin.get(name, "") for name in _ORIGIN}
-
-
-def _accuracies(measured: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield how often labels are right: of all, by concept, and of those without answers."""
-    answered = [measured["whole"], *measured["concepts"]]
-    for row, kind in [*((each, "yes") for each in answered), (measured["unanswered"], "no")]:
-        shares = {name: "" if row[name] is None else row[name] for name in _SHARES}
-        yield {"concept": row["name"], "answered": kind, **shares}
 
 
 def _label(row: ExportRow, name: str, least: float) -> dict[str, Any]:

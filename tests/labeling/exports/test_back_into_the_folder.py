@@ -58,6 +58,7 @@ def test_the_one_folder_in_which_all_lay_may_be_named_itself(snapshot, home):
     folder = home / "holiday, 2024"
     result = export(snapshot, folder)
     assert len(list(folder.glob("*.txt"))) == result.counts["texts"]
+    assert len(list(folder.glob("label_accuracy_*.csv"))) == 1
     assert not [path for path in folder.iterdir() if path.is_dir()]
 
 
@@ -75,7 +76,7 @@ def test_nothing_of_the_users_is_overwritten_unless_chosen(snapshot, home):
 def test_a_second_time_nothing_is_written(snapshot, home):
     first = export(snapshot, home)
     second = export(snapshot, home)
-    assert second.left_out["files: there already, the same"] == first.counts["texts"]
+    assert second.left_out["files: there already, the same"] == first.counts["texts"] + 1
 
 
 def test_a_folder_that_is_a_link_out_of_it_is_refused(snapshot, tmp_path):
@@ -149,7 +150,7 @@ def test_a_text_gets_the_name_that_the_disk_has(tmp_path, monkeypatch):
         (folder / normalize("NFD", "é.txt")).relative_to(home),
         (folder / f"{long}.txt").relative_to(home),
     }
-    assert export(snapshot, home).left_out["files: there already, the same"] == 2
+    assert export(snapshot, home).left_out["files: there already, the same"] == 3
 
 
 def test_everything_fits_into_json_and_pictures_may_come_too(snapshot, tmp_path):

@@ -5,27 +5,37 @@ import hashlib
 import io
 import tarfile
 import zipfile
-from contextlib import closing, suppress
+from collections import Counter
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import c2pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from labeling import exports, marks
+from labeling import exports, marks, snapshot_folder
 from labeling.exports import ExportError, Options
-from labeling.exports.formats import kohya
+from labeling.exports.formats import answers_csv, kohya
 from labeling.exports.pictures import Picture
-from labeling.exports.sinks import ArchiveSink
+from labeling.exports.sinks import ArchiveSink, FolderSink
 from labeling.exports.stored import StoredFolder, listed
+from labeling.exports.writer import About
 from labeling.snapshot_folder import SnapshotError
 from tests import certificates
 from tests.labeling.exports import frozen
 from tests.labeling.exports.frozen import pixels, rows_of, stored_pixels
 from tests.pictures import decoded
 
+ACCURACY = [
+    "concept,answered,labels,covered,judged,by,accuracy,low,high",
+    ",yes,24,24,40,gold,0.9,0.769,0.96",
+    "night,yes,24,24,3,gold,,,",
+    ",no,0,24,40,answers,,,",
+]
 OF_FOLDERS = sorted(exports.FORMATS.keys() - {"answers"})  # those that need no database
 
 
@@ -447,9 +457,18 @@ def test_it_says_how_often_the_labels_are_right(snapshot, tmp_path, format, name
 def test_the_table_of_label_accuracy_leaves_open_what_is_not_known(snapshot, tmp_path):
     exports.export(folder=snapshot, format="labels", out=tmp_path / "out")
     lines = (tmp_path / "out/accuracy.csv").read_text().splitlines()
-    assert lines == [
-        "concept,answered,labels,covered,judged,by,accuracy,low,high",
-        ",yes,24,24,40,gold,0.9,0.769,0.96",
-        "night,yes,24,24,3,gold,,,",
-        ",no,0,24,40,answers,,,",
-    ]
+    assert lines == ACCURACY
+
+
+def test_the_table_of_label_accuracy_lies_beside_texts_and_answers(snapshot, tmp_path):
+    exports.export(folder=snapshot, format="folder", out=tmp_path / "out")
+    (beside,) = (tmp_path / "out").glob("label_accuracy_*.csv")
+    assert beside.read_text().splitlines() == ACCURACY
+    (tmp_path / "raw").mkdir()
+    manifest = snapshot_folder.read_manifest(snapshot)
+    with ExitStack() as opened, closing(FolderSink(tmp_path / "raw")) as sink:
+        none: list[Any] = []
+        rows = partial(iter, none)
+        about = About("", "", Options(), manifest, rows, Counter(), opened, rows)
+        answers_csv.Answers(sink, about).close()
+    assert (tmp_path / "raw/accuracy.csv").read_text().splitlines() == ACCURACY
