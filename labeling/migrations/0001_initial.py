@@ -17,8 +17,10 @@ import uuid
 from django.conf import settings
 from django.db import migrations, models
 
+from labeling import first_migration
 
-class Migration(migrations.Migration):
+
+class Migration(first_migration.Migration):
 
     initial = True
 
