@@ -18,6 +18,8 @@ MISSING = (
 FLAGS = [
     "--no-sandbox",  # root, and containers without user namespaces, have no sandbox
     "--disable-gpu",
+    "--in-process-gpu",  # nothing is drawn by one
+    "--process-per-site",  # a page after another starts no process of its own
     "--disable-quic",
     "--disable-dev-shm-usage",
     "--no-first-run",
