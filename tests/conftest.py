@@ -43,6 +43,10 @@ LONGEST = (
     "tests/frontend/test_accessibility.py",
     "tests/config/test_demo.py",
     "tests/frontend/test_every_page.py",
+    "tests/test_loop.py",
+    "tests/labeling/api/test_fuzz.py",
+    "tests/labeling/api/test_roles.py",
+    "tests/training/test_commands.py",
 )
 _until_the_end = ExitStack()
 
@@ -124,9 +128,13 @@ def _serve_as_the_product_does() -> None:
 
 
 def _write_without_waiting(data_dir: Path) -> None:
-    """Let the database leave it to the system when to write to the disk: it ends with the tests."""
+    """Let the database leave it to the system when to write to the disk: it ends with the tests.
+
+    Nor does it vacuum: between two tests tables are empty, and whoever plans for that joins each
+    row with each.
+    """
     with psycopg.connect(servers.database_url(data_dir), autocommit=True) as database:
-        for name in ("fsync", "full_page_writes", "synchronous_commit"):
+        for name in ("fsync", "full_page_writes", "synchronous_commit", "autovacuum"):
             database.execute(f"ALTER SYSTEM SET {name} = off")
         database.execute("SELECT pg_reload_conf()")
 
