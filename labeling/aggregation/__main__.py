@@ -23,8 +23,10 @@ from pyarrow import compute
 from labeling.aggregation import spellings
 from labeling.aggregation.agreement import agreement
 from labeling.aggregation.answers import Floats
+from labeling.aggregation.cross_fit import label_accuracies
 from labeling.aggregation.dawid_skene import Aggregate, aggregate
 from labeling.aggregation.gold_check import GoldWarning
+from labeling.aggregation.label_accuracy import LabelAccuracy
 from labeling.aggregation.sharded import NAMES, aggregate_folder
 from labeling.aggregation.tables import Codes, Column, Table, TableError, read, shown, write_all
 
@@ -53,11 +55,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         gold: dict[int, int] = {}
         if gold_table:
             gold, label = _coded_gold(gold_table, canonical, task, label)
+        if args.accuracy and not gold:
+            raise TableError("--accuracy is judged by gold: name it with --gold.")
         result = _aggregated(args, (task, worker, label), gold)
         tables = (_labels(result, task.ids, label.ids), _reliabilities(result, worker.ids))
         write_all(zip(outputs, tables, strict=False))
         if summary:
             print(summary)
+        if args.accuracy:
+            print(_accuracy(result, (task, worker, label), gold))
     except TableError as error:
         print(error, file=sys.stderr)
         return 2
@@ -119,6 +125,12 @@ def _parser() -> argparse.ArgumentParser:
         help="print how many there are of what, and how far workers agree",
     )
     parser.add_argument(
+        "--accuracy",
+        action="store_true",
+        help="print how often labels are right, with a 95 %% interval, judged by the gold, which "
+        "must be drawn at random; takes ten times as long",
+    )
+    parser.add_argument(
         "--merge-classes",
         action="store_true",
         help="take classes that differ in case or spaces alone for one, by its most frequent name",
@@ -168,6 +180,8 @@ def _infer_folder(args: argparse.Namespace) -> None:
         raise TableError(f"{args.out} cannot be written: labels of Parquet files are a folder.")
     if args.agreement:
         raise TableError("--agreement is measured in a CSV file, not in Parquet files.")
+    if args.accuracy:
+        raise TableError("--accuracy is measured in a CSV file, not in Parquet files.")
     gold = {}
     if args.gold:
         table = _gold_table(args)
@@ -347,6 +361,37 @@ def _rounded(numbers: Floats) -> Floats:
     size = np.floor(np.log10(np.maximum(numbers, 1e-300)))
     scale = 10.0 ** np.minimum(DIGITS - 1 - size, 22)
     return np.where(size > -13, np.round(numbers * scale) / scale, numbers)
+
+
+def _accuracy(
+    result: Aggregate, columns: tuple[Column, Column, Column], gold: dict[int, int]
+) -> str:
+    """Return how often labels are right, in a sentence for all and one for each class."""
+    codes, classes = [each.codes for each in columns], range(len(result.classes))
+
+    def infer(some: Mapping[int, int]) -> Aggregate:
+        return result if some == gold else aggregate(*codes, gold=some, classes=classes)
+
+    with warnings.catch_warnings(action="ignore", category=GoldWarning):
+        whole, by_class = label_accuracies(infer, gold)
+    if whole is None:
+        return f"{len(gold):,} tasks with gold are too few to tell how often labels are right."
+    names = columns[2].ids.to_pylist()
+    lines = [f"Labels are right in {_interval(whole)}"]
+    found = dict(zip(names, by_class, strict=True))
+    lines += [f"{shown(name)}: {_interval(each)}" for name, each in found.items() if each]
+    unknown = [name for name, each in found.items() if not each]
+    if unknown:
+        lines.append(f"Too little gold to tell: {shown(', '.join(unknown), 200)}.")
+    return "\n".join(lines)
+
+
+def _interval(found: LabelAccuracy) -> str:
+    accuracy, low, high = (f"{100 * each:.1f}" for each in (found.accuracy, found.low, found.high))
+    return (
+        f"{accuracy} % (95 % interval {low} to {high}): of {found.labels:,} without gold, judged "
+        f"by {found.judged:,} with gold."
+    )
 
 
 def _summary(task: Column, worker: Column, label: Column) -> str:

@@ -7,7 +7,8 @@ FOLDER holds a folder a set, with answers.csv (task,worker,label) and truth.csv 
 (p0…p9,task,truth). In each replay some tasks are drawn, whose truth is then known: at random; or
 half of them the likelier, the less sure their label is. The others' labels are to be judged by
 them, as they were before. A third table aggregates anew in each replay, with what was drawn as
-gold, and judges its labels as if their gold were unknown.
+gold, and judges its labels as if their gold were unknown: by `Aggregate.leave_one_out`, or by
+cross-fitting.
 """
 
 import argparse
@@ -20,15 +21,16 @@ import crowds
 import numpy as np
 from crowds import Crowd, Floats, Ints
 
-from labeling.aggregation import aggregate
+from labeling.aggregation import Aggregate, aggregate
 from labeling.aggregation.calibration import Z
+from labeling.aggregation.cross_fit import Gold, blind_posteriors
 from labeling.aggregation.label_accuracy import LEAST, Judgements, LabelAccuracy, Labels, estimate
 
 SIZES = 30, 100, 300  # judged labels
 MOST = 0.5  # of a set that is judged
 DOUBT_SHARE = 0.5  # of those drawn by confidence; the others are drawn at random
 GOLD = 0.05  # of the tasks of a set, where it is aggregated anew
-ANEW = 200  # replays at most, where it is aggregated anew
+ANEW = 100  # replays at most, where it is aggregated anew
 PER_ANNOTATOR = 200  # pictures that each annotator labels
 
 
@@ -60,16 +62,20 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--replays", type=int, default=1000)
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--sizes", type=int, nargs="*", default=SIZES)
+    parser.add_argument("--sets", nargs="*", help="names of folders; all, if none is named")
     args = parser.parse_args()
-    read = [crowds.read(folder) for folder in crowds.folders(args.folder)]
+    named = [
+        each for each in crowds.folders(args.folder) if each.name in (args.sets or [each.name])
+    ]
+    read = [crowds.read(folder) for folder in named]
     sets = [_stated(crowd) for crowd in read]
     if args.pictures:
         sets += _of_pictures(args.pictures)
     if not sets:
         print(f"No folder in {args.folder} holds answers.csv and truth.csv.", file=sys.stderr)
         return 2
-    for active in (False, True):
+    for active in (False, True) if args.sizes else ():
         print(f"\n**Drawn {'by confidence' if active else 'at random'}**\n")
         heads = [f"{size}: held | width" for size in args.sizes]
         print("| | right | bound | " + " | ".join(heads) + " |")
@@ -80,8 +86,9 @@ def main() -> int:
             line = f"| {stated.name} | {right:.3f} | {bound:.2f} | " + " | ".join(cells)
             print(line + " |", flush=True)
     print(f"\n**Aggregated anew with {GOLD:.0%} gold**\n")
-    print("| | gold | classes: right | held | width | questions: right | held | width |")
-    print("|---|---:|" + "---:|" * 6)
+    print("| | gold | classes: right | held | width | cross-fitted: right | held | width ", end="")
+    print("| questions: right | held | width |")
+    print("|---|---:|" + "---:|" * 9)
     for crowd in read:
         print(_anew(crowd, min(args.replays, ANEW)), flush=True)
     return 0
@@ -125,13 +132,13 @@ def _anew(crowd: Crowd, replays: int) -> str:
     """
     size = max(round(GOLD * len(crowd.known)), LEAST)
     cells = []
-    for as_questions in (False, True):
+    for cross_fitted, as_questions in ((False, False), (True, False), (False, True)):
         ours, plain = Tally(), Tally()
         dice, right = np.random.default_rng(0), 0.0
         for replay in range(replays):
             drawn = dice.permutation(len(crowd.known))[:size]
             one = replay % len(crowd.classes) if as_questions else None
-            stated = _as_if_unknown(crowd, drawn, one)
+            stated = _as_if_unknown(crowd, drawn, one, cross_fitted=cross_fitted)
             found = judge(stated, drawn)
             assert found is not None
             truth = _share_right(stated, drawn)
@@ -142,7 +149,7 @@ def _anew(crowd: Crowd, replays: int) -> str:
     return f"| {crowd.name} | {size} | {' | '.join(cells)} |"
 
 
-def _as_if_unknown(crowd: Crowd, drawn: Ints, one: int | None) -> Stated:
+def _as_if_unknown(crowd: Crowd, drawn: Ints, one: int | None, *, cross_fitted: bool) -> Stated:
     """Return the labels by gold of the tasks that were drawn, theirs as if it were unknown.
 
     one: the class that is asked for; None: all.
@@ -151,9 +158,15 @@ def _as_if_unknown(crowd: Crowd, drawn: Ints, one: int | None) -> Stated:
     if one is not None:
         label, truth, k = (label == one).astype(np.intp), (truth == one).astype(np.intp), 2
         prior = np.tile([1 - label.mean(), label.mean()], (crowd.task.max() + 1, 1))
+
+    def infer(gold: Gold) -> Aggregate:
+        columns = crowd.task, crowd.worker, label
+        return aggregate(*columns, classes=range(k), gold=gold, prior=prior)
+
     gold = dict(zip(crowd.known[drawn].tolist(), truth[drawn].tolist(), strict=True))
-    result = aggregate(crowd.task, crowd.worker, label, classes=range(k), gold=gold, prior=prior)
-    posterior = result.leave_one_out[crowd.known]
+    posterior = infer(gold).leave_one_out[crowd.known]
+    if cross_fitted:
+        posterior[drawn] = blind_posteriors(infer, gold)
     return Stated(crowd.name, posterior.max(1).clip(0, 1), _right(posterior, truth))
 
 

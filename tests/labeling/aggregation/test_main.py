@@ -3,12 +3,14 @@
 import contextlib
 import csv
 import io
+import re
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from labeling.aggregation import Agreement
@@ -400,3 +402,39 @@ def test_it_doubts_gold_that_contradicts_nearly_all_answers(folder: Path) -> Non
         "gold.csv, column label: 12 gold labels contradict 100% of the answers to their tasks, "
         "more than chance would: are their classes in the same words, and are these the same tasks?"
     ]
+
+
+@pytest.fixture
+def crowd(folder: Path) -> Path:
+    """400 tasks with five answers each, right in four of five; gold.csv holds every tenth."""
+    draw = np.random.default_rng(0)
+    truth = draw.integers(2, size=400)
+    label = np.where(draw.random((400, 5)) < 0.8, truth[:, None], 1 - truth[:, None])
+    answers = [f"{t},w{draw.integers(40)}-{j},c{label[t, j]}" for t in range(400) for j in range(5)]
+    gold = [f"{t},c{truth[t]}" for t in range(0, 400, 10)]
+    (folder / "answers.csv").write_text("\n".join(["task,worker,label", *answers]))
+    (folder / "gold.csv").write_text("\n".join(["task,label", *gold]))
+    (folder / "few.csv").write_text("\n".join(["task,label", *gold[:3]]))
+    return folder
+
+
+def test_accuracy_is_judged_by_gold(crowd: Path) -> None:
+    result = run(crowd, "answers.csv", "out.csv", "--gold", "gold.csv", "--accuracy")
+    whole, *by_class = result.stdout.splitlines()
+    interval = r"\d+\.\d % \(95 % interval \d+\.\d to \d+\.\d\): of"
+    assert re.fullmatch(
+        f"Labels are right in {interval} 360 without gold, judged by 40 with gold\\.", whole
+    )
+    assert re.fullmatch(
+        f"c1: {interval} \\d+ without gold, judged by 2\\d with gold\\.", by_class[0]
+    )
+    assert by_class[1:] == ["Too little gold to tell: c0."]
+    few = run(crowd, "answers.csv", "out.csv", "--gold", "few.csv", "--accuracy")
+    assert few.stdout == "3 tasks with gold are too few to tell how often labels are right.\n"
+
+
+def test_accuracy_needs_gold_and_a_table(crowd: Path) -> None:
+    (crowd / "folder").mkdir()
+    assert "name it with --gold" in assert_refused(crowd, "answers.csv", "out.csv", "--accuracy")
+    refused = assert_refused(crowd, "folder", "out", "--gold", "gold.csv", "--accuracy")
+    assert "not in Parquet files" in refused
