@@ -157,13 +157,15 @@ def _what_went_on() -> str:
     from training.models import Run
 
     large = Recomputation.objects.filter(project__slug="large").first()
-    took = large and large.finished_at and large.started_at and large.finished_at - large.started_at
+    took = "is under way"
+    if large and large.started_at and large.finished_at and large.finished_at >= large.started_at:
+        took = f"took {(large.finished_at - large.started_at).total_seconds():.0f} s"
     steps = sum(Run.objects.values_list("step", flat=True))
     pictures = Image.objects.filter(project__slug__startswith="imported").count()
     return (
         f"{pictures:,} pictures imported, {steps:,} steps trained, "
         f"{Answer.objects.count():,} answers in all; "
-        f"the last recomputation of the large project took {took}"
+        f"the last recomputation of the large project {took}"
     )
 
 
