@@ -370,10 +370,10 @@ def _accuracy(
     codes, classes = [each.codes for each in columns], range(len(result.classes))
 
     def infer(some: Mapping[int, int]) -> Aggregate:
-        return result if some == gold else aggregate(*codes, gold=some, classes=classes)
+        return aggregate(*codes, gold=some, classes=classes)
 
     with warnings.catch_warnings(action="ignore", category=GoldWarning):
-        whole, by_class = label_accuracies(infer, gold)
+        whole, by_class = label_accuracies(result, infer, gold)
     if whole is None:
         return f"{len(gold):,} tasks with gold are too few to tell how often labels are right."
     names = columns[2].ids.to_pylist()

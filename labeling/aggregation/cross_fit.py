@@ -11,44 +11,47 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from labeling.aggregation.answers import Floats, Ints
+from labeling.aggregation.answers import Floats
 from labeling.aggregation.dawid_skene import Aggregate
 from labeling.aggregation.label_accuracy import Judgements, LabelAccuracy, Labels, estimate
 
 FOLDS = 10  # at most; each is a whole inference
 
+Bools = npt.NDArray[np.bool_]
 Gold = Mapping[Any, Any]  # task id → class id
 
 
 def label_accuracies(
-    infer: Callable[[Gold], Aggregate], gold: Gold
+    result: Aggregate, infer: Callable[[Gold], Aggregate], gold: Gold
 ) -> tuple[LabelAccuracy | None, list[LabelAccuracy | None]]:
     """Return how often the labels of tasks without gold are right: of all, and by class (K,).
 
-    infer: returns what is inferred by some of the gold, of the same answers and classes. It is
-        called up to FOLDS + 1 times.
+    result: what is inferred by all of the gold.
+    infer: returns what is inferred by some of it, of the same answers and classes. It is called up
+        to FOLDS times.
     gold: drawn at random; that of tasks without answers is left out. None where too few of the
         labels have gold.
     """
-    result = infer(gold)
-    place = {name: number for number, name in enumerate(result.tasks.tolist())}
-    tasks = np.array([place[name] for name in result.tasks.tolist() if name in gold], np.intp)
-    found = blind_posteriors(infer, {name: gold[name] for name in result.tasks[tasks].tolist()})
+    names = result.tasks.tolist()
+    known = {name: gold[name] for name in names if name in gold}
+    is_known = np.array([name in known for name in names])
+    found = blind_posteriors(infer, known)
     codes = {name: code for code, name in enumerate(result.classes.tolist())}
-    truth = np.array([codes[gold[name]] for name in result.tasks[tasks].tolist()], np.intp)
-    rest = np.delete(np.arange(len(result.tasks)), tasks)
-    label, judged = result.posterior[rest].argmax(1), found.argmax(1)
+    truth = np.array([codes[label] for label in known.values()])
+    label = np.array([codes[name] for name in result.label[~is_known].tolist()], np.intp)
+    confidence, judged = result.confidence[~is_known], found.argmax(1)
 
-    def of(these: Ints, those: Ints) -> LabelAccuracy | None:
-        labels = Labels(result.confidence[rest][these], np.zeros(len(these), np.intp))
-        shown = Labels(found.max(1)[those], np.zeros(len(those), np.intp))
+    def of(these: Bools, those: Bools) -> LabelAccuracy | None:
+        labels, shown = (
+            Labels(each, np.zeros(len(each), np.intp))
+            for each in (confidence[these], found.max(1)[those])
+        )
         return estimate(labels, Judgements(shown, (judged == truth)[those]))
 
-    by_class = [
-        of(np.flatnonzero(label == k), np.flatnonzero(judged == k)) for k in range(len(codes))
-    ]
-    return of(np.arange(len(rest)), np.arange(len(tasks))), by_class
+    by_class = [of(label == k, judged == k) for k in codes.values()]
+    return of(label >= 0, judged >= 0), by_class
 
 
 def blind_posteriors(infer: Callable[[Gold], Aggregate], gold: Gold) -> Floats:

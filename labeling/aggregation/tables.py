@@ -302,7 +302,7 @@ def _write(file: BinaryIO, table: Any) -> None:
     special = any(
         compute.any(compute.match_substring_regex(column, '[",\r\n]')).as_py()
         for column in table.columns
-        if _is_text(column.type)
+        if is_text(column.type)
     )
     style = "needed" if special else "none"
     options = arrow_csv.WriteOptions(include_header=False, quoting_style=style)
@@ -311,12 +311,14 @@ def _write(file: BinaryIO, table: Any) -> None:
 
 def _cells(column: Any) -> Any:
     """Return a column (pa.ChunkedArray) as cells that no spreadsheet takes for formulas."""
-    if not _is_text(column.type):
+    if not is_text(column.type):
         return column
     if not compute.any(compute.match_substring_regex(column, f"^{spreadsheets.FORMULA}")).as_py():
         return column
     return pa.chunked_array([pa.array(map(spreadsheets.cell, column.to_pylist()), column.type)])
 
 
-def _is_text(kind: Any) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+def is_text(kind: Any) -> bool:
+    """Return whether values of a type of Arrow's are texts."""
+    is_a = pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view
+    return any(each(kind) for each in is_a)

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyarrow import compute, parquet
 
 from labeling.aggregation import dialects
-from labeling.aggregation.tables import TableError, shown
+from labeling.aggregation.tables import TableError, is_text, shown
 
 NAMES = "task", "worker", "label"
 BATCH = 2**20  # rows read together
@@ -157,9 +157,7 @@ def _source(path: Path, called: Mapping[str, str]) -> Source:
 
 
 def _is_text(kind: Any) -> bool:
-    values = kind.value_type if pa.types.is_dictionary(kind) else kind
-    is_a = pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view
-    return any(each(values) for each in is_a)
+    return is_text(kind.value_type if pa.types.is_dictionary(kind) else kind)
 
 
 def _is_whole(kind: Any) -> bool:

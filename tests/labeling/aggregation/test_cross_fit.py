@@ -53,8 +53,8 @@ def test_each_fold_is_left_out_once(crowd: Crowd, count: int, folds: int) -> Non
 
 def test_the_interval_holds_how_often_labels_are_right(crowd: Crowd) -> None:
     gold = gold_of(crowd)
-    whole, by_class = label_accuracies(lambda some: infer(crowd, some), gold | {"nobody": 1})
     found = infer(crowd, gold)
+    whole, by_class = label_accuracies(found, lambda some: infer(crowd, some), gold | {"nobody": 1})
     rest = ~np.isin(found.tasks, list(gold))
     right = (found.label == crowd.truth[found.tasks])[rest]
     assert whole is not None
@@ -67,7 +67,8 @@ def test_the_interval_holds_how_often_labels_are_right(crowd: Crowd) -> None:
 
 
 def test_a_little_gold_tells_nothing(crowd: Crowd) -> None:
-    whole, by_class = label_accuracies(lambda some: infer(crowd, some), gold_of(crowd, 12))
+    gold = gold_of(crowd, 12)
+    whole, by_class = label_accuracies(infer(crowd, gold), lambda some: infer(crowd, some), gold)
     assert whole is None
     assert by_class == [None] * 3
     with pytest.raises(ValueError, match="no gold"):
