@@ -130,8 +130,8 @@ class Crowd:
             sums = expected()
             self.update(sums)
             moved = np.abs(sums.counts - first.counts).sum() / 2
-            heard = not self.with_model or self.iterations > self.people_first + 1
-            if heard and moved < SETTLED * sums.counts.sum():
+            model_counts = not self.with_model or self.iterations > self.people_first + 1
+            if model_counts and moved < SETTLED * sums.counts.sum():
                 break
             first = sums
 

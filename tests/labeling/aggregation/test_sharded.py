@@ -1,6 +1,7 @@
 """A folder of Parquet files is inferred from as one table is, whatever dies on the way."""
 
 import multiprocessing
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -351,6 +352,24 @@ def no_rows(folder: Path) -> str:
     return "holds Parquet files, but no rows."
 
 
+def a_pipe(folder: Path) -> str:
+    os.mkfifo(folder / "part-7.parquet")
+    return "part-7.parquet cannot be read as Parquet: it is not a file."
+
+
+def a_number_too_large(folder: Path) -> str:
+    rows = pa.table({"task": pa.array([2**63], pa.uint64()), "worker": ["w"], "label": ["c1"]})
+    parquet.write_table(rows, folder / "part-7.parquet")
+    return "part-7.parquet, column task: a number is too large: write such as text."
+
+
+def no_text(folder: Path) -> str:
+    text = pa.array([b"\xff\xfe"]).view(pa.string())
+    rows = pa.table({"task": [1], "worker": text, "label": ["c1"]})
+    parquet.write_table(rows, folder / "part-7.parquet")
+    return "part-7.parquet, column worker: a text is not UTF-8."
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -362,6 +381,9 @@ def no_rows(folder: Path) -> str:
         half_a_file,
         no_files,
         no_rows,
+        a_pipe,
+        a_number_too_large,
+        no_text,
     ],
 )
 def test_what_cannot_be_read_is_named(

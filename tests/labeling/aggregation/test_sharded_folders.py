@@ -8,7 +8,6 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -66,35 +65,6 @@ def test_texts_and_numbers_are_of_any_width(tmp_path) -> None:
     }
     parquet.write_table(pa.table(columns), tmp_path / "answers" / "x.parquet")
     assert aggregate_folder(tmp_path / "answers", tmp_path / "out", processes=1).tasks == 2
-
-
-def a_pipe(folder: Path) -> str:
-    os.mkfifo(folder / "part-7.parquet")
-    return "part-7.parquet cannot be read as Parquet: it is not a file."
-
-
-def a_number_too_large(folder: Path) -> str:
-    rows = pa.table({"task": pa.array([2**63], pa.uint64()), "worker": ["w"], "label": ["c1"]})
-    parquet.write_table(rows, folder / "part-7.parquet")
-    return "part-7.parquet, column task: a number is too large: write such as text."
-
-
-def no_text(folder: Path) -> str:
-    text = pa.array([b"\xff\xfe"]).view(pa.string())
-    rows = pa.table({"task": [1], "worker": text, "label": ["c1"]})
-    parquet.write_table(rows, folder / "part-7.parquet")
-    return "part-7.parquet, column worker: a text is not UTF-8."
-
-
-@pytest.mark.parametrize("spoil", [a_pipe, a_number_too_large, no_text])
-def test_what_cannot_be_read_is_named(
-    spoil: Callable[[Path], str], folder: Path, tmp_path: Path
-) -> None:
-    message = spoil(folder)
-    with pytest.raises(TableError) as error:
-        aggregate_folder(folder, tmp_path / "out", processes=1)
-    assert message in str(error.value)
-    assert names(tmp_path) == ["answers"]
 
 
 def test_a_folder_that_cannot_be_listed_is_named(folder, tmp_path, monkeypatch) -> None:
