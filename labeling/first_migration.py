@@ -30,6 +30,6 @@ class Migration(migrations.Migration):
             operation.state_forwards(self.app_label, state)
         for operation in created:
             operation.database_forwards(self.app_label, schema_editor, project_state, state)
-        others = {"operations": self.operations[len(created) :]}
-        kind: type[migrations.Migration] = type("Migration", (migrations.Migration,), others)
-        return kind(self.name, self.app_label).apply(state, schema_editor)
+        rest = migrations.Migration(self.name, self.app_label)
+        rest.operations.extend(self.operations[len(created) :])
+        return rest.apply(state, schema_editor)
