@@ -31,5 +31,6 @@ class Migration(migrations.Migration):
         for operation in created:
             operation.database_forwards(self.app_label, schema_editor, project_state, state)
         rest = migrations.Migration(self.name, self.app_label)
-        rest.operations.extend(self.operations[len(created) :])
+        # Django copies these to each migration itself, which its stubs do not say.
+        rest.operations = self.operations[len(created) :]  # type: ignore[misc]
         return rest.apply(state, schema_editor)
