@@ -53,11 +53,16 @@ RESULT = {
 
 
 @pytest.fixture
-def screen(page: Page, live_server, scenes, described, page_changed_for_good) -> Page:
+def screen(page: Page, live_server, scenes, described) -> Page:
     page.route("**/result/", lambda route: route.fulfill(json=RESULT))
-    page.clock.install()
     page.goto(f"{live_server.url}/take-part/shapes/")
     return page
+
+
+@pytest.fixture
+def hurried(page: Page, page_changed_for_good) -> None:
+    """Let a test say how late it is."""
+    page.clock.install()
 
 
 def asks(page: Page, kind: str) -> Locator:
@@ -128,7 +133,7 @@ def test_a_question_is_walked_through_by_the_tree_alone(screen: Page, kind: str)
 
 
 @pytest.mark.parametrize("kind", ["grid", "split"])
-def test_the_strip_is_read_out(screen: Page, kind: str) -> None:
+def test_the_strip_is_read_out(hurried: None, screen: Page, kind: str) -> None:
     page = screen
     reach(page, kind)
     select(page, kind)

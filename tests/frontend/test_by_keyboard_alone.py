@@ -23,8 +23,8 @@ FOCUSED = (
 
 @pytest.fixture
 def screen(page: Page, live_server, scenes, described) -> Page:
-    """Open the first page for somebody who has neither mouse nor finger."""
-    page.goto(live_server.url)
+    """Open the screen that asks for somebody who has neither mouse nor finger."""
+    page.goto(f"{live_server.url}/take-part/shapes/")
     return page
 
 
@@ -53,9 +53,7 @@ def press(page: Page, *keys: str) -> None:
 
 
 def reach(page: Page, kind: str) -> None:
-    """Go from the first page to a question, and to one of a kind."""
-    tab_to(page, "Answer the first question")
-    page.keyboard.press("Enter")
+    """Go from a question to one of a kind."""
     page.wait_for_selector(SEEN)
     tab_to(page, LINKS[kind])
     page.keyboard.press("Enter")
@@ -93,6 +91,13 @@ def expect_as_answered(page: Page, kind: str) -> None:
         page.keyboard.press("Shift+Tab")
     else:
         expect(page.locator("#outcome")).to_contain_text("Taken back")
+
+
+def test_a_question_is_reached_from_the_first_page(page: Page, live_server, shapes) -> None:
+    page.goto(live_server.url)
+    tab_to(page, "Answer the first question")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(SEEN)
 
 
 @pytest.mark.parametrize("kind", LINKS)

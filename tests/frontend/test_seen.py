@@ -14,7 +14,7 @@ from tests.frontend.conftest import SEEN
 from tests.waiting import wait_until
 
 Ask = Callable[..., Page]
-TRIES = 6
+TRIES = 3
 # Press once more, in some way, at once when the pictures change; count what was sent.
 SECOND_PRESS = """([way, delay]) => {
   const press = {
