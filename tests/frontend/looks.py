@@ -1,5 +1,6 @@
 """How pages are looked at: in which language, colours and size; and what is wrong there."""
 
+import asyncio
 from collections.abc import Iterator
 from itertools import product
 from typing import Any, NamedTuple
@@ -159,16 +160,12 @@ def focus_faults(page: Page) -> Iterator[str]:
 
 
 def steps(page: Page) -> list[Any]:
-    """Press Tab until it has been once around; return what was focused before, and each time.
-
-    Nothing is asked of the page between the presses, which would take thrice as long.
-    """
+    """Press Tab until it has been once around; return what was focused before, and each time."""
     page.evaluate(WALK)
     keyboard = page.context.new_cdp_session(page)
     taken: list[Any] = []
     while len(taken) < TABS:
-        for _ in range(PRESSES):
-            keyboard.send("Input.dispatchKeyEvent", TAB)
+        _press_tab(keyboard)
         taken += page.evaluate("() => window.walk.splice(0)")
         numbers = [each and each["number"] for each in taken]
         if ends := [at for at in range(1, len(taken)) if numbers[at] in {None, *numbers[:at]}]:
@@ -176,3 +173,16 @@ def steps(page: Page) -> list[Any]:
             break
     keyboard.detach()
     return taken
+
+
+def _press_tab(keyboard: Any) -> None:
+    """Press Tab several times, before the page is drawn again, which is what takes long.
+
+    Playwright's own way to press a key, once it was pressed, waits until it is.
+    """
+
+    async def press() -> None:
+        send = keyboard._impl_obj.send
+        await asyncio.gather(*(send("Input.dispatchKeyEvent", TAB, None) for _ in range(PRESSES)))
+
+    keyboard._sync(press())
