@@ -10,7 +10,7 @@ PATH = "/axe.js"  # at live servers: a browser keeps what it made of a script wi
 OFF_BY_DEFAULT = {"target-size": {"enabled": True}}  # WCAG 2.2's own rule
 # Return what is wrong; null where the page takes no script from its own server, or has none. Each
 # colour is parsed once: axe parses the few of a page again for each element below each text.
-RUN = """async ([path, options]) => {
+RUN = """async ([path, options, exclude]) => {
   try {
     if (!("axe" in window)) await new Promise((resolve, reject) => {
       const script = Object.assign(document.createElement("script"), {src: path});
@@ -31,12 +31,17 @@ RUN = """async ([path, options]) => {
     };
     axe.remembersColours = true;
   }
-  return (await axe.run(options)).violations;
+  return (await axe.run({exclude}, options)).violations;
 }"""
 
 
-def violations(page: Page | Frame, *rules: str, without: tuple[str, ...] = ()) -> list[str]:
-    """Return what axe finds wrong with a page, by all rules or some: rule, impact, and where."""
+def violations(
+    page: Page | Frame, *rules: str, without: tuple[str, ...] = (), outside: tuple[str, ...] = ()
+) -> list[str]:
+    """Return what axe finds wrong with a page, by all rules or some: rule, impact, and where.
+
+    outside: selectors of what it does not look at.
+    """
     switched: dict[str, object] = {rule: {"enabled": False} for rule in without}
     options: dict[str, object] = {
         "resultTypes": ["violations"],
@@ -45,10 +50,11 @@ def violations(page: Page | Frame, *rules: str, without: tuple[str, ...] = ()) -
     }
     if rules:
         options |= {"runOnly": list(rules), "preload": False}
-    found: list[Any] | None = page.evaluate(RUN, [PATH, options])
+    given = [PATH, options, list(outside)]
+    found: list[Any] | None = page.evaluate(RUN, given)
     if found is None:
         page.evaluate(SCRIPT)
-        found = page.evaluate(RUN, [PATH, options])
+        found = page.evaluate(RUN, given)
     assert found is not None
     return [
         f"{each['id']} ({each['impact']}): {node['target']} {node['failureSummary']}"

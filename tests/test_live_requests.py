@@ -52,6 +52,7 @@ def test_axe_finds_what_is_wrong_and_leaves_nothing(page: Page, live_server) -> 
     page.evaluate(WRONG)
     assert found(page) == {"image-alt", "color-contrast"}
     assert found(page, without=("color-contrast",)) == {"image-alt"}
+    assert found(page, outside=("main > img",)) == {"color-contrast"}
     assert page.locator("script").count() == scripts
 
 

@@ -14,6 +14,7 @@ from tests.browser import sign_in
 from tests.frontend import looks
 
 COLOUR_RULES = "color-contrast", "link-in-text-block"  # those that a colour scheme can break
+AROUND = "#header", "#nav-sidebar"  # the same on each page
 
 
 def addresses() -> list[str]:
@@ -29,13 +30,15 @@ def test_every_list_can_be_read_by_everybody(
     challenges.issue(annotator=alice, project=shapes, kind="grid")
     sign_in(page, ada, live_server.url)
     found = {}
-    for address in addresses():
+    index, first, *others = addresses()
+    for address in (index, first, *others):
+        outside = AROUND if address in others else ()
         page.emulate_media(color_scheme="light")
         page.goto(live_server.url + address)
-        found[address, "light"] = axe.violations(page)
+        found[address, "light"] = axe.violations(page, outside=outside)
         page.emulate_media(color_scheme="dark")
         page.evaluate(looks.FADED)
-        found[address, "dark"] = axe.violations(page, *COLOUR_RULES)
+        found[address, "dark"] = axe.violations(page, *COLOUR_RULES, outside=outside)
     assert {where: what for where, what in found.items() if what} == {}
 
 
