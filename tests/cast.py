@@ -160,16 +160,20 @@ def copiers() -> dict[str, ProjectCopier]:
 
 @pytest.fixture
 def shapes(
-    db: None, drawn_shapes: "list[NewImage]", copiers: dict[str, ProjectCopier]
+    db: None,
+    drawn_shapes: "list[NewImage]",
+    copiers: dict[str, ProjectCopier],
+    request: pytest.FixtureRequest,
 ) -> "Project":
     """Make twelve circles and twelve squares, a quarter of them gold, each with a caption.
 
     Where the test's transaction is never committed, all but the first are copied. Where it is, what
-    a commit sets off is part of it.
+    a commit sets off is part of it, unless the test is about pages and no worker heeds that.
     """
     from django.db import connection
 
-    if not connection.in_atomic_block:
+    is_for_pages = "page" in request.fixturenames and "worker" not in request.fixturenames
+    if not (connection.in_atomic_block or is_for_pages):
         return _make_shapes(drawn_shapes)
     if "shapes" in copiers:
         return copiers["shapes"].copy()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 if TYPE_CHECKING:
     from django.db.models import Model
@@ -38,11 +38,12 @@ class ProjectCopier:
 
         elapsed = timezone.now() - self._made_at
         shifts: dict[type[Model], int] = {}
-        for model, rows in self._rows.items():
-            first, last = rows[0]["id"], rows[-1]["id"]
-            shifts[model] = _reserve(model, last - first + 1) - first
-            _insert(model, [_moved(model, row, shifts, elapsed) for row in rows])
-        self._write()
+        with transaction.atomic():
+            for model, rows in self._rows.items():
+                first, last = rows[0]["id"], rows[-1]["id"]
+                shifts[model] = _reserve(model, last - first + 1) - first
+                _insert(model, [_moved(model, row, shifts, elapsed) for row in rows])
+            self._write()
         return Project.objects.get(pk=self._rows[Project][0]["id"] + shifts[Project])
 
     def _write(self) -> None:
