@@ -18,11 +18,12 @@ HALF_A_HEADER = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept"
 HALF_A_BODY = b"POST /sign-in/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\nusername="
 
 
-@pytest.fixture
-def port(transactional_db: None, tmp_path: Path) -> Iterator[int]:
+@pytest.fixture(scope="module")
+def port(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """Start web processes on the tests' database; give their port."""
-    (tmp_path / "logs").mkdir()
-    supervisor = Supervisor(data_dir=tmp_path, notify=print)
+    data_dir: Path = tmp_path_factory.mktemp("web")
+    (data_dir / "logs").mkdir()
+    supervisor = Supervisor(data_dir=data_dir, notify=print)
     url = servers.database_url(servers.data_dir(), name=connection.settings_dict["NAME"])
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

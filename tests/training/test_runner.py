@@ -365,7 +365,7 @@ def test_a_snapshot_that_goes_while_its_run_learns_is_named(
     """With the real process, which has read the pictures that it learns from by then."""
     monkeypatch.setattr(settings, "CACHE_ROOT", tmp_path)  # no other run has kept the pictures
     monkeypatch.setattr(runner, "POLL_INTERVAL", 0.05)  # else a busy machine may never see it learn
-    slow = {"steps": 400, "checkpoint_steps": 400, "grid_steps": 0}  # enough to be seen at it
+    slow = {"steps": 150, "checkpoint_steps": 150, "grid_steps": 0}  # enough to be seen at it
     run = run_requests.create(
         project=shapes, recipe="diffusion", preset="smoke", trigger="api", options=slow
     )
