@@ -95,12 +95,14 @@ def addresses(shapes: "Project") -> Iterator[PageAddress]:
         "project-new draw"
     )
     yield from (PageAddress(name, reverse(name)) for name in names.split())
-    names = """project project-settings project-pictures project-labels project-agreement
+    names = """project project-settings project-pictures project-labels
     project-concepts project-instructions project-gold project-parts
     project-people project-history project-annotators project-flags project-models
     project-snapshots project-train project-compare project-exports project-webhooks
     project-captcha"""
     yield from (PageAddress(name, reverse(name, args=[shapes.slug])) for name in names.split())
+    agreement = reverse("project-agreement", args=[shapes.slug])
+    yield PageAddress("project-agreement", f"{agreement}?least=1")
     merged = "&".join(f"concept={pk}" for pk in shapes.concepts.values_list("pk", flat=True))
     merge = reverse("project-concepts-merge", args=[shapes.slug])
     yield PageAddress("project-concepts-merge", f"{merge}?{merged}")

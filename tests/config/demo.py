@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 300.0  # seconds, which only a failure ever needs
 WITHOUT_PICTURES = """
 call = management.call_command
 demo.has_no_database = lambda data_dir: False
@@ -22,6 +23,7 @@ demo.call_command = lambda name, **options: name == "load_demo" or call(name, **
 WITH_PICTURES_OF = """
 from pathlib import Path
 prepare = demo.load.prepare
+demo.load.SCENES, demo.load.GOLD = 6, 3
 demo.is_fetched = lambda: True
 demo.load.prepare = lambda: prepare(Path({modules!r}))
 """
@@ -47,7 +49,7 @@ manage.main()
 
 
 class Demo:
-    """A demo, as make would start it; without the project's pictures unless `modules` has some.
+    """A demo, as make would start it; with few pictures if `modules` has some, else with none.
 
     stuck: whether it waits, with the pictures stored and nothing committed. arguments: of the
     command.
@@ -86,7 +88,7 @@ class Demo:
     def wait_until_it_says(self, beginning: str) -> str:
         """Return the line that begins so; one that does not come fails, with all that came."""
         assert self.process.stdout
-        patience = threading.Timer(90, self.process.kill)
+        patience = threading.Timer(PATIENCE, self.process.kill)
         patience.start()
         lines = []
         for line in self.process.stdout:

@@ -38,21 +38,39 @@ def port() -> int:
 
 
 @pytest.fixture(scope="module")
-def started_again(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A demo that runs where another one was killed."""
-    data_dir, port = tmp_path_factory.mktemp("demo"), _free_port()
-    killed = Demo(data_dir, port)
-    killed.wait_until_ready()
-    killed.process.kill()
-    killed.process.wait()
-    killed.stop_reading()
-    wait_until_nothing_is_left(data_dir)
-    demo = Demo(data_dir, port)
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A first start without the demo project, until another test has it killed."""
+    demo = Demo(tmp_path_factory.mktemp("demo"), _free_port(), arguments=["--empty"])
     try:
         demo.wait_until_ready()
         yield demo
     finally:
         demo.stop(signal.SIGTERM)
+
+
+@pytest.fixture(scope="module")
+def started_again(empty: Demo) -> Iterator[Demo]:
+    """A demo that runs where another one was killed."""
+    empty.process.kill()
+    empty.process.wait()
+    wait_until_nothing_is_left(empty.data_dir)
+    demo = Demo(empty.data_dir, empty.port)
+    try:
+        demo.wait_until_ready()
+        yield demo
+    finally:
+        demo.stop(signal.SIGTERM)
+
+
+def test_an_empty_copy_says_where_the_first_administrator_is_made(empty: Demo) -> None:
+    line = empty.wait_until_it_says("  Make the first administrator at ")
+    address = line.removeprefix("  Make the first administrator at ").strip()
+    assert address.startswith(f"{empty.url}set-up/?code=")
+    with urllib.request.urlopen(empty.url, timeout=60) as page:
+        assert page.url == f"{empty.url}set-up/"
+    with urllib.request.urlopen(address, timeout=60) as page:
+        assert address.partition("=")[2] in page.read().decode()
+    assert not (empty.data_dir / "admin-password").exists()
 
 
 def test_the_demo_recovers_from_being_killed(started_again: Demo) -> None:
@@ -63,26 +81,8 @@ def test_the_demo_recovers_from_being_killed(started_again: Demo) -> None:
     assert _readable_by_others(data_dir) == []
 
 
-def test_an_empty_copy_beside_it_says_where_the_first_administrator_is_made(
+def test_a_first_start_beside_it_that_is_ended_leaves_all_of_the_project_or_nothing(
     started_again: Demo, demos: list[Demo], port: int, tmp_path: Path
-) -> None:
-    demos.append(Demo(tmp_path, port, arguments=["--empty"]))
-    url = demos[0].wait_until_ready()
-    assert status(started_again.url) == 200
-    line = demos[0].wait_until_it_says("  Make the first administrator at ")
-    address = line.removeprefix("  Make the first administrator at ").strip()
-    assert address.startswith(f"{url}set-up/?code=")
-    with urllib.request.urlopen(url, timeout=60) as page:
-        assert page.url == f"{url}set-up/"
-    with urllib.request.urlopen(address, timeout=60) as page:
-        assert address.partition("=")[2] in page.read().decode()
-    assert not (tmp_path / "admin-password").exists()
-    assert demos[0].stop(signal.SIGINT) == 0
-    assert processes_of(tmp_path) == []
-
-
-def test_a_first_start_that_is_ended_leaves_all_of_the_project_or_nothing(
-    demos: list[Demo], port: int, tmp_path: Path
 ) -> None:
     modules, data_dir = tmp_path / "modules", tmp_path / "data"
     lay_out(modules)
@@ -92,8 +92,11 @@ def test_a_first_start_that_is_ended_leaves_all_of_the_project_or_nothing(
         ended.stop(number)
         wait_until_nothing_is_left(data_dir)
     demos.append(Demo(data_dir, port, modules=modules))
-    demos[0].wait_until_it_says("The demo project is made: 160 images, ")
+    demos[0].wait_until_it_says("The demo project is made: 58 images, ")
     assert status(demos[0].wait_until_ready()) == 200
+    assert status(started_again.url) == 200
+    assert demos[0].stop(signal.SIGINT) == 0
+    assert processes_of(data_dir) == []
 
 
 def _readable_by_others(data_dir: Path) -> list[Path]:

@@ -30,7 +30,7 @@ def ask(page: Page, live_server, shapes, listen: Listen) -> Ask:
         shown = page.locator("#stage img").count()
 
         def next_is_loaded() -> bool:
-            page.wait_for_timeout(20)  # in which Playwright reports requests
+            page.wait_for_timeout(50)  # in which Playwright reports requests
             tiles = sum("/tiles/" in request.url for request in loaded)
             return tiles > shown and not loading
 
