@@ -172,7 +172,7 @@ def shapes(
     """
     from django.db import connection
 
-    is_for_pages = "page" in request.fixturenames and "worker" not in request.fixturenames
+    is_for_pages = "page" in request.fixturenames and "start_worker" not in request.fixturenames
     if not (connection.in_atomic_block or is_for_pages):
         return _make_shapes(drawn_shapes)
     if "shapes" in copiers:
