@@ -2,72 +2,122 @@
 
 Gold teaches the crowd, so its own labels are better than others. `Aggregate.leave_one_out` takes a
 task's share out of its annotators' tables, at no cost; what other tasks learned from its gold
-stays. Here gold is dealt into folds, and everything is inferred anew without each of them: what is
-then said of its tasks knows nothing of their truth (V. Chernozhukov et al., "Double/debiased
-machine learning", The Econometrics Journal 21, 2018).
+stays. Here gold is dealt into folds, and the crowd is learned without each of them: what is then
+said of its tasks knows nothing of their truth (V. Chernozhukov et al., "Double/debiased machine
+learning", The Econometrics Journal 21, 2018).
+
+The crowd is learned once without any gold. From there each fold goes on for a few rounds with the
+gold of the others, so that none of its own has ever been known.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from labeling.aggregation.answers import Floats
-from labeling.aggregation.dawid_skene import Aggregate
+from labeling.aggregation.answers import Floats, Ints, encode
+from labeling.aggregation.dawid_skene import ITERATIONS, ODD, Fitted, fit_crowd
+from labeling.aggregation.em import THREADS, Crowd, Known, Part
+from labeling.aggregation.gold import without_gold
 from labeling.aggregation.label_accuracy import Judgements, LabelAccuracy, Labels, estimate
 
-FOLDS = 10  # at most; each is a whole inference
+FOLDS = 10  # at most
+ROUNDS = 3  # of EM with gold, from where EM without any has ended
 
-Bools = npt.NDArray[np.bool_]
 Gold = Mapping[Any, Any]  # task id → class id
 
 
 def label_accuracies(
-    result: Aggregate, infer: Callable[[Gold], Aggregate], gold: Gold
+    labels: Labels, blind: Floats, truth: Ints
 ) -> tuple[LabelAccuracy | None, list[LabelAccuracy | None]]:
     """Return how often the labels of tasks without gold are right: of all, and by class (K,).
 
-    result: what is inferred by all of the gold.
-    infer: returns what is inferred by some of it, of the same answers and classes. It is called up
-        to FOLDS times.
-    gold: drawn at random; that of tasks without answers is left out. None where too few of the
-        labels have gold.
+    labels: those of the tasks without gold, in groups by class.
+    blind: (G, K) posteriors of tasks with gold, drawn at random, that know nothing of it.
+    truth: (G,) their gold. None where too few of the labels have gold.
     """
-    names = result.tasks.tolist()
-    known = {name: gold[name] for name in names if name in gold}
-    is_known = np.array([name in known for name in names])
-    found = blind_posteriors(infer, known)
-    codes = {name: code for code, name in enumerate(result.classes.tolist())}
-    truth = np.array([codes[label] for label in known.values()])
-    label = np.array([codes[name] for name in result.label[~is_known].tolist()], np.intp)
-    confidence, judged = result.confidence[~is_known], found.argmax(1)
+    judged, confidence = blind.argmax(1), blind.max(1).clip(0, 1)
+    right = judged == truth
 
-    def of(these: Bools, those: Bools) -> LabelAccuracy | None:
-        labels, shown = (
-            Labels(each, np.zeros(len(each), np.intp))
-            for each in (confidence[these], found.max(1)[those])
-        )
-        return estimate(labels, Judgements(shown, (judged == truth)[those]))
+    def of(label: int | None) -> LabelAccuracy | None:
+        own = labels.group == label if label is not None else np.ones(len(labels.group), bool)
+        shown = judged == label if label is not None else np.ones(len(judged), bool)
+        count = None if labels.count is None else labels.count[own]
+        said = Labels(labels.confidence[own], np.zeros(int(own.sum()), np.intp), count)
+        known = Labels(confidence[shown], np.zeros(int(shown.sum()), np.intp))
+        return estimate(said, Judgements(known, right[shown]))
 
-    by_class = [of(label == k, judged == k) for k in codes.values()]
-    return of(label >= 0, judged >= 0), by_class
+    return of(None), [of(label) for label in range(blind.shape[1])]
 
 
-def blind_posteriors(infer: Callable[[Gold], Aggregate], gold: Gold) -> Floats:
+def blind_posteriors(
+    task: npt.ArrayLike,
+    worker: npt.ArrayLike,
+    label: npt.ArrayLike,
+    *,
+    gold: Gold,
+    classes: Sequence[Any],
+) -> Floats:
     """Return (G, K) what is inferred of tasks with gold, in its order, without that of their fold.
 
-    infer: as of `label_accuracies`. Raises ValueError without gold.
+    The columns and classes are those of `aggregate`. Folds depend on the sorted ids of the tasks.
+    Raises ValueError without gold, and for gold of a task that has no answers.
     """
-    names = list(gold)
-    if not names:
+    answers = encode(task, worker, label, classes=classes)
+    places = {name: row for row, name in enumerate(answers.tasks.tolist())}
+    if not gold:
         raise ValueError("there is no gold")
-    fold = np.random.default_rng(0).permutation(len(names)) % FOLDS
-    rows: list[Floats] = [np.zeros(0)] * len(names)
-    for number in range(min(FOLDS, len(names))):
-        known = {name: gold[name] for name, of in zip(names, fold, strict=True) if of != number}
-        result = infer(known)
-        places = dict(zip(result.tasks.tolist(), result.posterior, strict=True))
-        for row in np.flatnonzero(fold == number).tolist():
-            rows[row] = places[names[row]]
-    return np.stack(rows)
+    if missing := gold.keys() - places.keys():
+        raise ValueError(f"task {min(missing)!r} has gold, but no answers")
+    codes = {name: code for code, name in enumerate(answers.classes.tolist())}
+    rows = np.array([places[name] for name in gold])
+    truth = np.full(len(places), -1)
+    truth[rows] = [codes[name] for name in gold.values()]
+    fold = np.full(len(places), -1)
+    fold[np.sort(rows)] = folds(len(rows))
+    start = fit_crowd(answers, answers.votes(), Known(np.full(len(places), -1)))
+    found = np.zeros((len(places), len(codes)))
+
+    def infer(number: int) -> None:
+        known = np.where(fold == number, -1, truth)
+        found[fold == number] = _without(start, known, np.flatnonzero(fold == number))
+
+    with ThreadPoolExecutor(THREADS if start.crowd.precise else 1) as pool:
+        list(pool.map(infer, range(min(FOLDS, len(rows)))))
+    return found[rows]
+
+
+def folds(count: int) -> Ints:
+    """Return (count,) the fold of each of so many tasks with gold, sorted by id."""
+    dealt: Ints = np.random.default_rng(0).permutation(count) % FOLDS
+    return dealt
+
+
+def _without(start: Part, known: npt.NDArray[np.intp], blind: Ints) -> Floats:
+    """Return (n, K) posteriors of tasks that are blind, by the gold (T,) that is known.
+
+    start: with the crowd that knows no gold.
+    """
+    gone_on = _part(start, deepcopy(start.crowd), known)
+    for _ in range(ROUNDS):
+        gone_on.crowd.update(gone_on.sums())
+    fitted = Fitted.of(gone_on, known >= 0)
+    if (known >= 0).any() and fitted.log_score()[1] >= ODD:
+        by_gold = _part(start, Crowd(start.crowd.totals), known)
+        by_gold.crowd.fit(by_gold.first_sums(by_gold=True), by_gold.sums, ITERATIONS)
+        fitted = fitted.likelier(Fitted.of(by_gold, known >= 0))
+    part, likelihoods = fitted.part, fitted.part.likelihoods()
+    found = np.zeros_like(part.votes)
+    for block in part.blocks:
+        (rows,) = np.nonzero(np.isin(block.tasks, blind))
+        posteriors = without_gold(part, block, rows, likelihoods, fitted.correlation)
+        found[block.tasks[rows]] = posteriors
+    return fitted.calibration().apply(found[blind])
+
+
+def _part(start: Part, crowd: Crowd, gold: npt.NDArray[np.intp]) -> Part:
+    """Return the same tasks, as another crowd explains them, with gold."""
+    return Part(crowd, start.groups, start.votes, Known(gold), threads=start.threads)

@@ -118,7 +118,7 @@ def aggregate(
 
 
 @dataclass(frozen=True)
-class _Fitted:
+class Fitted:
     """A crowd after EM, and what it says of the tasks with gold as if that were unknown."""
 
     part: Part
@@ -126,13 +126,32 @@ class _Fitted:
     correlation: float  # of errors
     held_out: Floats  # (T, K); zeros without gold
 
+    @classmethod
+    def of(cls, part: Part, teaching: Bools) -> "Fitted":
+        """Return what a crowd says that was learned from all tasks."""
+        correlation = excess(part).correlation
+        return cls(part, teaching, correlation, _held_out(part, correlation))
+
     def log_score(self) -> tuple[float, float]:
         """Return how likely the gold is that calibrates, and how odd (`gold.log_score`)."""
         taught = self.teaching
         return log_score(self.held_out[taught], self.part.known.gold[taught])
 
+    def likelier(self, other: "Fitted") -> "Fitted":
+        """Return this one, or the other one if the gold is likelier by that."""
+        return other if other.log_score()[0] > self.log_score()[0] else self
 
-def _fit(answers: Answers, known: Known, teaching: Bools, iterations: int) -> _Fitted:
+    def calibration(self) -> GoldCalibration:
+        """Return the calibration by the gold that teaches."""
+        if not self.teaching.any():
+            return IDENTITY
+        part, gold = self.part, self.part.known.gold[self.teaching]
+        # With a prior, gold may be of other classes than the prior says of the tasks.
+        biased = part.known.prior is None
+        return fit(self.held_out[self.teaching], gold, part.crowd.totals.votes, biased=biased)
+
+
+def _fit(answers: Answers, known: Known, teaching: Bools, iterations: int) -> Fitted:
     """Fit the crowd from its votes; from its gold, too, if it misjudges that or is small.
 
     Where most annotators err alike, EM that begins at the votes believes them, whatever gold says.
@@ -140,19 +159,17 @@ def _fit(answers: Answers, known: Known, teaching: Bools, iterations: int) -> _F
     """
     votes = answers.votes()
 
-    def fitted(*, by_gold: bool) -> _Fitted:
+    def fitted(*, by_gold: bool) -> Fitted:
         part = fit_crowd(answers, votes, known, iterations=iterations, by_gold=by_gold)
-        correlation = excess(part).correlation
-        return _Fitted(part, teaching, correlation, _held_out(part, correlation))
+        return Fitted.of(part, teaching)
 
     found = fitted(by_gold=False)
     if not teaching.any():
         return found
-    score, oddness = found.log_score()
+    _, oddness = found.log_score()
     if oddness < ODD and len(answers.task) > CHEAP:
         return found
-    other = fitted(by_gold=True)
-    return other if other.log_score()[0] > score else found
+    return found.likelier(fitted(by_gold=True))
 
 
 def fit_crowd(
@@ -189,11 +206,11 @@ def _held_out(part: Part, correlation: float) -> Floats:
     return held_out
 
 
-def _result(answers: Answers, fitted: _Fitted) -> Aggregate:
+def _result(answers: Answers, fitted: Fitted) -> Aggregate:
     """Return the results of a fitted crowd."""
     part, crowd = fitted.part, fitted.part.crowd
     k = crowd.shape[1]
-    calibration = _calibrate(fitted)
+    calibration = fitted.calibration()
     posterior, ambiguity = np.empty_like(part.votes), np.empty(len(part.votes))
     likelihoods = part.likelihoods()
 
@@ -237,17 +254,6 @@ def _classes_of(truths: Mapping[Any, Any], answers: Answers) -> npt.NDArray[np.i
         return np.full(len(answers.tasks), -1)
     rows = gold_rows(truths, answers)
     return np.where(np.isnan(rows[:, 0]), -1, rows.argmax(1))
-
-
-def _calibrate(fitted: _Fitted) -> GoldCalibration:
-    """Return the calibration by the gold that teaches."""
-    part, teaching = fitted.part, fitted.teaching
-    if not teaching.any():
-        return IDENTITY
-    gold = part.known.gold[teaching]
-    # With a prior, gold may be of other classes than the prior says of the tasks.
-    biased = part.known.prior is None
-    return fit(fitted.held_out[teaching], gold, part.crowd.totals.votes, biased=biased)
 
 
 def best(posterior: Floats, popularity: Floats) -> Ints:

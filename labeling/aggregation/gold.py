@@ -175,6 +175,19 @@ def leave_one_out(
     return block.tasks[rows], np.concatenate(posteriors)
 
 
+def without_gold(
+    part: Part, block: Block, rows: Ints, likelihood: Callable[[Block], Floats], correlation: float
+) -> Floats:
+    """Return (n, K) the posteriors of those rows of the block: tasks whose gold is not known.
+
+    likelihood: that of the part, of `Part.likelihoods`.
+    """
+    posteriors = [np.zeros((0, part.crowd.shape[1]))]
+    for some in _some(block, rows):
+        posteriors.append(tempered(part, some, likelihood(some), correlation)[0])
+    return np.concatenate(posteriors)
+
+
 def _some(block: Block, rows: Ints) -> Iterator[Block]:
     """Yield those rows of the block, a few at a time: each answer takes a row of states."""
     if not len(rows):

@@ -21,9 +21,9 @@ import crowds
 import numpy as np
 from crowds import Crowd, Floats, Ints
 
-from labeling.aggregation import Aggregate, aggregate
+from labeling.aggregation import aggregate
 from labeling.aggregation.calibration import Z
-from labeling.aggregation.cross_fit import Gold, blind_posteriors
+from labeling.aggregation.cross_fit import blind_posteriors
 from labeling.aggregation.label_accuracy import LEAST, Judgements, LabelAccuracy, Labels, estimate
 
 SIZES = 30, 100, 300  # judged labels
@@ -159,14 +159,12 @@ def _as_if_unknown(crowd: Crowd, drawn: Ints, one: int | None, *, cross_fitted: 
         label, truth, k = (label == one).astype(np.intp), (truth == one).astype(np.intp), 2
         prior = np.tile([1 - label.mean(), label.mean()], (crowd.task.max() + 1, 1))
 
-    def infer(gold: Gold) -> Aggregate:
-        columns = crowd.task, crowd.worker, label
-        return aggregate(*columns, classes=range(k), gold=gold, prior=prior)
-
+    columns, classes = (crowd.task, crowd.worker, label), range(k)
     gold = dict(zip(crowd.known[drawn].tolist(), truth[drawn].tolist(), strict=True))
-    posterior = infer(gold).leave_one_out[crowd.known]
+    found = aggregate(*columns, classes=classes, gold=gold, prior=prior)
+    posterior = found.leave_one_out[crowd.known]
     if cross_fitted:
-        posterior[drawn] = blind_posteriors(infer, gold)
+        posterior[drawn] = blind_posteriors(*columns, classes=classes, gold=gold)
     return Stated(crowd.name, posterior.max(1).clip(0, 1), _right(posterior, truth))
 
 
