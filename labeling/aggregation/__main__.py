@@ -12,7 +12,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,17 @@ import pyarrow as pa
 from pyarrow import compute
 
 from labeling.aggregation import spellings
-from labeling.aggregation.agreement import agreement
+from labeling.aggregation.agreement import Agreement, agreement
 from labeling.aggregation.answers import Floats
 from labeling.aggregation.cross_fit import blind_posteriors, label_accuracies
 from labeling.aggregation.dawid_skene import Aggregate, aggregate
 from labeling.aggregation.gold_check import GoldWarning
 from labeling.aggregation.label_accuracy import LabelAccuracy, Labels
+from labeling.aggregation.lock import locked
 from labeling.aggregation.sharded import NAMES, aggregate_folder
 from labeling.aggregation.tables import Codes, Column, Table, TableError, read, shown, write_all
 
+NO_GOLD = "--accuracy is judged by gold: name it with --gold."
 DIGITS = 9  # significant digits of the probabilities that are written
 
 
@@ -41,29 +43,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         inputs = [path for path in (args.answers, args.gold) if path]
         if args.answers.is_dir() or args.answers.suffix.lower() == ".parquet":
             _check_outputs(outputs[1:], [*inputs, args.out, *([args.keep] if args.keep else [])])
-            _infer_folder(args)
+            with _locked(outputs[1:]):
+                _infer_folder(args)
             return 0
         _check_outputs(outputs, inputs)
-        if args.keep or args.processes:
-            raise TableError("--keep and --processes are for Parquet files.")
-        names = [args.columns.get(role, role) for role in NAMES]
-        task, worker, label = read(args.answers, names).columns.values()
-        gold_table = _gold_table(args) if args.gold else None
-        canonical = _canonical(label, gold_table, all_of_them=args.merge_classes)
-        label = _renamed(label, canonical)
-        summary = _summary(task, worker, label) if args.agreement else ""
-        gold: dict[int, int] = {}
-        if gold_table:
-            gold, label = _coded_gold(gold_table, canonical, task, label)
-        if args.accuracy and not gold:
-            raise TableError("--accuracy is judged by gold: name it with --gold.")
-        result = _aggregated(args, (task, worker, label), gold)
-        tables = (_labels(result, task.ids, label.ids), _reliabilities(result, worker.ids))
-        write_all(zip(outputs, tables, strict=False))
-        if summary:
-            print(summary)
-        if args.accuracy:
-            print(_accuracy(result, (task, worker, label), gold))
+        with _locked(outputs):
+            _infer_table(args, outputs)
     except TableError as error:
         print(error, file=sys.stderr)
         return 2
@@ -174,18 +159,40 @@ def _gold_table(args: argparse.Namespace) -> Table:
     return read(args.gold, ("task", "label"), also=args.columns)
 
 
+def _infer_table(args: argparse.Namespace, outputs: Sequence[Path]) -> None:
+    """Infer the labels of a CSV. Raises TableError."""
+    if args.keep or args.processes:
+        raise TableError("--keep and --processes are for Parquet files.")
+    names = [args.columns.get(role, role) for role in NAMES]
+    task, worker, label = read(args.answers, names).columns.values()
+    gold_table = _gold_table(args) if args.gold else None
+    canonical = _canonical(label, gold_table, all_of_them=args.merge_classes)
+    label = _renamed(label, canonical)
+    summary = _agreement(task, worker, label) if args.agreement else ""
+    gold: dict[int, int] = {}
+    if gold_table:
+        gold, label = _coded_gold(gold_table, canonical, task, label)
+    if args.accuracy and not gold:
+        raise TableError(NO_GOLD)
+    result = _aggregated(args, (task, worker, label), gold)
+    tables = (_labels(result, task.ids, label.ids), _reliabilities(result, worker.ids))
+    write_all(zip(outputs, tables, strict=False))
+    if summary:
+        print(summary)
+    if args.accuracy:
+        print(_accuracy(result, (task, worker, label), gold))
+
+
 def _infer_folder(args: argparse.Namespace) -> None:
     """Infer the labels of a folder of Parquet files, or of a single one. Raises TableError."""
     if args.answers.is_file() and args.out.suffix.lower() == ".csv":
         raise TableError(f"{args.out} cannot be written: labels of Parquet files are a folder.")
-    if args.agreement:
-        raise TableError("--agreement is measured in a CSV file, not in Parquet files.")
-    if args.accuracy:
-        raise TableError("--accuracy is measured in a CSV file, not in Parquet files.")
+    if args.accuracy and not args.gold:
+        raise TableError(NO_GOLD)
     gold = {}
     if args.gold:
         table = _gold_table(args)
-        _check_consistent(table)
+        _check_consistent(table, merged=_merged(table, all_of_them=args.merge_classes))
         task, label = (
             [column.ids[code].as_py() for code in column.codes.tolist()]
             for column in table.columns.values()
@@ -201,6 +208,8 @@ def _infer_folder(args: argparse.Namespace) -> None:
             processes=args.processes,
             keep=args.keep,
             with_workers=bool(args.workers),
+            with_accuracy=args.accuracy,
+            with_agreement=args.agreement,
             say=lambda text: print(text, file=sys.stderr),
         )
     if workers := outcome.workers:
@@ -211,6 +220,21 @@ def _infer_folder(args: argparse.Namespace) -> None:
         f"a later one of the same worker, {outcome.copies:,} in copies of files. {outcome.tasks:,} "
         f"tasks labelled, {outcome.gold:,} of them gold."
     )
+    if measured := outcome.agreement:
+        answers = outcome.read - outcome.copies
+        sizes = outcome.tasks, answers, outcome.annotators, len(measured.prevalence)
+        print(_summary(measured, *sizes))
+    if outcome.accuracies:
+        print(_accuracies(*outcome.accuracies, judged=outcome.gold, names=outcome.classes))
+
+
+@contextmanager
+def _locked(outputs: Sequence[Path]) -> Iterator[None]:
+    """Have all outputs to oneself. Raises TableError."""
+    with ExitStack() as stack:
+        for path in outputs:
+            stack.enter_context(locked(path))
+        yield
 
 
 def _check_outputs(outputs: list[Path], inputs: list[Path]) -> None:
@@ -267,11 +291,22 @@ def _coded_gold(
     return gold, Column(classes, codes)
 
 
-def _check_consistent(table: Table) -> None:
-    """Raise TableError where gold gives two classes for one task."""
+def _merged(gold: Table, *, all_of_them: bool) -> dict[str, str]:
+    """Return for each label of gold the one that stands for all that are the same class."""
+    return spellings.merged(
+        dict.fromkeys(gold.columns["label"].ids.to_pylist(), 0), all_of_them=all_of_them
+    )
+
+
+def _check_consistent(table: Table, merged: Mapping[str, str] | None = None) -> None:
+    """Raise TableError where gold gives two classes for one task.
+
+    merged: which label stands for each, where some are the same class.
+    """
     task, label = table.columns.values()
     _, first = np.unique(task.codes, return_index=True)
-    wrong = label.codes != label.codes[first[task.codes]]
+    same = label if merged is None else _renamed(label, merged)
+    wrong = same.codes != same.codes[first[task.codes]]
     if wrong.any():
         row = int(wrong.argmax())
         earlier = int(first[task.codes[row]])
@@ -402,13 +437,16 @@ def _interval(found: LabelAccuracy) -> str:
     )
 
 
-def _summary(task: Column, worker: Column, label: Column) -> str:
-    """Return the sizes of the data and how far workers agree, in one sentence."""
+def _agreement(task: Column, worker: Column, label: Column) -> str:
+    """Return how far the workers of a table agree, in one sentence."""
     measured = agreement(task.codes, worker.codes, label.codes)
-    counts = (
-        f"{len(task.ids):,} tasks, {len(task.codes):,} answers, {len(worker.ids):,} workers, "
-        f"{len(label.ids):,} classes"
-    )
+    sizes = len(task.ids), len(task.codes), len(worker.ids), len(label.ids)
+    return _summary(measured, *sizes)
+
+
+def _summary(measured: Agreement, tasks: int, answers: int, workers: int, classes: int) -> str:
+    """Return the sizes of the data and how far workers agree, in one sentence."""
+    counts = f"{tasks:,} tasks, {answers:,} answers, {workers:,} workers, {classes:,} classes"
     if measured.alpha is None:
         return f"{counts}; nothing to tell agreement by."
     interval = "too few for an interval"

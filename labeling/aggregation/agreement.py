@@ -15,7 +15,7 @@ import numpy.typing as npt
 from labeling.aggregation.answers import Floats, encode
 
 Level = Literal["nominal", "ordinal"]
-Disagreement = Callable[["_Units", Floats], tuple[Floats, Floats]]
+Disagreement = Callable[[Any, Floats], tuple[Floats, Floats]]
 
 BLOCK = 2 * 10**6  # numbers processed together while resampling
 GROUPS = 2000  # of tasks, that are resampled instead of more kinds of tasks
@@ -91,20 +91,20 @@ def agreement_of_votes(
     names = range(counts.shape[1]) if classes is None else classes
     prevalence = dict(zip(names, (totals / totals.sum()).tolist(), strict=True))
     several = counts.sum(1) >= 2
-    kinds, weights = _kinds(counts[several], weights[several])
+    rows, weights = kinds(counts[several], weights[several])
     tasks = int(weights.sum())
     if not tasks:
         return Agreement(None, None, None, None, 0, 0, prevalence)
     rng = np.random.default_rng(seed)
     disagreement = _ordinal if level == "ordinal" else _nominal
-    units = _Units(kinds[None], kinds)
-    if len(kinds) > GROUPS:
-        units, weights = _Units.grouped(kinds, weights, rng), np.ones(GROUPS)
+    units = _Units(rows[None], rows)
+    if len(rows) > GROUPS:
+        units, weights = _Units.grouped(rows, weights, rng), np.ones(GROUPS)
     alpha = _alpha(units, weights[None], disagreement)[0]
     pairs, _ = _nominal(units, weights[None])
     low = high = None
     if tasks >= INTERVAL_TASKS and not np.isnan(alpha):
-        drawn = (units, weights) if len(kinds) > GROUPS else _with_prior(kinds, weights)
+        drawn = (units, weights) if len(rows) > GROUPS else _with_prior(rows, weights)
         low, high = _interval(*drawn, float(alpha), disagreement, draws, rng)
     return Agreement(
         alpha=None if np.isnan(alpha) else float(alpha),
@@ -117,7 +117,7 @@ def agreement_of_votes(
     )
 
 
-def _kinds(votes: Floats, times: Floats) -> tuple[Floats, Floats]:
+def kinds(votes: Floats, times: Floats) -> tuple[Floats, Floats]:
     """Return the distinct rows of votes (U, K), and how many tasks (U,) have each.
 
     Rows are distinguished by a random 64-bit sum, many times faster than by sorting them.
@@ -195,7 +195,70 @@ class _Units:
         return total
 
 
-def _alpha(units: _Units, times: Floats, disagreement: Disagreement) -> Floats:
+@dataclass(frozen=True)
+class Dealt:
+    """GROUPS groups of tasks with two answers or more, by what nominal agreement needs of them."""
+
+    totals: Floats  # (GROUPS, K) answers
+    differing: Floats  # (GROUPS,) as of `_Units`
+    tasks: int
+
+    @classmethod
+    def nothing(cls, classes: int) -> "Dealt":
+        """Return groups without tasks."""
+        return cls(np.zeros((GROUPS, classes)), np.zeros(GROUPS), 0)
+
+    @classmethod
+    def of(cls, votes: npt.NDArray[Any], rng: np.random.Generator) -> "Dealt":
+        """Deal tasks, by their answers of each class (T, K), at random."""
+        votes = votes[votes.sum(1, dtype=np.int64) >= 2]
+        group = (rng.permutation(len(votes)) + rng.integers(GROUPS)) % GROUPS
+        order, starts = np.argsort(group, kind="stable"), np.arange(GROUPS)
+        counts = votes[order].astype(np.float64)
+        sizes = counts.sum(1)
+        pairs = (sizes**2 - (counts**2).sum(1)) / (sizes - 1)
+        rows = np.repeat(starts, np.bincount(group, minlength=GROUPS))
+        totals = np.stack([np.bincount(rows, each, GROUPS) for each in counts.T], 1)
+        differing = np.bincount(rows, pairs, GROUPS)
+        return cls(totals.astype(np.float64), differing.astype(np.float64), len(votes))
+
+    def __add__(self, other: "Dealt") -> "Dealt":
+        return Dealt(
+            self.totals + other.totals, self.differing + other.differing, self.tasks + other.tasks
+        )
+
+
+def agreement_of_groups(
+    groups: Dealt, *, classes: Sequence[Any], prevalence: Floats, draws: int = 1000, seed: int = 0
+) -> Agreement:
+    """Return the nominal agreement over all tasks that were dealt into groups.
+
+    It is that of `agreement_of_votes`, but for the interval, which rests on groups of tasks, and
+    needs them to be many. prevalence: (K,) answers by class, of all tasks.
+    """
+    shares = dict(zip(classes, (prevalence / prevalence.sum()).tolist(), strict=True))
+    if not groups.tasks:
+        return Agreement(None, None, None, None, 0, 0, shares)
+    weights = np.ones(GROUPS)
+    alpha = float(_alpha(groups, weights[None], _nominal)[0])
+    pairs, _ = _nominal(groups, weights[None])
+    known = not np.isnan(alpha)
+    low = high = None
+    if known:
+        dice = np.random.default_rng(seed)
+        low, high = _interval(groups, weights, alpha, _nominal, draws, dice)
+    return Agreement(
+        alpha=alpha if known else None,
+        low=low,
+        high=high,
+        percent=float(1 - pairs[0]),
+        tasks=groups.tasks,
+        answers=int(groups.totals.sum()),
+        prevalence=shares,
+    )
+
+
+def _alpha(units: "_Units | Dealt", times: Floats, disagreement: Disagreement) -> Floats:
     """Return alpha (B,) of data sets in which each unit occurs times (B, U); NaN for one class."""
     observed, expected = disagreement(units, times)
     varied = ((times @ units.totals) > 0).sum(1) > 1
@@ -204,7 +267,7 @@ def _alpha(units: _Units, times: Floats, disagreement: Disagreement) -> Floats:
     return alpha
 
 
-def _nominal(units: _Units, times: Floats) -> tuple[Floats, Floats]:
+def _nominal(units: "_Units | Dealt", times: Floats) -> tuple[Floats, Floats]:
     """Return observed and expected disagreement (B,) where classes are the same or not."""
     totals = times @ units.totals  # (B, K)
     n = totals.sum(1)
@@ -240,7 +303,7 @@ def _with_prior(kinds: Floats, times: Floats) -> tuple[_Units, Floats]:
 
 
 def _interval(
-    units: _Units,
+    units: "_Units | Dealt",
     times: Floats,
     alpha: float,
     disagreement: Disagreement,
@@ -257,7 +320,8 @@ def _interval(
     2001), it is stretched to the estimate where that lies at the edge, beyond it. Groups of tasks
     spread alpha as single ones do, to about 2 %.
     """
-    block = max(1, BLOCK // (len(units.totals) if units.few else units.others.size))
+    size = len(units.totals) if isinstance(units, Dealt) or units.few else units.others.size
+    block = max(1, BLOCK // size)
     alphas = [np.zeros(0)]
     for start in range(0, draws, block):
         drawn = rng.dirichlet(times, min(block, draws - start)) * POPULATION

@@ -87,7 +87,8 @@ def blind_posteriors(
 
     with ThreadPoolExecutor(THREADS if start.crowd.precise else 1) as pool:
         list(pool.map(infer, range(min(FOLDS, len(rows)))))
-    return found[rows]
+    blind: Floats = found[rows]
+    return blind
 
 
 def folds(count: int) -> Ints:

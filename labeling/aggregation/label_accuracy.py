@@ -17,6 +17,7 @@ accuracy that a score test does not refuse: with the b whose p_b has that mean, 
 compared with the variance that it then has. With a = 0 it is E. B. Wilson's interval (1927).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +40,7 @@ STEPS, ENOUGH = 30, 1e-4  # of Newton's method, at most; the last one's size
 HALVINGS = 22  # of the range in which an end of the interval is sought
 FARTHEST = 12.0  # log-odds from the fitted shift, within which ends are sought
 BINS = 100  # of confidence, in which labels are summed up
+FINE = 0.01  # log-odds of confidence in a row of `Labels.summed`
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,25 @@ class Labels:
     def counts(self) -> Floats:
         """Return (N,) how many labels each row stands for."""
         return np.ones(len(self.group)) if self.count is None else self.count
+
+    def summed(self) -> "Labels":
+        """Return the same labels, as one row for those of a group of about the same confidence."""
+        if not len(self.group):
+            return self
+        bins = np.floor(_logit(self.confidence) / FINE).astype(np.intp)
+        bins -= bins.min()
+        width = int(bins.max()) + 1
+        keys, row = np.unique(self.group * width + bins, return_inverse=True)
+        count = np.bincount(row, self.counts()).astype(np.float64)
+        confidence = np.bincount(row, self.counts() * self.confidence) / count
+        return Labels(confidence.clip(0, 1), keys // width, count)
+
+    @classmethod
+    def joined(cls, parts: Sequence["Labels"]) -> "Labels":
+        """Return the labels of all parts."""
+        count = np.concatenate([part.counts() for part in parts])
+        confidence = np.concatenate([part.confidence for part in parts])
+        return cls(confidence, np.concatenate([part.group for part in parts]), count)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ another, and the crowd learns from the sum of these. Sums are added in the order
 that it does not matter who worked on which, nor who was killed over it.
 
 `sources` reads files, `preparing` makes shards of them, `passes` is what is done with each, `pool`
-who does it, and `whole` the way through all.
+who does it, `work` how a crowd is learned by it, `blind` judges labels by their gold, and `whole`
+is the way through all.
 """
 
 from labeling.aggregation.sharded.sources import NAMES

@@ -2,10 +2,9 @@
 
 import shutil
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,24 +12,33 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from labeling.aggregation import gold_check, spellings
+from labeling.aggregation.agreement import Agreement
 from labeling.aggregation.answers import Floats
+from labeling.aggregation.cross_fit import folds, label_accuracies
 from labeling.aggregation.dawid_skene import ITERATIONS, ODD
 from labeling.aggregation.design_effect import Excess
-from labeling.aggregation.em import Crowd, Sums, Totals
+from labeling.aggregation.em import Crowd, Totals
 from labeling.aggregation.gold import IDENTITY, fit, log_score
+from labeling.aggregation.label_accuracy import LabelAccuracy, Labels
 from labeling.aggregation.sharded import passes, preparing, sources, stored
+from labeling.aggregation.sharded.agreeing import agreement
+from labeling.aggregation.sharded.blind import blind_posteriors
 from labeling.aggregation.sharded.kept import Say, Shard, Stamp, State
 from labeling.aggregation.sharded.keys import Keys, keys, union
 from labeling.aggregation.sharded.pool import Pool
 from labeling.aggregation.sharded.preparing import Contents, Meaning
 from labeling.aggregation.sharded.sources import Source
+from labeling.aggregation.sharded.work import Work
 from labeling.aggregation.tables import TableError, shown
 
 SHARD = 10**7  # answers in a shard, at most, as a rule
 TOGETHER = 10**7  # keys compared together
 LITTLE = 0.2  # share of new answers up to which only their shards are inferred again
 MORE = 3  # iterations over these
-CROWD, MEANING = "crowd", "meaning"  # files of the work folder
+
+Accuracies = tuple[LabelAccuracy | None, list[LabelAccuracy | None]]  # of all labels; by class
+
+MEANING = "meaning"  # a file of the work folder
 
 
 class Inference:
@@ -48,6 +56,7 @@ class Inference:
         self.files = [each for each in files if each.path not in copies]
         self.copies = sum(each.rows for each in files) - sum(each.rows for each in self.files)
         self.place, self.pool, self.say = place, pool, say
+        self.work = Work(place, pool)
         self.merge_classes = merge_classes
         self._made = 0  # folders of shards
 
@@ -58,10 +67,10 @@ class Inference:
         self._code(shards, meaning)
         totals = self._totals(shards, meaning)
         try:
-            self._keep(Crowd(totals))
+            self.work.keep(Crowd(totals))
         except ValueError as error:
             raise TableError(f"{error} (such as {meaning.classes[0]}).") from None
-        self._pass(passes.group, shards)
+        self.work.over(shards, passes.group)
         crowd = self._fitted(shards, totals, by_gold=False)
         self._judge(shards, gold)
         posteriors, truth = _gold_of(shards)
@@ -74,7 +83,7 @@ class Inference:
                 if log_score(*_gold_of(shards))[0] > score:
                     crowd = other
                 else:
-                    self._keep(crowd)
+                    self.work.keep(crowd)
                     self._judge(shards, gold)
         self._write(shards, shards, meaning, crowd)
         return self._state(gold, meaning, crowd, shards)
@@ -119,6 +128,17 @@ class Inference:
         self, gold: Mapping[str, str], meaning: Meaning, crowd: Crowd, shards: list[Shard]
     ) -> State:
         return State(self.stamps, self.copies, gold, self.merge_classes, meaning, crowd, shards)
+
+    def accuracies(self, state: State) -> Accuracies:
+        """Return how often the labels are right, judged by their gold."""
+        blind, truth = blind_posteriors(self.work, state.shards, state.crowd.totals, self.say)
+        labels = Labels.joined([shard.labels for shard in state.shards]).summed()
+        return label_accuracies(labels, blind, truth)
+
+    def agreement(self, state: State) -> Agreement:
+        """Return how far annotators agree."""
+        self.say("Measuring how far annotators agree.")
+        return agreement(self.work, state)
 
     def labels(self, state: State) -> list[Path]:
         """Return the files of labels."""
@@ -228,17 +248,17 @@ class Inference:
         canonical = spellings.merged(counts, all_of_them=self.merge_classes)
         for sentence in spellings.told(counts, canonical):
             self.say(sentence)
-        task_keys, labels = self._gold(shards, gold, canonical)
+        task_keys, labels, fold = self._gold(shards, gold, canonical)
         classes = sorted({canonical[label] for label in answered} | set(labels))
         workers = union(self._keys(shard).workers for shard in shards)
         place = {name: at for at, name in enumerate(classes)}
         truth = np.array([place[label] for label in labels], np.intp)
-        return Meaning(classes, canonical, workers, task_keys, truth)
+        return Meaning(classes, canonical, workers, task_keys, truth, fold)
 
     def _gold(
         self, shards: Sequence[Shard], gold: Mapping[str, str], canonical: Mapping[str, str]
-    ) -> tuple[Keys, list[str]]:
-        """Return the keys of those tasks with gold that have answers, sorted, and their labels."""
+    ) -> tuple[Keys, list[str], npt.NDArray[np.int8]]:
+        """Return the keys of those tasks with gold that have answers, sorted; labels and folds."""
         if self.files[0].task_type == "text":
             known, ids = dict(gold), pa.array(list(gold), pa.string())
         else:
@@ -257,8 +277,11 @@ class Inference:
         if here.sum() < len(gold):
             left_out = len(gold) - int(here.sum())
             self.say(f"{left_out:,} of {len(gold):,} tasks with gold have no answers.")
-        labels = [canonical[label] for label in known.values()]
-        return found[here], [labels[at] for at in order[here].tolist()]
+        every = list(known)
+        names = [every[at] for at in order[here].tolist()]
+        fold = dict(zip(sorted(names), folds(len(names)).tolist(), strict=True))
+        labels = [canonical[known[name]] for name in names]
+        return found[here], labels, np.array([fold[name] for name in names], np.int8)
 
     def _code(self, shards: Sequence[Shard], meaning: Meaning) -> None:
         """Express shards by what their ids mean."""
@@ -293,17 +316,11 @@ class Inference:
     def _fitted(self, shards: Sequence[Shard], totals: Totals, *, by_gold: bool) -> Crowd:
         """Return the crowd after EM, which is kept for further passes."""
         crowd = Crowd(totals)
-        self._keep(crowd)
-        self._pass(passes.first_sums, shards, by_gold)
 
-        def expected() -> Sums:
+        def begin() -> None:
             self.say(f"Iteration {crowd.iterations + 1} of {ITERATIONS} at most.")
-            self._keep(crowd)
-            self._pass(passes.sums, shards)
-            return self._sums(crowd, shards)
 
-        crowd.fit(self._sums(crowd, shards), expected, ITERATIONS)
-        self._keep(crowd)
+        self.work.fit(crowd, shards, by_gold=by_gold, begin=begin)
         return crowd
 
     def _fit_more(
@@ -314,37 +331,37 @@ class Inference:
         R. M. Neal and G. E. Hinton, "A view of the EM algorithm that justifies incremental, sparse,
         and other variants" (1998).
         """
-        self._keep(crowd)
-        self._pass(passes.group, touched)
+        self.work.keep(crowd)
+        self.work.over(touched, passes.group)
         compared = crowd.hierarchy.compared
         crowd.hierarchy = earlier.crowd.hierarchy
         crowd.hierarchy.compared, crowd.hierarchy.order = compared, np.zeros(0, np.intp)
         others = [shard for shard in shards if shard not in touched]
-        settled = self._sums(crowd, others)
+        settled = self.work.sums(crowd, others)
         if others:
             crowd.begin(settled)
         else:
-            self._pass(passes.first_sums, touched, False)
-            crowd.begin(self._sums(crowd, touched))
+            self.work.over(touched, passes.first_sums, False)
+            crowd.begin(self.work.sums(crowd, touched))
         crowd.weight, crowd.truth = earlier.crowd.weight, earlier.crowd.truth.copy()
         for number in range(MORE):
             self.say(f"Iteration {number + 1} of {MORE}.")
-            self._keep(crowd)
-            self._pass(passes.sums, touched)
-            crowd.update(self._sums(crowd, shards))
-        self._keep(crowd)
+            self.work.keep(crowd)
+            self.work.over(touched, passes.sums)
+            crowd.update(self.work.sums(crowd, shards))
+        self.work.keep(crowd)
 
     def _judge(self, shards: Sequence[Shard], gold: Mapping[str, str]) -> None:
         """Find how far annotators err together on shards, and what they say of gold without it."""
         self.say("Measuring how far annotators err together.")
-        for shard, excess in zip(shards, self._pass(passes.errors, shards), strict=True):
+        for shard, excess in zip(shards, self.work.over(shards, passes.errors), strict=True):
             shard.excess = excess
         if not gold:
             return
         correlation = correlation_of(shards)
-        judged = self._pass(passes.held_out, shards, correlation)
-        for shard, (posteriors, truth) in zip(shards, judged, strict=True):
-            shard.posteriors, shard.truth = posteriors, truth
+        judged: list[passes.Judged] = self.work.over(shards, passes.held_out, correlation)
+        for shard, each in zip(shards, judged, strict=True):
+            shard.posteriors, shard.truth = each.posteriors, each.truth
 
     def _write(
         self, shards: Sequence[Shard], changed: Sequence[Shard], meaning: Meaning, crowd: Crowd
@@ -353,26 +370,11 @@ class Inference:
         posteriors, truth = _gold_of(shards)
         calibration = fit(posteriors, truth, crowd.totals.votes) if len(truth) else IDENTITY
         self.say(f"Writing labels of {sum(each.tally.tasks for each in changed):,} tasks.")
-        totals = self._pass(
-            passes.write, changed, correlation_of(shards), calibration, meaning.classes
+        written = self.work.over(
+            changed, passes.write, correlation_of(shards), calibration, meaning.classes
         )
-        for shard, total in zip(changed, totals, strict=True):
-            shard.total = total
-
-    def _keep(self, crowd: Crowd) -> None:
-        stored.save(self.place / CROWD, crowd)
-
-    def _pass(self, work: Callable[..., Any], shards: Sequence[Shard], *more: Any) -> list[Any]:
-        crowd = self.place / CROWD
-        return self.pool.map(work, [(self.place / shard.name, crowd, *more) for shard in shards])
-
-    def _sums(self, crowd: Crowd, shards: Sequence[Shard]) -> Sums:
-        total = crowd.no_sums()
-        if crowd.places.shared.any():
-            total.right, total.total = np.zeros((2, len(crowd.totals.answers)))
-        for shard in shards:
-            passes.add_sums(self.place / shard.name, crowd, total)
-        return total
+        for shard, (total, labels) in zip(changed, written, strict=True):
+            shard.total, shard.labels = total, labels
 
     def _keys(self, shard: Shard) -> preparing.KeysOf:
         found: preparing.KeysOf = stored.load(self.place / shard.name / preparing.KEYS)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from labeling.aggregation.answers import Floats
 from labeling.aggregation.design_effect import Excess
 from labeling.aggregation.em import Crowd
+from labeling.aggregation.label_accuracy import Labels
 from labeling.aggregation.sharded import stored
 from labeling.aggregation.sharded.preparing import Contents, Meaning, Tally
 from labeling.aggregation.tables import TableError
@@ -41,6 +42,7 @@ class Shard:
     posteriors: Floats = field(default_factory=lambda: np.zeros((0, 0)))  # (G, K) without gold
     truth: npt.NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))  # (G,)
     total: Floats = field(default_factory=lambda: np.zeros(0))  # (K,) sum of the posteriors
+    labels: Labels = field(default_factory=lambda: Labels(np.zeros(0), np.zeros(0, np.intp)))
 
 
 @dataclass(eq=False)

@@ -74,6 +74,7 @@ class Coded:
     annotators: npt.NDArray[np.intp]  # (w,) place of each of the shard's workers
     classes: npt.NDArray[np.intp]  # the class of each of the shard's labels
     gold: npt.NDArray[np.intp]  # (T,) class, or -1
+    fold: npt.NDArray[np.int8]  # (T,) of the gold, or -1
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class Meaning:
     workers: Keys  # (W,) sorted
     gold_keys: Keys  # (G,) sorted
     gold: npt.NDArray[np.intp]  # (G,) classes
+    fold: npt.NDArray[np.int8]  # (G,) as of `cross_fit`
 
 
 def prepare(files: Sequence[Source], folder: Path) -> Contents:
@@ -148,11 +150,12 @@ def code(folder: Path, meaning: Path) -> Tally:
             f"{len(place):,} classes are too many for {tasks:,} tasks in one file: labels must be "
             "classes, not free text."
         )
-    gold = np.full(tasks, -1)
+    gold, fold = np.full(tasks, -1), np.full(tasks, -1, np.int8)
     at = np.searchsorted(of.tasks, known.gold_keys).clip(max=tasks - 1)
     here = of.tasks[at] == known.gold_keys
-    gold[of.order[at[here]]] = known.gold[here]
-    coded = Coded(places(known.workers, of.workers), classes, gold)
+    own = of.order[at[here]]
+    gold[own], fold[own] = known.gold[here], known.fold[here]
+    coded = Coded(places(known.workers, of.workers), classes, gold, fold)
     stored.save(folder / CODED, coded)
     votes = answers(rows, coded, len(place)).votes()
     given = np.bincount(rows.worker, minlength=len(of.workers)).astype(np.int32)

@@ -433,8 +433,5 @@ def test_accuracy_is_judged_by_gold(crowd: Path) -> None:
     assert few.stdout == "3 tasks with gold are too few to tell how often labels are right.\n"
 
 
-def test_accuracy_needs_gold_and_a_table(crowd: Path) -> None:
-    (crowd / "folder").mkdir()
+def test_accuracy_needs_gold(crowd: Path) -> None:
     assert "name it with --gold" in assert_refused(crowd, "answers.csv", "out.csv", "--accuracy")
-    refused = assert_refused(crowd, "folder", "out", "--gold", "gold.csv", "--accuracy")
-    assert "not in Parquet files" in refused

@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from pyarrow import parquet
+from pyarrow import csv, parquet
 
-from labeling.aggregation import aggregate, levels
+from labeling.aggregation import aggregate, cross_fit, dawid_skene, levels
 from labeling.aggregation.__main__ import main
-from labeling.aggregation.sharded import aggregate_folder, inference, keys
+from labeling.aggregation.agreement import GROUPS, Dealt
+from labeling.aggregation.sharded import aggregate_folder, agreeing, inference, keys, passes
 from labeling.aggregation.tables import TableError
 
 K = 4
@@ -416,3 +419,122 @@ def test_names_of_workers_are_no_formulas_in_a_spreadsheet(folder, tmp_path) -> 
     out, workers = str(tmp_path / "out"), tmp_path / "workers.csv"
     assert main([str(folder), out, "--workers", str(workers), "--processes", "1"]) == 0
     assert workers.read_text().splitlines()[1].startswith("'=1+1,1,")
+
+
+def told(capsys: Any, *arguments: str) -> list[str]:
+    """Return what the command prints to stdout, line by line."""
+    assert main(list(arguments)) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def numbers(line: str) -> list[float]:
+    return [float(each) for each in re.findall(r"\d+\.\d+|\d+(?= with)", line)]
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> tuple[str, str, str]:
+    """Answers as a folder and as a CSV, and gold for every fifth task."""
+    answers, truth = crowd(), np.random.default_rng(0).integers(0, K, 400)
+    lines = ["task,label", *(f"{each},c{truth[each]}" for each in range(0, 400, 5))]
+    (tmp_path / "gold.csv").write_text("\n".join(lines))
+    by_task(answers, tmp_path / "folder")
+    csv.write_csv(answers, tmp_path / "table.csv")
+    return str(tmp_path / "folder"), str(tmp_path / "table.csv"), str(tmp_path / "gold.csv")
+
+
+def test_labels_are_judged_by_gold_as_in_one_table(both, tmp_path, capsys, monkeypatch) -> None:
+    folder, answers, gold = both
+    monkeypatch.setattr(dawid_skene, "CHEAP", 0)  # a small table is begun twice, in any case
+    options = "--gold", gold, "--accuracy", "--processes", "1"
+    sizes, *sharded = told(capsys, folder, str(tmp_path / "out"), *options)
+    whole = told(capsys, answers, str(tmp_path / "out.csv"), *options[:3])
+    assert "400 tasks labelled, 80 of them gold." in sizes
+    assert len(sharded) == len(whole) > 2
+    for ours, theirs in zip(sharded, whole, strict=True):
+        assert ours.partition(" ")[0] == theirs.partition(" ")[0]
+        assert numbers(ours) == pytest.approx(numbers(theirs), abs=0.11)  # it is rounded to .1
+    assert re.sub(r"[\d.]+", "", sharded[0]) == re.sub(r"[\d.]+", "", whole[0])
+
+
+def test_a_fold_s_gold_is_known_to_no_shard(folder, tmp_path) -> None:
+    truth = np.random.default_rng(0).integers(0, K, 400)
+    gold = {str(each): f"c{truth[each]}" for each in range(0, 400, 4)}
+    codes = {name: int(label[1:]) for name, label in gold.items()}
+    found: list[Any] = []
+
+    def blind(work: Any, shards: Any, *more: Any) -> Any:
+        found.append(sharded_blind(work, shards, *more))
+        assert not list(work.place.glob("*/blind-sums"))
+        return found[-1]
+
+    sharded_blind = inference.blind_posteriors
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inference, "blind_posteriors", blind)
+        options: dict[str, Any] = {"gold": gold, "processes": 1, "with_accuracy": True}
+        aggregate_folder(folder, tmp_path / "out", **options)
+    answers = crowd()
+    expected = cross_fit.blind_posteriors(
+        [str(each) for each in answers["task"].to_pylist()],
+        answers["worker"].to_pylist(),
+        [int(each[1:]) for each in answers["label"].to_pylist()],
+        gold=codes,
+        classes=range(K),
+    )
+    posteriors, known = found[0]
+    assert sorted(known.tolist()) == sorted(codes.values())
+    for label in range(K):
+        own = expected[[code == label for code in codes.values()]]
+        assert np.sort(posteriors[known == label], 0) == pytest.approx(np.sort(own, 0), abs=1e-6)
+
+
+def test_labels_that_stay_are_judged_with_the_new_ones(both, tmp_path, capsys) -> None:
+    folder, _, gold = both
+    options = "--gold", gold, "--accuracy", "--processes", "1", "--keep", str(tmp_path / "keep")
+    before = told(capsys, folder, str(tmp_path / "before"), *options)
+    again = told(capsys, folder, str(tmp_path / "again"), *options)
+    assert again == before
+    few = table(range(1_000, 1_020), range(20), np.arange(20) % K)
+    parquet.write_table(few, Path(folder) / "part-9.parquet")
+    _, more, *_ = told(capsys, folder, str(tmp_path / "more"), *options)
+    assert "of 340 without gold, judged by 80 with gold." in more
+
+
+@pytest.mark.parametrize("groups", [GROUPS, 50])
+def test_agreement_is_that_of_one_table(both, tmp_path, capsys, monkeypatch, groups) -> None:
+    """In groups of tasks, where there are many kinds of these, its interval is about the same."""
+    folder, answers, _ = both
+    (whole,) = told(capsys, answers, str(tmp_path / "out.csv"), "--agreement")
+    for module in sys.modules[Dealt.__module__], passes, agreeing:
+        monkeypatch.setattr(module, "GROUPS", groups)
+    options = "--agreement", "--processes", "1"
+    _, sharded = told(capsys, folder, str(tmp_path / "out"), *options)
+    assert sharded.partition(" (")[0] == whole.partition(" (")[0]
+    assert (sharded == whole) == (groups != 50)
+    assert numbers(sharded) == pytest.approx(numbers(whole), abs=0.02)
+
+
+def test_accuracy_needs_gold(folder, tmp_path, capsys) -> None:
+    assert main([str(folder), str(tmp_path / "out"), "--accuracy"]) == 2
+    assert capsys.readouterr().err == "--accuracy is judged by gold: name it with --gold.\n"
+    with pytest.raises(TableError, match="judged by gold: there is none"):
+        aggregate_folder(folder, tmp_path / "out", with_accuracy=True)
+
+
+@pytest.mark.parametrize(("as_folder", "merge"), [(True, False), (False, False), (True, True)])
+def test_gold_may_spell_a_class_in_several_ways(tmp_path, capsys, as_folder, merge) -> None:
+    names = ("Brown  bear", "brown bear") if merge else ("TRUE", "true")
+    answers = pa.table({"task": [1, 1, 2], "worker": ["a", "b", "a"], "label": ["x", "y", "x"]})
+    (tmp_path / "folder").mkdir()
+    parquet.write_table(answers, tmp_path / "folder" / "answers.parquet")
+    csv.write_csv(answers, tmp_path / "table.csv")
+    (tmp_path / "gold.csv").write_text(f"task,label\n1,{names[0]}\n1,{names[1]}\n")
+    place = "folder" if as_folder else "table.csv"
+    options = ["--merge-classes"] if merge else []
+    out = tmp_path / ("out" if as_folder else "out.csv")
+    assert (
+        main([str(tmp_path / place), str(out), "--gold", str(tmp_path / "gold.csv"), *options]) == 0
+    )
+    (tmp_path / "gold.csv").write_text("task,label\n1,x\n1,y\n")
+    arguments = [str(tmp_path / place), str(tmp_path / "other"), "--gold"]
+    assert main([*arguments, str(tmp_path / "gold.csv")]) == 2
+    assert "task 1 is y here but x on line 2" in capsys.readouterr().err
