@@ -154,7 +154,7 @@ def record(
         _save_annotator(annotator, effects, reported, now)
         if not annotator.blocked:
             question_state.save(new)
-            _follow(new, states)
+            _follow(new, states, effects, reported)
         if annotator.suspect and not was_suspect:
             _request_recomputation(new[0].project_id)
     posteriors = {question.pk: question.probability for question in new}
@@ -163,9 +163,25 @@ def record(
     return _outcome(effects, reported, already_recorded=len(questions) - len(stored), change=change)
 
 
-def _follow(questions: Sequence[Question], states: Mapping[int, str]) -> None:
-    """Bring along what true ones of these questions rule out, where they settled or reopened."""
-    excluding.follow([each for each in questions if each.label and each.state != states[each.pk]])
+def _follow(
+    questions: Sequence[Question],
+    states: Mapping[int, str],
+    effects: Sequence["_Effect"],
+    reported: Sequence[ReportedChange],
+) -> None:
+    """Bring along what true ones of these questions rule out, where they settled or reopened.
+
+    The same is done for those that are only reported to have settled, though it changes nothing:
+    else the time that an answer takes would tell gold.
+    """
+    told = {
+        effect.answered.question
+        for effect, change in zip(effects, reported, strict=True)
+        if change.settled
+    }
+    excluding.follow(
+        [q for q in questions if q.label and (q.state != states[q.pk] or q.pk in told)]
+    )
 
 
 def _request_recomputation(project: int) -> None:

@@ -55,8 +55,18 @@ def follow(questions: Collection[Question]) -> None:
     if members <= AT_ONCE and len(tiles) <= BATCH:
         transaction.on_commit(lambda: _follow(project, tiles), robust=True)
     else:
-        rows = Recomputation.objects.filter(project=project)
-        rows.update(excluded_all=False, requested=True)
+        request_all(project)
+
+
+def request_all(project: Project, *, learn: bool = False) -> None:
+    """Have the next recomputation look at all questions.
+
+    Priors are about to change, or what is told of pictures is another concept's from now on, or
+    nobody's: then it is also to learn anew what rules what out.
+    """
+    forgotten = {"learned_from": 0} if learn else {}
+    rows = Recomputation.objects.filter(project=project)
+    rows.update(excluded_all=False, requested=True, **forgotten)
 
 
 def _follow(project: Project, tiles: Collection[int]) -> None:

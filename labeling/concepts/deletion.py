@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from labeling import audit, guides, pools, predictions
+from labeling import audit, excluding, guides, pools, predictions
 from labeling.concepts.edits import lock
 from labeling.concepts.names import Conflict
 from labeling.models import Answer, Concept, Event, Question
@@ -48,6 +48,8 @@ def delete(concept: Concept, *, by: User | None = None) -> None:
             action=DELETION,
         )
         guides.forget(concept)
+        if concept.exclusive_group_id is not None:  # what it ruled out as gold is open again
+            excluding.request_all(concept.project, learn=True)
         concept.delete()
 
 

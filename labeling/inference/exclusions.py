@@ -58,12 +58,6 @@ class _Told:
     evidence: Floats  # log-odds
 
 
-def request_all(project: Project) -> None:
-    """Have the next recomputation look at all questions, since priors are about to change."""
-    rows = Recomputation.objects.filter(project=project)
-    rows.update(excluded_all=False, requested=True)
-
-
 def begin(recomputation: Recomputation) -> bool:
     """Say that questions are about to change; return whether all of them are to be brought along.
 

@@ -16,9 +16,9 @@ import numpy.typing as npt
 from django.db import OperationalError, connection, transaction
 from safetensors import SafetensorError
 
-from labeling import bulk_update, features, lease, predictions
+from labeling import bulk_update, excluding, features, lease, predictions
 from labeling.features import Features, Ids
-from labeling.inference import exclusions, model_prior, priors
+from labeling.inference import model_prior, priors
 from labeling.inference.arrays import columns
 from labeling.models import Concept, Project, Recomputation
 
@@ -78,7 +78,7 @@ def replace(
         predictions.delete_others(project)
     if not switched:
         return 0
-    exclusions.request_all(project)
+    excluding.request_all(project)
     priors.update_stale(project, answered=False)
     return len(names) * len(seen.tiles)
 
@@ -122,7 +122,7 @@ def add(
         for unused in earlier if stored else (name, text_name):
             predictions.delete(unused)
     if stored:
-        exclusions.request_all(concept.project)
+        excluding.request_all(concept.project)
         priors.update(concept, answered=False)
     return bool(stored)
 
@@ -137,7 +137,7 @@ def withdraw(*, project: Project) -> None:
         _switch(project, "", {}, {})
         features.delete_others(project)
         predictions.delete_others(project)
-    exclusions.request_all(project)
+    excluding.request_all(project)
     priors.update_stale(project, answered=False)
     model_prior.withdraw(project)
 

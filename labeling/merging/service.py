@@ -6,11 +6,11 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.utils import timezone
 
-from labeling import audit, concepts, question_state
+from labeling import audit, concepts, excluding, question_state
 from labeling.batches import batched
 from labeling.merging import batches, names
 from labeling.merging.batches import Counts
-from labeling.models import Challenge, Concept, Event, GoldMark, Question, Recomputation
+from labeling.models import Challenge, Concept, Event, GoldMark, Question
 from labeling.numbers import count
 
 AT_ONCE = 1_000  # questions that are moved while somebody waits
@@ -97,7 +97,7 @@ def move(concept: Concept, *, limit: int | None = None) -> tuple[Counts, int]:
     counts = Counts()
     for batch in batched(chosen, question_state.BATCH):
         counts = counts.plus(batches.move_batch(concept.pk, batch))
-    Recomputation.objects.filter(project=concept.project_id).update(requested=True)
+    excluding.request_all(concept.project, learn=True)
     return counts, len(ids) - len(chosen)
 
 

@@ -185,10 +185,11 @@ def captions(project: int, author: int, role: str, *, by_priority: bool) -> Wind
     return Window(role, condition, values, by_priority=by_priority, exhaustive=True)
 
 
-def gold_captions(project: int, role: str) -> Window:
-    """Return the window of gold captions."""
+def gold_captions(project: int, verdict: bool, role: str) -> Window:
+    """Return the window of gold captions with that truth."""
     about = "project_id = %(project)s AND kind = 'caption' AND state = 'gold' AND grid = 1"
-    return Window(role, about, {"project": project}, gold=True)
+    condition = f"{about} AND verdict = {verdict}"
+    return Window(role, condition, {"project": project}, gold=True)
 
 
 def generated(project: int, role: str) -> Window:

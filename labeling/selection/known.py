@@ -98,8 +98,7 @@ def choose(
     Where the truth whose turn it is has no candidate, the choice ends as a rule: else what there is
     more of would be shown more.
     """
-    share = (at.truths + TRUTH_PRIOR * true_share) / (at.firsts + TRUTH_PRIOR)
-    share = min(max(share, LEAST_SHARE), 1 - LEAST_SHARE)
+    share = _bounded((at.truths + TRUTH_PRIOR * true_share) / (at.firsts + TRUTH_PRIOR))
     left = {truth: in_order(pool, truth, of) for truth in (True, False)}
     count, yes, chosen = at.known, at.known_truths, list[Candidate]()
     for _ in range(total):
@@ -111,6 +110,15 @@ def choose(
         chosen.append(left[truth].pop(0))
         count, yes = count + 1, yes + truth
     return chosen
+
+
+def draw_truth(probability: float) -> bool:
+    """Draw whether a known question is true that stands for an open one believed so far."""
+    return random.random() < _bounded(probability)
+
+
+def _bounded(share: float) -> float:
+    return min(max(share, LEAST_SHARE), 1 - LEAST_SHARE)
 
 
 def in_order(pool: Sequence[Candidate], verdict: bool, of: Stock) -> list[Candidate]:

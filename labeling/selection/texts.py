@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from labeling import checks, prepared, taken_back
 from labeling.models import Challenge, Project
-from labeling.selection import candidates, reservations
+from labeling.selection import candidates, known, reservations
 from labeling.selection.candidates import Candidate
 from labeling.selection.overlap import Overlap
 from labeling.selection.picks import Kind, Reason, Selection, pick
@@ -162,8 +162,10 @@ def selections(reader: Reader) -> Iterator[Selection]:
     texts = _Texts(reader)
     ranked = reader.ranked(texts.open)[:TRIES] if texts.is_enough else []
     if ranked and random.random() < TEXT_GOLD:
-        random.shuffle(texts.gold)
-        gold = (texts.compose(candidate) for candidate in texts.gold[:TRIES])
+        truth = known.draw_truth(ranked[0].probability)
+        alike = [candidate for candidate in texts.gold if (candidate.probability >= 0.5) == truth]
+        random.shuffle(alike)
+        gold = (texts.compose(candidate) for candidate in alike[:TRIES])
         if selection := next(filter(None, gold), None):
             yield selection
     yield from filter(None, map(texts.compose, ranked))
@@ -176,7 +178,8 @@ class _Texts:
         project, annotator = reader.project, reader.annotator.pk
         read = reader.read(
             candidates.captions(project.pk, annotator, Reason.WANTED, by_priority=True),
-            candidates.gold_captions(project.pk, Reason.GOLD),
+            candidates.gold_captions(project.pk, True, Reason.GOLD),
+            candidates.gold_captions(project.pk, False, Reason.GOLD),
         )
         self.references = self._read_references(project, {c.tile for c in read})
         by_tile = {reference.tile for reference in self.references}

@@ -2,13 +2,13 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from statistics import fmean
 
 from labeling.selection import candidates, concepts, known
 from labeling.selection.candidates import Candidate
-from labeling.selection.known import CHECK_NO, CHECK_YES, YES, Stock
+from labeling.selection.known import CHECK_NO, CHECK_YES, NO, YES, Stock
 from labeling.selection.picks import Kind, Reason, Selection, pick
 from labeling.selection.reader import Reader, known_windows
+from labeling.showings import ANYWHERE
 
 VERIFY_MIX = {"caption": 0.5, "generated": 0.35, "concept": 0.15}  # of what is verified
 
@@ -22,18 +22,20 @@ def selections(reader: Reader) -> Iterator[Selection]:
 
 
 def _read_captions(reader: Reader, role: str) -> list[Candidate]:
-    """Return gold captions and open ones by others; checks where no gold is left."""
+    """Return gold captions and open ones by others; checks of a truth of which no gold is left."""
     project, author, by_priority = reader.project.pk, reader.annotator.pk, role == Reason.WANTED
     pool = reader.read(
-        candidates.gold_captions(project, YES),
+        candidates.gold_captions(project, True, YES),
+        candidates.gold_captions(project, False, NO),
         candidates.captions(project, author, role, by_priority=by_priority),
     )
-    if any(c.role == YES for c in pool):
-        return pool
-    return pool + reader.read(
-        candidates.settled_captions(project, author, CHECK_YES, verdict=True),
-        candidates.settled_captions(project, author, CHECK_NO, verdict=False),
-    )
+    there = {c.role for c in pool}
+    instead = [
+        candidates.settled_captions(project, author, check, verdict=verdict)
+        for gold, check, verdict in ((YES, CHECK_YES, True), (NO, CHECK_NO, False))
+        if gold not in there
+    ]
+    return pool + reader.read(*instead) if instead else pool
 
 
 def _read_generated(reader: Reader, role: str) -> list[Candidate]:
@@ -64,15 +66,18 @@ def _read_concept(reader: Reader, role: str) -> list[Candidate]:
 
 
 def _single(reader: Reader, pool: Sequence[Candidate], role: str) -> Selection | None:
-    """Return a selection of one candidate, now and then a known one; None: none is open."""
+    """Return a selection of one candidate, now and then a known one; None: none is open.
+
+    A known one is true as surely as the open one that it stands for: what is verified is true more
+    often than what is shown in grids, and by how much depends on what it is about.
+    """
     ranked = reader.ranked([c for c in pool if c.role == role])
     if not ranked:
         return None
     first, *rest = ranked
     stock = _stock(reader, first)
     if random.random() < stock.share:
-        truths = fmean(c.probability for c in ranked)
-        for candidate in known.choose(pool, 1, at=reader.showings, true_share=truths, of=stock):
+        for candidate in known.choose(pool, 1, at=ANYWHERE, true_share=first.probability, of=stock):
             picked = pick(candidate, known.REASONS[candidate.role])
             return Selection(Kind.VERIFY, candidate.concept, [picked])
     substitutes = [pick(c, role) for c in rest if c.concept == first.concept]

@@ -6,7 +6,18 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from labeling import beliefs, gold, image_beliefs, project_annotators, questions, review
+from labeling import (
+    beliefs,
+    concepts,
+    excluding,
+    gold,
+    image_beliefs,
+    merging,
+    project_annotators,
+    questions,
+    reported_changes,
+    review,
+)
 from labeling.aggregation.exclusions import Group
 from labeling.beliefs import Beliefs
 from labeling.inference import exclusions, recompute
@@ -268,6 +279,50 @@ def test_it_is_learned_anew_where_answers_count_no_more(zoo, alice, bob, ada, mo
     recompute.run(project=zoo)
     assert not ExclusiveGroup.objects.exists()
     assert not Question.objects.exclude(exclusion_shift=0, excluded=False).exists()
+
+
+def test_what_a_deleted_concept_ruled_out_is_asked_again(
+    zoo, tile, ada, django_capture_on_commit_callbacks
+):
+    cat, dog = ask(tile, "cat", "dog")
+    values = {(tile.pk, dog.concept_id): True}
+    with django_capture_on_commit_callbacks(execute=True):
+        gold.mark_pairs(project=zoo, values=values, by=ada, origin="question")
+    cat.refresh_from_db()
+    assert (cat.state, cat.excluded) == (State.SETTLED, True)
+    concepts.delete(dog.concept, by=ada)
+    assert Recomputation.objects.get().requested
+    recompute.run(project=zoo)
+    cat.refresh_from_db()
+    assert (cat.state, cat.excluded, cat.exclusion_shift) == (State.OPEN, False, 0)
+
+
+def test_it_is_learned_anew_after_a_merge(zoo, tile, ada):
+    """Until then it was believed on the word of a thousand; here it is known of one picture."""
+    cat, dog = ask(tile, "cat", "dog")
+    review.decide(question=dog, value=True, by=ada)
+    recompute.run(project=zoo)
+    cat.refresh_from_db()
+    assert cat.excluded and ExclusiveGroup.objects.exists()
+    merging.merge(concept=dog.concept, into=zoo.concepts.get(name="shiny"), by=ada)
+    recompute.run(project=zoo)
+    cat.refresh_from_db()
+    assert not cat.excluded and not ExclusiveGroup.objects.exists()
+
+
+def test_gold_that_seems_to_settle_takes_as_long_as_what_does(
+    zoo, tile, alice, ada, monkeypatch, django_capture_on_commit_callbacks
+):
+    (cat,) = ask(tile, "cat")
+    values = {(tile.pk, cat.concept_id): True}
+    gold.mark_pairs(project=zoo, values=values, by=ada, origin="question")
+    told = [reported_changes.ReportedChange(settled=True)]
+    monkeypatch.setattr(reported_changes, "reported", lambda *_, **__: told)
+    looked_at = []
+    monkeypatch.setattr(excluding, "update", lambda _, tiles: looked_at.extend(tiles))
+    with django_capture_on_commit_callbacks(execute=True):
+        answer(alice, {cat.pk: True})
+    assert looked_at == [tile.pk]
 
 
 def test_gold_that_is_ruled_out_is_shown_as_seldom_as_what_is_open(zoo, tile, alice, ada):

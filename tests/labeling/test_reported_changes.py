@@ -53,7 +53,20 @@ def test_a_challenge_that_failed_seems_to_change_as_much_as_others_did():
         Answered(2, False, False, DISPUTED),
         Answered(3, True, True, NOTHING),
     ]
-    reported_changes.reported(passed, **BOB)
+    for _ in range(reported_changes.LEAST):
+        reported_changes.reported(passed, **BOB)
     failed = [Answered(number, number % 2 == 0, number == 4, NOTHING) for number in (4, 5, 6)]
     told = reported_changes.reported(failed, annotator=2, project=1, passed=False)
     assert told == [CERTAIN, DISPUTED, CERTAIN]
+
+
+def test_a_single_change_is_not_repeated_until_another_comes(db):
+    """Or whoever says no of gold would see the only dispute again and again."""
+    reported_changes.reported([Answered(1, False, False, DISPUTED)], **BOB)
+    for number in range(2, 2 + 3 * reported_changes.REMEMBERED):
+        reported_changes.reported([Answered(number, True, False, NOTHING)], **BOB)
+    told = [
+        reported_changes.reported([Answered(number, False, True, NOTHING)], **BOB)[0]
+        for number in range(1_000, 1_200)
+    ]
+    assert 0 < told.count(DISPUTED) < 20

@@ -194,6 +194,21 @@ def test_it_asks_whether_a_drawn_picture_shows_what_it_should(alice, shapes, mon
         assert drawn.pk not in {pick.question for pick in choose(alice, shapes, "grid").picks}
 
 
+def test_a_caption_that_is_gold_is_as_often_true_as_open_ones_are(alice, shapes, monkeypatch):
+    """Half of the gold is false, and open captions hardly ever: or what is false would be gold."""
+    captions = Question.objects.filter(kind="caption").order_by("pk")
+    marked = list(captions.values_list("pk", flat=True)[:16])
+    for value, pks in ((True, marked[::2]), (False, marked[1::2])):
+        captions.filter(pk__in=pks).update(state=State.GOLD, verdict=value, probability=value)
+    captions.filter(state=State.OPEN).update(prior=0.9, probability=0.9)
+    monkeypatch.setattr(verifications, "VERIFY_MIX", {"caption": 1.0})
+    monkeypatch.setattr(known, "CAPTIONS", known.Stock(1, 1, 2))
+    shown = Counter(choose(alice, shapes, "verify").picks[0].question for _ in range(300))
+    truths = dict(captions.filter(pk__in=shown).values_list("pk", "verdict"))
+    true, false = (sum(n for pk, n in shown.items() if truths[pk] is v) for v in (True, False))
+    assert true > 40 and false < true / 4
+
+
 def test_nobody_judges_their_own_caption(alice, bob, shapes, monkeypatch):
     Question.objects.filter(kind="caption").delete()
     tile = Question.objects.first().tile

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from labeling import challenges, skip_debts, wording
 from labeling.models import Annotator, Answer, Challenge, Project, Question
-from labeling.selection import candidates, selector, texts
+from labeling.selection import candidates, known, selector, texts
 from labeling.selection.picks import Selection
 from labeling.selection.reader import Reader
 from tests.cast import answer, in_other_words
@@ -120,6 +120,19 @@ def test_a_share_of_them_is_about_gold(alice, described, monkeypatch):
     assert choose(alice, described).picks[0].question in gold
 
 
+def test_gold_is_as_often_true_as_what_else_is_asked(alice, described, monkeypatch):
+    captions = described.questions.filter(kind="caption", state=State.OPEN).order_by("pk")
+    marked = list(captions.values_list("pk", flat=True)[:16])
+    for value, pks in ((True, marked[::2]), (False, marked[1::2])):
+        gold = described.questions.filter(pk__in=pks)
+        gold.update(state=State.GOLD, verdict=value, probability=value)
+    monkeypatch.setattr(texts, "TEXT_GOLD", 1)
+    picks = [choose(alice, described).picks[0] for _ in range(80)]
+    false = set(marked[1::2])
+    assert 0 < sum(pick.question in false for pick in picks) < 20
+    assert {pick.reason for pick in picks} == {"gold"}
+
+
 def test_gold_is_not_shown_where_nothing_else_is_left(alice, described, monkeypatch):
     monkeypatch.setattr(texts, "TEXT_GOLD", 1)
     described.questions.filter(kind="caption", state=State.OPEN).update(
@@ -226,6 +239,7 @@ def test_a_choice_that_is_none_changes_nothing(alice, described, choice):
 )
 def test_gold_decides_whether_it_is_passed(alice, described, monkeypatch, truth, choice, passed):
     monkeypatch.setattr(texts, "TEXT_GOLD", 1)
+    monkeypatch.setattr(known, "draw_truth", lambda _: truth)
     captions = described.questions.filter(kind="caption", state=State.OPEN).order_by("pk")
     gold = [each.pk for each in captions[:12]]
     described.questions.filter(pk__in=gold).update(
