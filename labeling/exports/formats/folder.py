@@ -28,7 +28,8 @@ Keys = set[bytes]  # the beginnings of paths' hashes: a million take 60 MB
 class Folder:
     def __init__(self, sink: Sink, about: About) -> None:
         self._sink, self._about = sink, about
-        self._several, self._twice, self._folders = _shared(about.rows())
+        self._several, named, self._twice, self._folders = _shared(about.rows())
+        self._whole = self._several | named
         self._counts = Counter[str](pictures=0, texts=0)
 
     def write(self, row: ExportRow, picture: Picture) -> None:
@@ -36,14 +37,19 @@ class Folder:
             self._about.left_out[f"pictures: {reason}"] += 1
             return
         text, suffix = self._text(row)
-        # Two pictures of one stem: each text has the whole name of its own before its suffix.
-        whole = _stem_key(row.source) in self._several
+        # Two pictures of one stem: each text has the whole name of its own before its suffix. So
+        # has that of "x.jpg.png", or it would lie where that of "x.jpg" may.
+        whole = _stem_key(row.source) in self._whole
         place = (row.source if whole else _stem(row.source)) + suffix
         if text and _key(place) in self._folders:
             self._about.left_out["pictures: a folder is called as their text would be"] += 1
             return
         if self._about.options.copy_pictures:
-            self._sink.put(f"{_stem(row.source)}{picture.suffix}", picture.data)
+            own = f"{_stem(row.source)}{picture.suffix}"
+            if _key(own) in self._folders:
+                self._about.left_out["pictures: a folder is called as they would be"] += 1
+                return
+            self._sink.put(own, picture.data)
             self._counts["pictures"] += 1
         if text:
             self._sink.put(place, text.encode)
@@ -88,12 +94,13 @@ class Folder:
         return "".join(f"{each.text}\n" for each in row.captions), ".txt"
 
 
-def _shared(rows: Iterable[ExportRow]) -> tuple[Keys, Keys, Keys]:
-    """Return the stems that several paths share, the paths that several pictures have, and folders.
+def _shared(rows: Iterable[ExportRow]) -> tuple[Keys, Keys, Keys, Keys]:
+    """Return shared stems, stems that are paths themselves, shared paths, and folders.
 
     All are of pictures that have a place to go back to.
     """
     stems: Keys = set()
+    whole: Keys = set()
     paths: Keys = set()
     several: Keys = set()
     twice: Keys = set()
@@ -101,13 +108,14 @@ def _shared(rows: Iterable[ExportRow]) -> tuple[Keys, Keys, Keys]:
     for row in rows:
         if row.generated:
             continue
+        whole.add(_key(row.source.casefold()))
         folders.update(_key(str(folder)) for folder in PurePosixPath(row.source).parents)
         for key, seen, more in (
             (_stem_key(row.source), stems, several),
             (_key(row.source), paths, twice),
         ):
             (more if key in seen else seen).add(key)
-    return several, twice, folders
+    return several, stems & whole, twice, folders
 
 
 def _stem(path: str) -> str:

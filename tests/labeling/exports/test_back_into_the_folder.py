@@ -133,6 +133,30 @@ def test_strange_names_get_their_texts(tmp_path, monkeypatch):
     )
 
 
+def test_no_text_lies_where_another_does(tmp_path, monkeypatch):
+    sources = ["a/x.jpg", "a/x.png", "a/x.jpg.png", "a/x.JPG.gif.png", "b/y.jpg.png"]
+    result = export(made(monkeypatch, tmp_path / "snapshot", sources), tmp_path / "out")
+    texts = {
+        path.relative_to(tmp_path / "out").as_posix(): path.read_text()
+        for path in (tmp_path / "out").rglob("*.txt")
+    }
+    names = ["a/x.jpg", "a/x.png", "a/x.jpg.png", "a/x.JPG.gif", "b/y.jpg"]
+    assert texts == {f"{name}.txt": f"no. {number}\n" for number, name in enumerate(names)}
+    assert result.counts["texts"] == len(names)
+
+
+def test_no_picture_lies_where_a_folder_does(tmp_path, monkeypatch):
+    snapshot = made(monkeypatch, tmp_path / "snapshot", ["x.webp", "x.webp/y.png", "z.png"])
+    result = export(snapshot, tmp_path / "out", copy_pictures=True)
+    copied = {
+        path.relative_to(tmp_path / "out").as_posix()
+        for path in tmp_path.rglob("out/**/*.webp")
+        if path.is_file()
+    }
+    assert copied == {"x.webp/y.webp", "z.webp"}
+    assert result.left_out["pictures: a folder is called as they would be"] == 1
+
+
 def test_a_text_gets_the_name_that_the_disk_has(tmp_path, monkeypatch):
     """A Mac decomposes names; imports compose them."""
     from unicodedata import normalize
