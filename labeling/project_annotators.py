@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce, NullIf
 
 from labeling import access, annotators, project_stats, review
 from labeling.access import Capability
-from labeling.models import Annotator, Answer, Project
+from labeling.models import Annotator, Answer, Project, Question
 from labeling.models.annotators import CAME_HERE
 from labeling.permissions import is_staff
 
@@ -106,26 +106,31 @@ def with_counts(rows: list[Annotator], project: Project) -> list[Row]:
 
 
 def find(project: Project, pk: int) -> Annotator | None:
-    """Return an annotator who answered in the project."""
-    rows = Annotator.objects.filter(_answered_in(project)).select_related("user", "site")
+    """Return an annotator who answered in the project, or wrote a caption."""
+    wrote = Exists(Question.objects.filter(author=OuterRef("pk"), project=project))
+    took_part = _answered_in(project) | wrote
+    rows = Annotator.objects.filter(took_part).select_related("user", "site")
     return rows.filter(pk=pk).first()
 
 
 def refusal(*, project: Project, annotator: Annotator, by: User) -> str:
     """Say why somebody may not block or unblock an annotator; empty where they may.
 
-    Blocking counts in all projects. So a reviewer may block whoever answered in their own projects
-    only; about all others decide staff, by Django's permission.
+    Blocking counts in all projects. So a reviewer may block whoever answered, or wrote captions, in
+    their own projects only; about all others decide staff, by Django's permission.
     """
     if is_staff(by) and by.has_perm("labeling.change_annotator"):
         return ""
     if not access.may(by, project, Capability.REVIEW):
         return "Only reviewers and owners block annotators."
     answers = Answer.objects.filter(annotator=annotator)
-    if not answers.filter(question__project=project).exists():
+    captions = Question.objects.filter(author=annotator)
+    there = answers.filter(question__project=project).exists()
+    if not (there or captions.filter(project=project).exists()):
         return "They have not answered in this project."
     own = access.projects(by, Capability.REVIEW).values("pk")
-    if answers.exclude(question__project__in=own).exists():
+    elsewhere = answers.exclude(question__project__in=own).exists()
+    if elsewhere or captions.exclude(project__in=own).exists():
         return (
             "They answered in projects of others too, and blocking counts everywhere: "
             "ask the staff of this site to decide."

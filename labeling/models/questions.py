@@ -18,9 +18,11 @@ _NOMINATED = Q(slice_key__isnull=False) | Q(reason__in=["doubtful", "likely"])
 _UNANIMOUS = Q(state="settled", verdict=None, disagreement=0.0, answers_wanted=0) & Q(
     answers_count__gte=2
 )
-# Captions that are likely true: that somebody states, or else that most people believe.
+# Captions that are likely true: that somebody states who is not blocked, or else that most people
+# believe.
+_IS_STATED = Q(stated__isnull=False) & (Q(author=None) | Q(author__blocked=False))
 LIKELY_CAPTION = Q(kind="caption", probability__gte=0.5) & (
-    Q(stated__isnull=False) | Q(verdict=True) | Q(yes_count__gt=F("answers_count") / 2.0)
+    _IS_STATED | Q(verdict=True) | Q(yes_count__gt=F("answers_count") / 2.0)
 )
 POOLED = _ASKED & _NOMINATED & Q(answers_count=0)  # what pools hold: `labeling.pools`
 

@@ -177,10 +177,12 @@ def settled_captions(project: int, author: int, role: str, *, verdict: bool) -> 
 def captions(project: int, author: int, role: str, *, by_priority: bool) -> Window:
     """Return the window of open captions by other authors, by priority or at random.
 
-    Nobody is asked about one that no import states any more.
+    Nobody is asked about one that no import states any more, or that a blocked annotator wrote.
     """
     about = "project_id = %(project)s AND kind = 'caption' AND state = 'open' AND grid = 1"
+    blocked = "EXISTS (SELECT FROM labeling_annotator WHERE id = author_id AND blocked)"
     condition = f"{about} AND stated IS NOT NULL AND author_id IS DISTINCT FROM %(author)s"
+    condition += f" AND NOT {blocked}"
     values = {"project": project, "author": author}
     return Window(role, condition, values, by_priority=by_priority, exhaustive=True)
 

@@ -3,8 +3,11 @@
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.urls import reverse
 
+from labeling import caption_order, questions
 from labeling.models import Annotator, Answer, Membership, Project, Question
+from labeling.selection import selector, verifications
 from tests.cast import answer, distrust
 
 pytestmark = pytest.mark.django_db
@@ -128,6 +131,32 @@ def test_a_reviewer_of_one_project_does_not_block_for_another(ritas, rita, shape
     ritas.post(f"{LIST}{alice.pk}/block/")
     alice.refresh_from_db()
     assert alice.blocked
+
+
+def test_who_only_writes_is_found_and_blocked_and_their_words_count_no_more(
+    ritas, shapes, bob, mallory, monkeypatch
+):
+    shapes.questions.filter(kind="caption").delete()
+    tile = shapes.questions.order_by("pk")[0].tile
+    questions.ask_captions(
+        captions=[(tile, "buy my paint")],
+        source=Question.Source.ANNOTATOR,
+        author=mallory,
+        prior=0.6,
+    )
+    caption = shapes.questions.get(kind="caption")
+    reader = caption_order.Reader(shapes)
+    monkeypatch.setattr(verifications, "VERIFY_MIX", {"caption": 1.0})
+    asks = selector.Selector(annotator=bob, project=shapes).choose
+    assert reader.of([tile.image]) and asks("verify")
+    address = reverse("project-question", args=["shapes", caption.pk])
+    page = ritas.get(address).content.decode()
+    assert f"{LIST}{mallory.pk}/" in page
+    assert ritas.get(f"{LIST}{mallory.pk}/").status_code == 200
+    ritas.post(f"{LIST}{mallory.pk}/block/")
+    mallory.refresh_from_db()
+    assert mallory.blocked
+    assert not reader.of([tile.image]) and asks("verify") is None
 
 
 def test_staff_block_whoever_answered(ada_client, shapes, alice):
