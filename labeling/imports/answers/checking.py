@@ -17,6 +17,7 @@ from labeling.models import Project
 from labeling.models.projects import name_key
 
 WORKER_LENGTH = 60
+MOST_TRUTHS = 200_000  # of classes, each with a no to all others
 
 Pair = tuple[int, int]  # (image id, concept id)
 
@@ -64,6 +65,7 @@ def check(
     checking = _Checking(project, listed, options)
     for entry in listed:
         checking.add(entry)
+    checking.complete()
     return checking.checked
 
 
@@ -79,6 +81,7 @@ class _Checking:
         self.checked.remarks += _spellings(stated)
         self.values: dict[tuple[str, Pair], Given] = {}
         self.groups: dict[tuple[str, int], Given] = {}
+        self.classes: dict[int, tuple[Truth, int]] = {}  # by image; and the concept
         self.found: dict[str, tuple[int | None, str]] = {}
 
     def _concept_of_all(self, entries: list[Given | Truth], options: Options) -> int | None:
@@ -172,7 +175,36 @@ class _Checking:
         self.checked.votes[entry.worker].append(Vote(entry, pair, value))
         return None
 
+    def complete(self) -> None:
+        """Add that a picture of one class is of none of the others. Raises AnswersError."""
+        every = sorted({concept for _, concept in self.classes.values()})
+        if len(every) < 2:
+            return
+        size = len(self.classes) * len(every)
+        if size > MOST_TRUTHS:
+            raise AnswersError(
+                f"{len(self.classes):,} pictures of {len(every):,} classes are "
+                f"{size:,} truths, more than {MOST_TRUTHS:,}: give fewer pictures at a time, or "
+                "yes and no with a column concept."
+            )
+        for image, (entry, own) in self.classes.items():
+            for concept in every:
+                if concept != own and (image, concept) not in self.checked.truths:
+                    self.checked.truths[image, concept] = entry, False
+                    self.checked.read[Kind.GOLD] += 1
+        self.checked.remarks.append(
+            f"Each picture is of one of its {len(every):,} classes: a truth of that one, "
+            "yes, and one of each other, no."
+        )
+
     def _truth(self, entry: Truth, pair: Pair, value: bool) -> tuple[str, str] | None:
+        if entry.exclusive and self.alone is None:
+            first, own = self.classes.setdefault(pair[0], (entry, pair[1]))
+            if own != pair[1]:
+                return entry.column, (
+                    f"it is {shown(first.label)!r} in {first.where}; where several classes are "
+                    "true, give yes and no with a column concept"
+                )
         earlier = self.checked.truths.get(pair)
         if earlier is None:
             self.checked.truths[pair] = entry, value

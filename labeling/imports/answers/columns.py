@@ -32,6 +32,7 @@ LABEL_STUDIO_OWN = {
     *("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "history"),
     *("agreement", "reviews", "comments", "unresolved_comment_count"),
 }
+_ROLES = {"a gold list": "truth", "a gold list of classes": "class"}
 SAMPLE = 1_000  # rows by which columns are told apart
 
 
@@ -40,6 +41,7 @@ class Format(StrEnum):
 
     TABLE = "a table"
     GOLD = "a gold list"
+    CLASSES = "a gold list of classes"
     MTURK = "Mechanical Turk's results"
     TOLOKA = "Toloka's results"
     LABEL_STUDIO = "Label Studio's table"
@@ -62,9 +64,7 @@ class Columns:
         """Say what was detected or chosen."""
         parts = [f"task = {self.task}"]
         parts += [f"worker = {self.worker}"] if self.worker else []
-        parts += [
-            f"{'truth' if self.format is Format.GOLD else 'label'} = {', '.join(self.labels)}"
-        ]
+        parts += [f"{_ROLES.get(self.format, 'label')} = {', '.join(self.labels)}"]
         parts += [f"concept = {self.concept}"] if self.concept else []
         parts += [f"gold = {', '.join(self.golds)}"] if self.golds else []
         return f"Read as {self.format}: {'; '.join(parts)}."
@@ -91,13 +91,25 @@ def detect(header: Sequence[str], sample: Sequence[Sequence[str]], options: Opti
 
 
 def detect_gold(header: Sequence[str], options: Options) -> Columns:
-    """Return the columns of a gold list. Raises AnswersError."""
-    return Columns(
-        Format.GOLD,
-        task=_one(header, options.task, TASKS, "task"),
-        labels=[_one(header, options.truth, TRUTHS, "truth")],
-        concept="" if options.concept_name else _one(header, options.concept, CONCEPTS, "concept"),
-    )
+    """Return the columns of a gold list. Raises AnswersError.
+
+    Without a concept its truths are classes, one a picture; or yes and no of the only concept.
+    """
+    task = _one(header, options.task, TASKS, "task")
+    concept = _optional(header, options.concept, CONCEPTS)
+    if concept or options.concept_name:
+        concept = "" if options.concept_name else concept
+        return Columns(
+            Format.GOLD,
+            task=task,
+            labels=[_one(header, options.truth, TRUTHS, "truth")],
+            concept=concept,
+        )
+    others = [cell for cell in header if cell != task]
+    if not options.truth and len(others) == 1:
+        return Columns(Format.CLASSES, task=task, labels=others)
+    label = _one(header, options.truth, (*TRUTHS, *LABELS), "truth", among=others)
+    return Columns(Format.CLASSES, task=task, labels=[label])
 
 
 def _mturk(header: Sequence[str], sample: Sequence[Sequence[str]], options: Options) -> Columns:

@@ -33,13 +33,17 @@ class Given(NamedTuple):
 
 
 class Truth(NamedTuple):
-    """A truth: what is known of a task; with a concept, the label is yes or no."""
+    """A truth: what is known of a task; with a concept, the label is yes or no.
+
+    Without, it names what the task shows; `exclusive`: all other labels of the file are a no.
+    """
 
     where: str
     task: str
     label: str
     concept: str = ""
     column: str = "truth"
+    exclusive: bool = False
 
 
 class Refused(NamedTuple):

@@ -108,7 +108,9 @@ class TableReader:
             if any("\ud800" <= character <= "\udfff" for character in values[name]):
                 return name, NO_TEXT
         required = [plain.task, plain.worker, plain.concept]
-        required += plain.labels if plain.format in {Format.TABLE, Format.GOLD} else []
+        required += (
+            plain.labels if plain.format in {Format.TABLE, Format.GOLD, Format.CLASSES} else []
+        )
         for name in filter(None, required):
             if not values[name]:
                 return name, EMPTY
@@ -147,9 +149,9 @@ class TableReader:
                 yield Truth(where, values[self.columns.task], label, concept, column)
 
     def _truth(self, where: str, values: dict[str, str], column: str) -> Truth:
-        return Truth(
-            where, values[self.columns.task], values[column], self._concept(values), column
-        )
+        task, concept = values[self.columns.task], self._concept(values)
+        exclusive = self.columns.format is Format.CLASSES
+        return Truth(where, task, values[column], concept, column, exclusive)
 
 
 def _beginning(data: bytes, dialect: Dialect) -> tuple[list[str], list[list[str]]]:

@@ -15,7 +15,8 @@ from labeling.models import Import, Project
 class Command(BaseCommand):
     help = (
         "Say how much gold each concept has and needs, and why; or mark gold from a table with the "
-        "columns task (path, file name or SHA-256 of a picture), concept and truth (yes or no). "
+        "columns task (path, file name or SHA-256 of a picture), concept and truth (yes or no); or "
+        "with task and class, where each picture is of one class and so of none of the others. "
         "What cannot be taken is refused with its line and the reason; to run it again changes "
         "nothing."
     )

@@ -6,6 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from labeling.imports import undo
+from labeling.imports.answers import checking
 from labeling.models import Event, Image, Import, Question
 
 pytestmark = pytest.mark.django_db
@@ -89,3 +90,51 @@ def test_a_file_that_is_none_is_refused_in_a_sentence(shapes, tmp_path, data, me
         run(str(tmp_path / "none.csv"))
     with pytest.raises(CommandError, match="no user"):
         run(str(file), by="nobody")
+
+
+def test_a_list_of_classes_says_yes_once_and_no_of_the_others(shapes, tmp_path):
+    """A picture of one class of the file is of none of the others; what is wrong has its line."""
+    first, second, third, *_ = (image.source for image in shapes.images.order_by("-pk"))
+    file = tmp_path / "gold.csv"
+    lines = [
+        *("picture,species,notes", f"{first},circle,", f"{second},Square,sure", f"{third},heron,"),
+        *(f"{first},square,", f"{first},circle,again", "nowhere.png,circle,", f"{third},,"),
+    ]
+    file.write_text("\n".join(lines))
+    with pytest.raises(CommandError, match="truth"):
+        run(str(file))
+    out, err = run(str(file), columns="truth=species")
+    assert "Read as a gold list of classes: task = picture; class = species." in out
+    assert "Each picture is of one of its 2 classes" in out
+    assert "9 truths read: 4 new, 1 known already, 4 refused" in out
+    assert "'heron' is no concept of shapes" in err
+    assert "line 5, column species: it is 'circle' in line 2; where several classes are true" in err
+    assert "line 7, column task" in err and "line 8, column species: the cell is empty" in err
+    known = Question.objects.filter(state="gold", tile__image__source__in=[first, second], grid=1)
+    told = set(known.values_list("tile__image__source", "concept__name", "verdict"))
+    assert told >= {(first, "circle", True), (first, "square", False)}
+    assert told >= {(second, "circle", False), (second, "square", True)}
+    assert not Question.objects.filter(state="gold", tile__image__source=third).exists()
+
+
+def test_two_columns_need_no_names(shapes, tmp_path):
+    file = tmp_path / "gold.csv"
+    file.write_text(f"file_name,shape\n{shapes.images.order_by('-pk')[0].source},circle\n")
+    out, _ = run(str(file))
+    assert "1 truth read: 1 new" in out and "classes:" not in out.partition("\n")[2]
+
+
+def test_yes_and_no_are_no_classes(shapes, tmp_path):
+    file = tmp_path / "gold.csv"
+    file.write_text(f"task,truth\n{shapes.images.order_by('pk')[0].source},yes\n")
+    with pytest.raises(CommandError, match="Its labels are yes and no, and nothing says of which"):
+        run(str(file))
+
+
+def test_more_truths_than_classes_may_make_are_refused(shapes, tmp_path, monkeypatch):
+    monkeypatch.setattr(checking, "MOST_TRUTHS", 3)
+    first, second, *_ = (image.source for image in shapes.images.order_by("pk"))
+    file = tmp_path / "gold.csv"
+    file.write_text(f"task,class\n{first},circle\n{second},square\n")
+    with pytest.raises(CommandError, match="2 pictures of 2 classes are 4 truths, more than 3"):
+        run(str(file))
