@@ -6,7 +6,7 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 
 from labeling import challenges, guides
-from labeling.models import Challenge, Question
+from labeling.models import Challenge, Concept, Question
 from labeling.selection import overlap
 from labeling.selection.picks import Kind
 
@@ -42,7 +42,10 @@ def of_challenge(challenge: Challenge, wanted: Sequence[str] = ()) -> Wording:
             raise challenges.Expired(challenges.REMOVED)
         language = challenge.project.language
         return Wording(_("Does this sentence describe the picture?"), text, "", language)
-    summary = guides.summary(challenge.concept_id)
+    try:
+        summary = guides.summary(challenge.concept_id)
+    except Concept.DoesNotExist:
+        raise challenges.Expired(challenges.REMOVED) from None
     phrase, language = summary.phrase_for(wanted)
     if challenge.kind == Kind.VERIFY:
         # Translators: the subject is a phrase as it stands, such as "a bicycle".

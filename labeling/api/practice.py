@@ -21,7 +21,7 @@ from labeling.api.guides import open_to, send_picture, wanted
 from labeling.api.negotiation import PictureNegotiation
 from labeling.api.queries import Id, Query
 from labeling.api.schema import errors
-from labeling.models import Project, Question
+from labeling.models import Concept, Project, Question
 from labeling.practice import PracticeError
 
 
@@ -94,7 +94,7 @@ class AnswerPractice(ForVisitors):
         annotator = visitors.welcome(request)
         right = practice.check(annotator=annotator, project=project, number=number, value=value)
         assert question.concept is not None
-        phrase, language = guides.summary(question.concept.pk).phrase_for(wanted(request))
+        phrase, language = _summary(question.concept.pk).phrase_for(wanted(request))
         return Response(
             {
                 "right": right,
@@ -150,10 +150,17 @@ def _question(project: Project, number: int) -> Question:
         raise NotFound(str(error)) from None
 
 
+def _summary(concept: int) -> guides.Summary:
+    try:
+        return guides.summary(concept)
+    except Concept.DoesNotExist:  # deleted since the question was read
+        raise NotFound from None
+
+
 def _data(request: Request, project: Project, question: Question, number: int) -> dict[str, Any]:
     assert question.concept is not None
     concept = question.concept.pk
-    summary = guides.summary(concept)
+    summary = _summary(concept)
     phrase, language = summary.phrase_for(wanted(request))
     return {
         "number": number,

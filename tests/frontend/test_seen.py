@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from labeling.models import Answer, Challenge
+from tests.browser import let_server_finish
 from tests.frontend.conftest import SEEN
 from tests.waiting import wait_until
 
@@ -106,3 +107,4 @@ def test_a_real_finger_taps_once(browser: Browser, live_server, shapes) -> None:
     expect(page.locator(f'#stage img[src="{before}"]')).to_have_count(0)
     page.wait_for_selector(SEEN)
     context.close()
+    let_server_finish()  # which is asked for the questions after these

@@ -4,10 +4,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from labeling import challenges, examples, practice, skip_debts
+from labeling import challenges, examples, guides, practice, skip_debts
 from labeling.models import (
     Annotator,
     Answer,
+    Concept,
     Membership,
     Practice,
     PracticeQuestion,
@@ -169,3 +170,14 @@ def test_a_private_projects_practice_is_for_those_who_may_take_part(
     assert not Annotator.objects.exists()
     Membership.objects.create(project=training, user=carol, role="annotator")
     assert [client.get(address).status_code for address in addresses] == [200, 200]
+
+
+def test_a_concept_that_is_deleted_just_then_is_no_fault(
+    client: Client, training: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def summary(concept: int) -> guides.Summary:
+        raise Concept.DoesNotExist
+
+    monkeypatch.setattr(guides, "summary", summary)
+    assert client.get(URL).status_code == 404
+    assert reply(client, 1, True).status_code == 404

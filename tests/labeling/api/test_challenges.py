@@ -7,8 +7,8 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from labeling import results
-from labeling.models import Annotator, Answer, Challenge, Project, Question
+from labeling import guides, results
+from labeling.models import Annotator, Answer, Challenge, Concept, Project, Question
 from tests.cast import truth
 
 pytestmark = pytest.mark.django_db
@@ -105,3 +105,15 @@ def test_it_cuts_one_picture_into_sixteen(client, scenes):
     shown = ask(client, kind="split")
     assert shown["columns"] == 4 and len(shown["tiles"]) == 16
     assert submit(client, shown["token"], selected=[1, 2, 5, 6]).json()["recorded"] == 16
+
+
+def test_a_concept_that_is_deleted_just_then_is_no_fault(client, shapes, monkeypatch):
+    """Its questions were drawn, and it is gone before they are put into words."""
+
+    def summary(concept: int) -> guides.Summary:
+        raise Concept.DoesNotExist
+
+    monkeypatch.setattr(guides, "summary", summary)
+    response = client.post(URL, {"project": "shapes"}, content_type="application/json")
+    assert response.status_code == 410
+    assert response.json()["code"] == "expired"
