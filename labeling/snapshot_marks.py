@@ -1,7 +1,7 @@
 """Mark the snapshots that hold what counts no longer.
 
-That is answers and captions that are withdrawn, texts of imports that are taken back, and answers
-of annotators who are blocked.
+That is answers and captions that are withdrawn, texts of imports that are taken back, and what
+annotators said who are blocked.
 """
 
 from collections.abc import Iterable, Sequence
@@ -59,12 +59,13 @@ def mark_restated(record: Import, images: Iterable[int]) -> None:
 
 
 def mark_blocked(annotator: Annotator) -> None:
-    """Mark the snapshots that hold answers of an annotator who is blocked.
+    """Mark the snapshots that hold answers or captions of an annotator who is blocked.
 
     One that is being published is waited for. Call it inside the transaction that blocks them.
     """
     answers = Answer.objects.filter(annotator=annotator)
     projects = set(answers.order_by().values_list("question__project", flat=True).distinct())
+    projects |= set(Question.objects.filter(author=annotator).values_list("project", flat=True))
     held = Snapshot.objects.filter(project__in=projects, state__in=_WRITTEN).order_by("pk")
     for snapshot in held.select_for_update(of=("self",), no_key=True):
         if holds_answers_of(annotator.pk, snapshot):
@@ -80,10 +81,13 @@ def unmark_blocked(annotator: Annotator) -> None:
 
 
 def holds_answers_of(annotator: int, snapshot: Snapshot) -> bool:
-    """Whether a snapshot rests on answers of an annotator that were not withdrawn."""
+    """Whether a snapshot rests on answers or captions of an annotator that were not withdrawn."""
     answers = Answer.objects.filter(
         annotator=annotator, question__project=snapshot.project_id, pk__lte=snapshot.newest_answer
     )
     if not snapshot.include_generated:
         answers = answers.exclude(question__source=Question.Source.MODEL)
-    return answers.exists()
+    captions = Question.objects.filter(
+        author=annotator, project=snapshot.project_id, pk__lte=snapshot.newest_caption
+    )
+    return answers.exists() or captions.exists()

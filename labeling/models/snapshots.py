@@ -116,5 +116,7 @@ class Snapshot(Job):
         if self.blocked_annotators:
             number = len(self.blocked_annotators)
             noun, verb = ("annotator", "was") if number == 1 else ("annotators", "were")
-            sentences.append(f"It holds answers of {number:,} {noun} who {verb} blocked since.")
+            sentences.append(
+                f"It holds answers or captions of {number:,} {noun} who {verb} blocked since."
+            )
         return " ".join(sentences)

@@ -185,12 +185,22 @@ def test_snapshots_that_hold_answers_of_somebody_who_is_blocked_are_marked(
     review.block(annotator=mallory, by=ada)
     assert list(reissues.marked(shapes)) == [held] and before.warning == ""
     held.refresh_from_db()
-    assert held.warning == "It holds answers of 1 annotator who was blocked since."
+    assert held.warning == "It holds answers or captions of 1 annotator who was blocked since."
     successor = snapshots.fill(reissues.reissue(held))
     assert successor.warning == "" and not reissues.marked(shapes).exists()
     review.unblock(annotator=mallory, by=ada)
     held.refresh_from_db()
     assert held.warning == ""
+
+
+def test_snapshots_that_hold_captions_of_somebody_who_is_blocked_are_marked(shapes, mallory, ada):
+    before = snapshots.freeze(project=shapes)
+    caption = [(whole(shapes), "some words")]
+    questions.ask_captions(captions=caption, source="annotator", author=mallory, prior=0.6)
+    held = snapshots.freeze(project=shapes)
+    review.block(annotator=mallory, by=ada)
+    assert list(reissues.marked(shapes)) == [held] and before.warning == ""
+    assert snapshots.freeze(project=shapes).counts["captions"] == before.counts["captions"]
 
 
 def test_the_command_withdraws_at_a_persons_request(shapes, mallory, wanted, capsys):
