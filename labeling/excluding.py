@@ -12,7 +12,7 @@ from django.db.models import Q
 from labeling import beliefs, question_state
 from labeling.batches import batched
 from labeling.beliefs import Beliefs
-from labeling.models import Concept, Project, Question, Recomputation
+from labeling.models import Concept, ExclusiveGroup, Project, Question, Recomputation
 
 BATCH = 500  # tiles that are read together
 NOTICEABLE = 1e-3  # smaller changes of log-odds are not written
@@ -29,7 +29,7 @@ def update(project: Project, tiles: Collection[int], on_progress: OnProgress = l
     """
     if not tiles:
         return 0
-    grouped = Concept.objects.filter(project=project, exclusive_group__isnull=False)
+    grouped = Concept.objects.filter(project=project, exclusive=True)
     concepts = list(grouped.filter(merged_into=None).order_by("pk"))
     about = Beliefs(Project.objects.get(pk=project.pk), concepts)  # with its features as of now
     changed = 0
@@ -47,11 +47,12 @@ def follow(questions: Collection[Question]) -> None:
     the next recomputation does it.
     """
     about = [each for each in questions if each.grid == 1 and each.concept is not None]
-    groups = {each.concept.exclusive_group_id for each in about if each.concept} - {None}
-    if not groups:
+    concepts = {each.concept_id for each in about if each.concept and each.concept.exclusive}
+    if not concepts:
         return
     project, tiles = about[0].project, {question.tile_id for question in about}
-    members = Concept.objects.filter(project=project, exclusive_group__in=groups).count()
+    groups = ExclusiveGroup.objects.filter(concepts__in=concepts)
+    members = Concept.objects.filter(exclusive_groups__in=groups).distinct().count()
     if members <= AT_ONCE and len(tiles) <= BATCH:
         transaction.on_commit(lambda: _follow(project, tiles), robust=True)
     else:

@@ -7,14 +7,13 @@ stored or not. A concept is *excluded* where another one of its group is settled
 question then settles as false without an answer (`question_state.is_ruled_out`).
 """
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from labeling.aggregation import exclusions, online
 from labeling.models import Concept, ExclusiveGroup, Project, Question
@@ -46,17 +45,20 @@ class Groups:
     """The exclusive groups to which some concepts belong."""
 
     def __init__(
-        self, concepts: Sequence[int], partners: Sequence[Concept], group_of: Mapping[int, int]
+        self,
+        concepts: Sequence[int],
+        partners: Sequence[Concept],
+        members: Mapping[ExclusiveGroup, Sequence[int]],
     ) -> None:
+        """members: the ids of each group's concepts, that are among these and the partners."""
         self.partners = partners  # the groups' other concepts
         self._concepts = len(concepts)
         everything = [*concepts, *(partner.pk for partner in partners)]
-        self._column = {pk: column for column, pk in enumerate(everything) if pk in group_of}
-        members: dict[int, list[int]] = defaultdict(list)
-        for pk, column in self._column.items():
-            members[group_of[pk]].append(column)
-        overlaps = ExclusiveGroup.objects.filter(pk__in=members) if members else []
-        self._groups = [_Group(members[group.pk], group.overlap) for group in overlaps]
+        place = {pk: column for column, pk in enumerate(everything)}
+        self._column = {pk: place[pk] for own in members.values() for pk in own}
+        self._groups = [
+            _Group([place[pk] for pk in own], group.overlap) for group, own in members.items()
+        ]
 
     def exclusion(self, tiles: Sequence[int], whole: Sequence[int], prior: Floats) -> Exclusion:
         """Return what follows for n tiles and the concepts, without their partners.
@@ -71,8 +73,9 @@ class Groups:
             told = np.flatnonzero((evidence != 0).any(1))
             for columns, overlap in self._groups:
                 at = np.ix_(told, np.array(columns))
-                shift[at] = exclusions.shifts(prior[at], evidence[at], overlap)
-                excluded[at] = settled[at].sum(1, keepdims=True) > settled[at]
+                shift[at] += exclusions.shifts(prior[at], evidence[at], overlap)
+                excluded[at] |= settled[at].sum(1, keepdims=True) > settled[at]
+        shift = shift.clip(-exclusions.MOST, exclusions.MOST)
         own = slice(0, self._concepts)
         return Exclusion(shift[:, own], excluded[:, own])
 
@@ -92,12 +95,27 @@ class Groups:
 def groups_of(project: Project, concepts: Sequence[Concept]) -> Groups:
     """Return the groups to which concepts of a project belong; they are read here."""
     ids = [concept.pk for concept in concepts]
-    grouped = Concept.objects.filter(project=project, exclusive_group__isnull=False)
-    rows = list(grouped.filter(merged_into=None).order_by("pk"))
-    group_of = {row.pk: row.exclusive_group_id for row in rows if row.exclusive_group_id}
-    wanted = {group_of[pk] for pk in ids if pk in group_of}
-    partners = [row for row in rows if group_of[row.pk] in wanted and row.pk not in ids]
-    return Groups(ids, partners, group_of)
+    rows = Concept.objects.filter(project=project, exclusive=True, merged_into=None).order_by("pk")
+    row_of = {row.pk: row for row in rows}
+    found: dict[ExclusiveGroup, list[int]] = {}
+    groups = ExclusiveGroup.objects.filter(project=project) if row_of.keys() & set(ids) else ()
+    for group, members in members_of(groups).items():
+        own = [pk for pk in members if pk in row_of]
+        if not set(own).isdisjoint(ids):
+            found[group] = own
+    wanted = {pk for own in found.values() for pk in own}
+    partners = [row for pk, row in row_of.items() if pk in wanted and pk not in ids]
+    return Groups(ids, partners, found)
+
+
+def members_of(groups: Iterable[ExclusiveGroup]) -> dict[ExclusiveGroup, list[int]]:
+    """Return the ids of the groups' concepts, sorted, for each group in their order."""
+    rows = {group.pk: group for group in groups}
+    through = ExclusiveGroup.concepts.through.objects.filter(exclusivegroup__in=rows)
+    members: dict[ExclusiveGroup, list[int]] = {group: [] for group in rows.values()}
+    for group, concept in through.values_list("exclusivegroup_id", "concept_id") if rows else ():
+        members[rows[group]].append(concept)
+    return {group: sorted(own) for group, own in members.items()}
 
 
 def ruled_out_by(question: Question) -> list[Question]:
@@ -106,17 +124,27 @@ def ruled_out_by(question: Question) -> list[Question]:
         return []
     others = Question.objects.filter(TELLING, tile=question.tile_id, probability__gte=0.5)
     others = others.filter(state__in=[State.SETTLED, State.GOLD]).exclude(pk=question.pk)
-    group = question.concept.exclusive_group_id
-    grouped = others.filter(concept__exclusive_group=group, concept__exclusive_group__isnull=False)
+    grouped = others.filter(concept__in=partners(question.concept))
     return list(grouped.select_related("concept").order_by("-probability", "pk"))
 
 
 def ruled_out(concept: Concept) -> list[Concept]:
     """Return the concepts that rule a concept out, and that it rules out, by name."""
-    if concept.exclusive_group_id is None:
-        return []
-    group = Concept.objects.filter(exclusive_group=concept.exclusive_group_id, merged_into=None)
-    return list(group.exclude(pk=concept.pk))
+    return list(partners(concept)) if concept.exclusive else []
+
+
+def partners(concept: Concept) -> QuerySet[Concept]:
+    """Return the concepts that are in a group with a concept."""
+    groups = ExclusiveGroup.objects.filter(concepts=concept)
+    others = Concept.objects.filter(exclusive_groups__in=groups, merged_into=None)
+    return others.exclude(pk=concept.pk).distinct()
+
+
+def by_hand(concept: Concept) -> set[int]:
+    """Return the ids of those that rule a concept out because an owner said so, and no answers."""
+    groups = ExclusiveGroup.objects.filter(concepts=concept, by_hand=True)
+    others = Concept.objects.filter(exclusive_groups__in=groups)
+    return set(others.exclude(pk=concept.pk).values_list("pk", flat=True))
 
 
 def own_evidence(prior: float, probability: float, verdict: bool | None) -> float:

@@ -149,7 +149,7 @@ def is_unfinished(
 def may_be_excluded(question: Question) -> bool:
     """Whether it looks false, and may be ruled out by another concept of its picture."""
     concept = question.concept
-    grouped = concept is not None and concept.exclusive_group_id is not None and question.grid == 1
+    grouped = concept is not None and concept.exclusive and question.grid == 1
     return grouped and question.probability < 0.5
 
 

@@ -18,6 +18,7 @@ as before share pictures as often as was learned.
 
 import math
 from collections.abc import Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -37,10 +38,14 @@ OWN = math.log(5)  # odds that a concept's own pairs must give for it, whatever 
 FEWEST = 30  # pictures with two such questions, without which nothing is learned
 ROUNDS = 100  # of learning how frequent each lift is
 LARGEST = 14.0  # log-odds of evidence, either way
+NEVER = float(LIFTS[0])  # overlap of two of which somebody says that no picture shows both
 MOST = 6.0  # log-odds that are added to another concept, either way
 NONE = 0.01  # least probability that a picture shows none of a group
 VALID = 0.98  # share of a concept's pictures that may show another one, of those that can
 BLOCK = 100_000  # pairs whose likelihoods are held together
+
+
+Pair = tuple[int, int]  # of concepts, the lower number first
 
 
 class Group(NamedTuple):
@@ -48,6 +53,7 @@ class Group(NamedTuple):
 
     concepts: tuple[int, ...]
     overlap: float  # probability that they are; the share of pictures of two of them follows
+    by_hand: bool = False  # whether somebody said so
 
 
 def learn(
@@ -77,6 +83,26 @@ def learn(
     lift = np.ones((concepts, concepts))
     lift[first, second] = lift[second, first] = _posterior(likelihood) @ LIFTS
     return [_group(members, lift) for members in _cliques(lift <= most, own)]
+
+
+def overruled(groups: Sequence[Group], together: set[Pair], never: set[Pair]) -> list[Group]:
+    """Return the groups as somebody who knows better has them; two share one group at most.
+
+    together: pairs of which a picture may show both. Who is left out of a group for one goes on to
+    rule the others out, each by itself. never: pairs of which it never does.
+    """
+    found: list[Group] = []
+    for group in groups:
+        kept: list[int] = []
+        for concept in group.concepts:
+            if not any((member, concept) in together for member in kept):
+                kept.append(concept)
+        if len(kept) > 1:
+            found.append(group._replace(concepts=tuple(kept)))
+        pairs = set(combinations(group.concepts, 2)) - together - set(combinations(kept, 2))
+        found += [group._replace(concepts=pair) for pair in sorted(pairs)]
+    known = {pair for group in found for pair in combinations(group.concepts, 2)}
+    return found + [Group(pair, NEVER, by_hand=True) for pair in sorted(never - known)]
 
 
 def shifts(prior: Floats, evidence: Floats, overlap: float) -> Floats:

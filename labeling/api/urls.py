@@ -10,6 +10,7 @@ from labeling.api import (
     comments,
     concepts,
     decisions,
+    exclusions,
     exports,
     gold,
     guides,
@@ -221,6 +222,16 @@ urlpatterns = [
     ),
     path("concepts/<int:pk>/", concepts.ConceptDetail.as_view(), name="concept"),
     path("concepts/<int:pk>/merge/", concepts.MergeConcept.as_view(), name="concept-merge"),
+    path(
+        "concepts/<int:pk>/exclusions/",
+        exclusions.ConceptExclusions.as_view(),
+        name="concept-exclusions",
+    ),
+    path(
+        "concepts/<int:pk>/exclusions/<int:other>/",
+        exclusions.ConceptExclusion.as_view(),
+        name="concept-exclusion",
+    ),
     path("concepts/<int:pk>/examples/", guides.ExampleList.as_view(), name="api-examples"),
     path(
         "concepts/<int:pk>/examples/<int:example>/",

@@ -48,7 +48,7 @@ def delete(concept: Concept, *, by: User | None = None) -> None:
             action=DELETION,
         )
         guides.forget(concept)
-        if concept.exclusive_group_id is not None:  # what it ruled out as gold is open again
+        if concept.exclusive:  # what it ruled out as gold is open again
             excluding.request_all(concept.project, learn=True)
         concept.delete()
 

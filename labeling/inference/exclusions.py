@@ -11,10 +11,10 @@ import numpy as np
 from django.db import connection, transaction
 from scipy.special import expit  # type: ignore[import-untyped]
 
-from labeling import beliefs, excluding
+from labeling import beliefs, excluding, exclusion_rules
 from labeling.aggregation import exclusions
-from labeling.aggregation.exclusions import Group
-from labeling.exclusions import KNOWN
+from labeling.aggregation.exclusions import Group, Pair
+from labeling.exclusions import KNOWN, members_of
 from labeling.inference.arrays import Bools, Floats, Ids, columns
 from labeling.models import Concept, ExclusiveGroup, Project, Recomputation
 
@@ -37,14 +37,14 @@ _TILES = """
 SELECT DISTINCT tile_id FROM labeling_question AS question
 JOIN labeling_concept AS concept ON concept.id = concept_id
 WHERE concept.project_id = {project} AND grid = 1 AND kind = 'concept' AND (
-    exclusive_group_id IS NOT NULL AND (answers_count > 0 OR verdict IS NOT NULL)
+    exclusive AND (answers_count > 0 OR verdict IS NOT NULL)
     OR excluded OR exclusion_shift <> 0
 )
 """
 _MOVED = """
 SELECT DISTINCT tile_id FROM labeling_question AS question
 JOIN labeling_concept AS concept ON concept.id = concept_id
-WHERE question.id = ANY(%s) AND exclusive_group_id IS NOT NULL AND grid = 1
+WHERE question.id = ANY(%s) AND exclusive AND grid = 1
 """
 
 
@@ -63,7 +63,7 @@ def begin(recomputation: Recomputation) -> bool:
 
     That is so after one that did not come to its end, and where priors have changed.
     """
-    grouped = recomputation.project.concepts.filter(exclusive_group__isnull=False)
+    grouped = recomputation.project.concepts.filter(exclusive=True)
     everything = not recomputation.excluded_all or grouped.filter(priors_stale=True).exists()
     recomputation.renew(excluded_all=False)
     return everything
@@ -105,8 +105,9 @@ def _learn(recomputation: Recomputation) -> bool:
         told.prior,
         told.evidence,
         concepts=len(ids),
-        earlier=_earlier(concepts),
+        earlier=[group for group in _earlier(project, concepts) if not group.by_hand],
     )
+    groups = exclusions.overruled(groups, *_rules(project, concepts))
     with transaction.atomic():  # whoever lost the lease writes nothing
         changed = _store(project, concepts, groups)
         recomputation.renew(learned_from=round(said))
@@ -133,20 +134,31 @@ def _drawn(tile: Ids) -> Bools:
     return kept
 
 
-def _earlier(concepts: Sequence[Concept]) -> list[Group]:
+def _earlier(project: Project, concepts: Sequence[Concept]) -> list[Group]:
     """Return the groups that the concepts form, by their places."""
-    members: dict[int, list[int]] = {}
-    for place, concept in enumerate(concepts):
-        if concept.exclusive_group_id is not None:
-            members.setdefault(concept.exclusive_group_id, []).append(place)
-    overlaps = dict(ExclusiveGroup.objects.filter(pk__in=members).values_list("pk", "overlap"))
-    return [Group(tuple(places), overlaps[pk]) for pk, places in members.items()]
+    place = {concept.pk: at for at, concept in enumerate(concepts)}
+    stored = members_of(ExclusiveGroup.objects.filter(project=project))
+    return [
+        Group(tuple(place[pk] for pk in own if pk in place), group.overlap, group.by_hand)
+        for group, own in stored.items()
+    ]
+
+
+def _rules(project: Project, concepts: Sequence[Concept]) -> tuple[set[Pair], set[Pair]]:
+    """Return the pairs of concepts, by place, that owners say are in one picture, and never are."""
+    place = {concept.pk: at for at, concept in enumerate(concepts)}
+    found: dict[bool, set[Pair]] = {True: set(), False: set()}
+    for first, second, together in exclusion_rules.pairs(project):
+        found[together].add((place[first], place[second]))
+    return found[True], found[False]
 
 
 def _store(project: Project, concepts: Sequence[Concept], groups: Sequence[Group]) -> bool:
     """Store the groups in the place of earlier ones; return whether they differ."""
-    earlier = {group.concepts: group.overlap for group in _earlier(concepts)}
-    new = {group.concepts: group.overlap for group in groups}
+    earlier, new = (
+        {(group.concepts, group.by_hand): group.overlap for group in each}
+        for each in (_earlier(project, concepts), groups)
+    )
     same = earlier.keys() == new.keys()
     if same and all(abs(new[each] - earlier[each]) <= NOTICEABLE for each in new):
         return False
@@ -154,9 +166,13 @@ def _store(project: Project, concepts: Sequence[Concept], groups: Sequence[Group
     list(project.concepts.order_by("pk").select_for_update(no_key=True).values_list("pk"))
     ExclusiveGroup.objects.filter(project=project).delete()
     for group in groups:
-        row = ExclusiveGroup.objects.create(project=project, overlap=group.overlap)
-        members = [concepts[place].pk for place in group.concepts]
-        Concept.objects.filter(pk__in=members).update(exclusive_group=row)
+        row = ExclusiveGroup.objects.create(
+            project=project, overlap=group.overlap, by_hand=group.by_hand
+        )
+        row.concepts.set([concepts[place].pk for place in group.concepts])
+    grouped = {concepts[place].pk for group in groups for place in group.concepts}
+    project.concepts.filter(exclusive=True).exclude(pk__in=grouped).update(exclusive=False)
+    project.concepts.filter(pk__in=grouped, exclusive=False).update(exclusive=True)
     return True
 
 

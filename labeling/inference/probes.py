@@ -45,9 +45,11 @@ WHERE kind = 'concept' AND concept_id = {{concept}} AND verdict IS NULL AND {TRU
 _EXCLUDED = """
 SELECT tile_id, min(overlap + (1 - overlap) * (1 - question.probability))
 FROM labeling_concept AS own
-JOIN labeling_exclusivegroup AS exclusive ON exclusive.id = own.exclusive_group_id
-JOIN labeling_concept AS other ON other.exclusive_group_id = exclusive.id AND other.id <> own.id
-JOIN labeling_question AS question ON question.concept_id = other.id
+JOIN labeling_exclusivegroup_concepts AS membership ON membership.concept_id = own.id
+JOIN labeling_exclusivegroup AS exclusive ON exclusive.id = membership.exclusivegroup_id
+JOIN labeling_exclusivegroup_concepts AS other
+    ON other.exclusivegroup_id = exclusive.id AND other.concept_id <> own.id
+JOIN labeling_question AS question ON question.concept_id = other.concept_id
 WHERE own.id = {concept} AND kind = 'concept' AND grid = 1 AND source <> 'model'
     AND state IN ('settled', 'gold') AND question.probability >= 0.5
 GROUP BY tile_id

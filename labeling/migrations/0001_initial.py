@@ -171,6 +171,34 @@ class Migration(first_migration.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Concept',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(help_text='As asked: "bicycle".', max_length=80)),
+                ('phrase', models.CharField(help_text='With its article: "a bicycle".', max_length=100)),
+                ('definition', models.CharField(blank=True, help_text='A sentence: what counts as one, and what does not.', max_length=500)),
+                ('aliases', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=80), blank=True, default=list, help_text='Other names for it: a keyword that equals one counts for the concept.', size=None)),
+                ('active', models.BooleanField(default=True, help_text='Whether questions about it are asked.')),
+                ('value', models.FloatField(default=1.0, help_text='Weight of its labels when questions are chosen; 0 or more.', validators=[django.core.validators.MinValueValidator(0.0)])),
+                ('prevalence', models.FloatField(default=0.1, help_text='Estimated share of tiles that show it.', validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(1.0)])),
+                ('model_weight', models.FloatField(default=0.5, editable=False, help_text="The factor on the model's log-odds: 0 ignores the model, 1 takes it as it is.")),
+                ('known_when_fitted', models.PositiveIntegerField(default=0, editable=False, help_text='Known questions when the model weight was fitted; 0: fit it again.')),
+                ('version', models.PositiveIntegerField(default=0, editable=False, help_text='Counts the edits: of two at once, the second is told.')),
+                ('predictions', models.FileField(blank=True, editable=False, help_text="The model's log-odds for all tiles with features: `labeling.predictions`.", max_length=200, upload_to='predictions')),
+                ('unfinished_from', models.BigIntegerField(blank=True, editable=False, help_text='After which image the statements of imports are still to be taken over, or that the questions of a merged one are still to be moved; null: it is done.', null=True)),
+                ('embedded_phrase', models.CharField(blank=True, editable=False, help_text="The phrase that the model's predictions and text embedding are about.", max_length=100)),
+                ('text_embedding', models.FileField(blank=True, editable=False, help_text="That phrase's embedding, where the project's features do not hold it.", max_length=200, upload_to='predictions')),
+                ('priors_stale', models.BooleanField(default=False, editable=False, help_text='Whether prevalence, model weight or predictions have changed since the priors of its stored questions were set.')),
+                ('exclusive', models.BooleanField(default=False, editable=False, help_text='Whether it rules other concepts out on a picture: it is in an exclusive group.')),
+                ('merged_into', models.ForeignKey(blank=True, editable=False, help_text='The concept that took over its questions and names.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='merged', to='labeling.concept')),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='concepts', to='labeling.project')),
+            ],
+            options={
+                'ordering': (labeling.models.sorting.SortKey('name'), 'name'),
+                'constraints': [models.UniqueConstraint(condition=models.Q(('merged_into', None)), fields=('project', 'name'), name='concept_once_a_project'), models.CheckConstraint(condition=models.Q(('merged_into', None), ('active', False), _connector='OR'), name='merged_concept_is_inactive')],
+            },
+        ),
+        migrations.CreateModel(
             name='Recomputation',
             fields=[
                 ('lease_token', models.CharField(blank=True, editable=False, max_length=32)),
@@ -238,17 +266,6 @@ class Migration(first_migration.Migration):
             options={
                 'ordering': ['-id'],
                 'indexes': [models.Index(fields=['project', '-id'], name='event_of_project'), models.Index(fields=['project', 'kind', '-id'], name='event_of_kind')],
-            },
-        ),
-        migrations.CreateModel(
-            name='ExclusiveGroup',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('overlap', models.FloatField(help_text='Probability that they are independent on a picture all the same.')),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='exclusive_groups', to='labeling.project')),
-            ],
-            options={
-                'ordering': ['id'],
             },
         ),
         migrations.CreateModel(
@@ -470,6 +487,66 @@ class Migration(first_migration.Migration):
             },
         ),
         migrations.CreateModel(
+            name='ExclusionRule',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('together', models.BooleanField(help_text='Whether one picture can show both.')),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('first', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='labeling.concept')),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='exclusion_rules', to='labeling.project')),
+                ('second', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='labeling.concept')),
+                ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['id'],
+                'constraints': [models.UniqueConstraint(fields=('first', 'second'), name='rule_once_a_pair'), models.CheckConstraint(condition=models.Q(('first__lt', models.F('second'))), name='rule_first_is_lower')],
+            },
+        ),
+        migrations.CreateModel(
+            name='ExclusiveGroup',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('by_hand', models.BooleanField(default=False, help_text='Whether an owner said so, and answers have not shown it.')),
+                ('overlap', models.FloatField(help_text='Probability that they are independent on a picture all the same.')),
+                ('concepts', models.ManyToManyField(related_name='exclusive_groups', to='labeling.concept')),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='exclusive_groups', to='labeling.project')),
+            ],
+            options={
+                'ordering': ['id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='Pool',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('grid', models.PositiveSmallIntegerField(default=1, help_text='That of its tiles.')),
+                ('start', models.FloatField(help_text='Uniform in [0, 1), drawn once.')),
+                ('frontier', models.FloatField(default=0.0, help_text='Share of the circle, from `start`, of which all pictures are in the slice; at 1 no pair is left to nominate.')),
+                ('random', models.PositiveIntegerField(default=0, help_text='Unanswered questions of the slice when it was last filled.')),
+                ('doubtful', models.PositiveIntegerField(default=0, help_text='… that the model doubted.')),
+                ('likely', models.PositiveIntegerField(default=0, help_text='… that were likely to be true.')),
+                ('fillings', models.PositiveIntegerField(default=0, help_text='How often it was filled.')),
+                ('filled_at', models.DateTimeField(blank=True, help_text='Null: fill it soon.', null=True)),
+                ('concept', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='pools', to='labeling.concept')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('concept', 'grid'), name='pool_once_a_concept_and_grid')],
+            },
+        ),
+        migrations.CreateModel(
+            name='ConceptPhrase',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('language', models.CharField(help_text='A language tag, such as de or pt-BR.', max_length=20)),
+                ('phrase', models.CharField(help_text='With its article: "ein Fahrrad".', max_length=100)),
+                ('concept', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='phrases', to='labeling.concept')),
+            ],
+            options={
+                'ordering': ['language'],
+                'constraints': [models.UniqueConstraint(fields=('concept', 'language'), name='phrase_once_a_language')],
+            },
+        ),
+        migrations.CreateModel(
             name='RecomputationShare',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -487,34 +564,6 @@ class Migration(first_migration.Migration):
             options={
                 'ordering': ['recomputation_id', 'number'],
                 'constraints': [models.UniqueConstraint(fields=('recomputation', 'number'), name='share_once_a_recomputation')],
-            },
-        ),
-        migrations.CreateModel(
-            name='Concept',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(help_text='As asked: "bicycle".', max_length=80)),
-                ('phrase', models.CharField(help_text='With its article: "a bicycle".', max_length=100)),
-                ('definition', models.CharField(blank=True, help_text='A sentence: what counts as one, and what does not.', max_length=500)),
-                ('aliases', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=80), blank=True, default=list, help_text='Other names for it: a keyword that equals one counts for the concept.', size=None)),
-                ('active', models.BooleanField(default=True, help_text='Whether questions about it are asked.')),
-                ('value', models.FloatField(default=1.0, help_text='Weight of its labels when questions are chosen; 0 or more.', validators=[django.core.validators.MinValueValidator(0.0)])),
-                ('prevalence', models.FloatField(default=0.1, help_text='Estimated share of tiles that show it.', validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(1.0)])),
-                ('model_weight', models.FloatField(default=0.5, editable=False, help_text="The factor on the model's log-odds: 0 ignores the model, 1 takes it as it is.")),
-                ('known_when_fitted', models.PositiveIntegerField(default=0, editable=False, help_text='Known questions when the model weight was fitted; 0: fit it again.')),
-                ('version', models.PositiveIntegerField(default=0, editable=False, help_text='Counts the edits: of two at once, the second is told.')),
-                ('predictions', models.FileField(blank=True, editable=False, help_text="The model's log-odds for all tiles with features: `labeling.predictions`.", max_length=200, upload_to='predictions')),
-                ('unfinished_from', models.BigIntegerField(blank=True, editable=False, help_text='After which image the statements of imports are still to be taken over, or that the questions of a merged one are still to be moved; null: it is done.', null=True)),
-                ('embedded_phrase', models.CharField(blank=True, editable=False, help_text="The phrase that the model's predictions and text embedding are about.", max_length=100)),
-                ('text_embedding', models.FileField(blank=True, editable=False, help_text="That phrase's embedding, where the project's features do not hold it.", max_length=200, upload_to='predictions')),
-                ('priors_stale', models.BooleanField(default=False, editable=False, help_text='Whether prevalence, model weight or predictions have changed since the priors of its stored questions were set.')),
-                ('merged_into', models.ForeignKey(blank=True, editable=False, help_text='The concept that took over its questions and names.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='merged', to='labeling.concept')),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='concepts', to='labeling.project')),
-                ('exclusive_group', models.ForeignKey(blank=True, editable=False, help_text='Concepts that rule each other out on a picture; null: none is known.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='concepts', to='labeling.exclusivegroup')),
-            ],
-            options={
-                'ordering': (labeling.models.sorting.SortKey('name'), 'name'),
-                'constraints': [models.UniqueConstraint(condition=models.Q(('merged_into', None)), fields=('project', 'name'), name='concept_once_a_project'), models.CheckConstraint(condition=models.Q(('merged_into', None), ('active', False), _connector='OR'), name='merged_concept_is_inactive')],
             },
         ),
         migrations.CreateModel(
@@ -709,37 +758,6 @@ class Migration(first_migration.Migration):
                 'verbose_name_plural': 'deliveries',
                 'ordering': ['-id'],
                 'indexes': [models.Index(condition=models.Q(('state', 'pending')), fields=['due_at'], name='delivery_that_is_due'), models.Index(fields=['created_at'], name='delivery_by_age')],
-            },
-        ),
-        migrations.CreateModel(
-            name='Pool',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('grid', models.PositiveSmallIntegerField(default=1, help_text='That of its tiles.')),
-                ('start', models.FloatField(help_text='Uniform in [0, 1), drawn once.')),
-                ('frontier', models.FloatField(default=0.0, help_text='Share of the circle, from `start`, of which all pictures are in the slice; at 1 no pair is left to nominate.')),
-                ('random', models.PositiveIntegerField(default=0, help_text='Unanswered questions of the slice when it was last filled.')),
-                ('doubtful', models.PositiveIntegerField(default=0, help_text='… that the model doubted.')),
-                ('likely', models.PositiveIntegerField(default=0, help_text='… that were likely to be true.')),
-                ('fillings', models.PositiveIntegerField(default=0, help_text='How often it was filled.')),
-                ('filled_at', models.DateTimeField(blank=True, help_text='Null: fill it soon.', null=True)),
-                ('concept', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='pools', to='labeling.concept')),
-            ],
-            options={
-                'constraints': [models.UniqueConstraint(fields=('concept', 'grid'), name='pool_once_a_concept_and_grid')],
-            },
-        ),
-        migrations.CreateModel(
-            name='ConceptPhrase',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('language', models.CharField(help_text='A language tag, such as de or pt-BR.', max_length=20)),
-                ('phrase', models.CharField(help_text='With its article: "ein Fahrrad".', max_length=100)),
-                ('concept', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='phrases', to='labeling.concept')),
-            ],
-            options={
-                'ordering': ['language'],
-                'constraints': [models.UniqueConstraint(fields=('concept', 'language'), name='phrase_once_a_language')],
             },
         ),
         migrations.CreateModel(

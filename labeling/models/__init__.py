@@ -25,7 +25,14 @@ from labeling.models.named_leases import NamedLease
 from labeling.models.pairs import Pair
 from labeling.models.pools import NewPictures, Pool
 from labeling.models.practice import Practice, PracticeQuestion
-from labeling.models.projects import ClassSet, Concept, ConceptPhrase, ExclusiveGroup, Project
+from labeling.models.projects import (
+    ClassSet,
+    Concept,
+    ConceptPhrase,
+    ExclusionRule,
+    ExclusiveGroup,
+    Project,
+)
 from labeling.models.quality_reports import QualityReport
 from labeling.models.questions import Question
 from labeling.models.recomputation_shares import RecomputationShare
@@ -59,6 +66,7 @@ __all__ = [
     "DecisionBatch",
     "Delivery",
     "Event",
+    "ExclusionRule",
     "ExclusiveGroup",
     "Export",
     "FolderDeletion",

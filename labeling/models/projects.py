@@ -3,6 +3,7 @@
 import unicodedata
 from typing import Self
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -264,14 +265,10 @@ class Concept(models.Model):
         "of its stored questions were set.",
     )
 
-    exclusive_group = models.ForeignKey(
-        "ExclusiveGroup",
-        models.SET_NULL,
-        null=True,
-        blank=True,
+    exclusive = models.BooleanField(
+        default=False,
         editable=False,
-        related_name="concepts",
-        help_text="Concepts that rule each other out on a picture; null: none is known.",
+        help_text="Whether it rules other concepts out on a picture: it is in an exclusive group.",
     )
 
     class Meta:
@@ -324,12 +321,17 @@ class ConceptPhrase(models.Model):
 
 
 class ExclusiveGroup(models.Model):
-    """Concepts of which a whole picture shows one at most, as answers have shown.
+    """Concepts of which a whole picture shows one at most, as answers or an owner have shown.
 
-    A recomputation learns them (`labeling.inference.exclusions`).
+    A recomputation learns them, and follows `ExclusionRule`s (`labeling.inference.exclusions`).
+    Two concepts are together in one group at most.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="exclusive_groups")
+    concepts = models.ManyToManyField(Concept, related_name="exclusive_groups")
+    by_hand = models.BooleanField(
+        default=False, help_text="Whether an owner said so, and answers have not shown it."
+    )
     overlap = models.FloatField(
         help_text="Probability that they are independent on a picture all the same.",
     )
@@ -339,6 +341,30 @@ class ExclusiveGroup(models.Model):
 
     def __str__(self) -> str:
         return f"exclusive group {self.pk} of {self.project}"
+
+
+class ExclusionRule(models.Model):
+    """What an owner says of two concepts, whatever answers show: both in one picture, or never."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="exclusion_rules")
+    first = models.ForeignKey(Concept, models.CASCADE, related_name="+")
+    second = models.ForeignKey(Concept, models.CASCADE, related_name="+")
+    together = models.BooleanField(help_text="Whether one picture can show both.")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["first", "second"], name="rule_once_a_pair"),
+            models.CheckConstraint(
+                condition=models.Q(first__lt=models.F("second")), name="rule_first_is_lower"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        how = "can be in one picture" if self.together else "are never in one picture"
+        return f"“{self.first}” and “{self.second}” {how}"
 
 
 class ClassSet(models.Model):

@@ -15,7 +15,7 @@ from labeling import (
     concepts,
     example_candidates,
     examples,
-    exclusions,
+    exclusion_rules,
     guides,
     tasks,
 )
@@ -26,7 +26,7 @@ from labeling.models import Concept, ConceptExample, Project, Question, Tile
 from labeling.models.examples import EXAMPLES_MAX
 from labeling.numbers import parse_id
 from labeling.project_pages import base
-from labeling.project_pages.concept_forms import ConceptForm
+from labeling.project_pages.concept_forms import ConceptForm, ExclusionForm
 from labeling.project_pages.concepts import SECTION
 
 WALL = 24  # pictures
@@ -69,6 +69,33 @@ def example(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     address = reverse("project-concept", args=[project.slug, pk])
     query = f"?wall={wall}" if wall in list(Wall) else ""
     return redirect(f"{address}{query}#{'wall' if query else 'examples'}")
+
+
+@require_POST
+@base.page(Capability.MANAGE)
+def exclusion(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Say whether one picture can show a concept and another one, or take that back."""
+    concept = _concept(project, pk)
+    address = f"{reverse('project-concept', args=[project.slug, pk])}#together"
+    form = ExclusionForm(request.POST, concept=concept)
+    if not form.is_valid():
+        messages.error(request, "Choose another concept of this project: that one is not there.")
+        return redirect(address)
+    by, other = cast(User, request.user), form.cleaned_data["other"]
+    done = request.POST.get("do", "")
+    try:
+        if done == "back":
+            exclusion_rules.take_back(concept=concept, other=other, by=by)
+            said = f"Taken back: answers show again whether one picture shows “{other}”, too."
+        else:
+            together = done == "together"
+            exclusion_rules.state(concept=concept, other=other, together=together, by=by)
+            said = f"Noted: one picture {'can show' if together else 'never shows'} “{other}”, too."
+    except ConceptError as error:
+        messages.error(request, str(error))
+        return redirect(address)
+    messages.success(request, f"{said} Labels follow within minutes.")
+    return redirect(address)
 
 
 @require_POST
@@ -134,7 +161,8 @@ def _detail(
     verdicts = dict(questions.values_list("tile", "verdict"))
     context = {
         "concept": concept,
-        "ruled_out": exclusions.ruled_out(concept),
+        "stated": exclusion_rules.stated(concept),
+        "exclusion_form": ExclusionForm(concept=concept),
         "counts": concept_counts.counts([concept])[concept.pk],
         "answers": concepts.answers_count(concept),
         "form": form,
@@ -165,5 +193,6 @@ def _set_example(request: HttpRequest, concept: Concept, tile: Tile) -> None:
 urlpatterns = [
     path("concepts/<int:pk>/", detail, name="project-concept"),
     path("concepts/<int:pk>/examples/", example, name="project-concept-example"),
+    path("concepts/<int:pk>/exclusions/", exclusion, name="project-concept-exclusion"),
     path("concepts/<int:pk>/delete/", delete, name="project-concept-delete"),
 ]

@@ -142,6 +142,19 @@ class ListForm(forms.Form):
     )
 
 
+class ExclusionForm(forms.Form):
+    """Another concept, of which an owner says whether one picture can show both."""
+
+    other = forms.ModelChoiceField(
+        Concept.objects.none(), label="Another concept", empty_label="Choose one"
+    )
+
+    def __init__(self, data: Any = None, *, concept: Concept) -> None:
+        super().__init__(data, label_suffix="")
+        others = concept.project.concepts.filter(merged_into=None).exclude(pk=concept.pk)
+        cast("forms.ModelChoiceField[Concept]", self.fields["other"]).queryset = others
+
+
 class MergeForm(forms.Form):
     """Which concept stays: one of several that were chosen, or for a single one any other."""
 

@@ -41,7 +41,7 @@ _ORIGINAL = """(SELECT near_duplicate_of_id FROM labeling_image
 # open: else it would tell gold to be asked for a dog where one has seen a cat.
 _NOT_RULED_OUT = f"(NOT excluded OR random_key < {question_state.ASKED_ANYWAY})"
 _EXCLUDABLE = """w.grid = 1 AND w.probability < 0.5 AND EXISTS (
-    SELECT FROM labeling_concept WHERE id = w.concept_id AND exclusive_group_id IS NOT NULL)"""
+    SELECT FROM labeling_concept WHERE id = w.concept_id AND exclusive)"""
 _OPEN = "kind = 'concept' AND state = 'open' AND source <> 'model'"
 _COLUMNS = "concept_id, probability, answers_count, answers_wanted, priority, random_key"
 

@@ -10,6 +10,7 @@ from labeling import (
     beliefs,
     concepts,
     excluding,
+    exclusion_rules,
     gold,
     image_beliefs,
     merging,
@@ -18,12 +19,15 @@ from labeling import (
     reported_changes,
     review,
 )
+from labeling import exclusions as exclusions_of
 from labeling.aggregation.exclusions import Group
 from labeling.beliefs import Beliefs
+from labeling.concepts import ConceptError
 from labeling.inference import exclusions, recompute
 from labeling.models import (
     Annotator,
     Concept,
+    Event,
     ExclusiveGroup,
     Project,
     Question,
@@ -46,10 +50,15 @@ def zoo(db: None, monkeypatch: pytest.MonkeyPatch) -> Project:
     project = Project.objects.create(state="open", slug="zoo", name="Zoo")
     group = ExclusiveGroup.objects.create(project=project, overlap=0.03)
     for name in NAMES:
-        own = None if name == "shiny" else group
-        Concept.objects.create(
-            project=project, name=name, phrase=f"a {name}", prevalence=0.2, exclusive_group=own
+        concept = Concept.objects.create(
+            project=project,
+            name=name,
+            phrase=f"a {name}",
+            prevalence=0.2,
+            exclusive=name != "shiny",
         )
+        if concept.exclusive:
+            group.concepts.add(concept)
     add_pictures(project, 40)
     Recomputation.objects.create(project=project, learned_from=1_000)  # that is how it is known …
     monkeypatch.setattr(exclusions, "CHANGE", 1)  # … however few have answered here
@@ -352,4 +361,94 @@ def test_the_questions_page_says_why_it_settled(zoo, tile, ada, ada_client):
     link = reverse("project-question", args=["zoo", cat.pk])
     assert f'since the picture shows <a href="{link}">a cat</a>' in page
     concept = reverse("project-concept", args=["zoo", cat.concept_id])
-    assert "a picture of it shows none of" in ada_client.get(concept).content.decode()
+    assert "never, as answers have shown" in ada_client.get(concept).content.decode()
+
+
+def said(zoo: Project, first: str, second: str, together: bool, by=None) -> None:
+    one, other = (zoo.concepts.get(name=name) for name in (first, second))
+    exclusion_rules.state(concept=one, other=other, together=together, by=by)
+
+
+def test_an_owner_lets_two_be_in_one_picture(zoo, tile, ada, learned):
+    """The dog is asked about again, wherever a cat was seen; a horse is not."""
+    cat, dog, horse = ask(tile, "cat", "dog", "horse")
+    Question.objects.update(random_key=0.9)
+    review.decide(question=cat, value=True, by=ada)
+    recompute.run(project=zoo)
+    assert [row.excluded for row in fresh(cat, dog, horse)] == [False, True, True]
+    said(zoo, "dog", "cat", True, by=ada)
+    recompute.run(project=zoo)
+    dog, horse = fresh(dog, horse)
+    assert (dog.excluded, dog.exclusion_shift, dog.state) == (False, 0, State.OPEN)
+    assert horse.excluded and horse.state == State.SETTLED
+    (event,) = Event.objects.filter(kind="concept")
+    assert event.message == (
+        "Said that “cat” and “dog” can be in one picture, whatever answers show."
+    )
+    assert event.actor == "ada"
+    exclusion_rules.take_back(concept=dog.concept, other=cat.concept, by=ada)
+    recompute.run(project=zoo)
+    (dog,) = fresh(dog)
+    assert dog.excluded and dog.state == State.SETTLED
+    assert Event.objects.filter(message__startswith="Took back that “cat” and “dog”").exists()
+
+
+def test_an_owner_says_that_two_never_are_in_one(zoo, tile, ada, learned):
+    cat, shiny, horse = ask(tile, "cat", "shiny", "horse")
+    Question.objects.update(random_key=0.9)
+    review.decide(question=shiny, value=True, by=ada)
+    said(zoo, "shiny", "cat", False, by=ada)
+    recompute.run(project=zoo)
+    cat, horse = fresh(cat, horse)
+    assert cat.excluded and cat.state == State.SETTLED
+    assert exclusions_of.ruled_out_by(cat)[0].concept == shiny.concept
+    assert not horse.excluded and horse.state == State.OPEN
+    names = {(each.concept.name, each.together) for each in exclusion_rules.stated(cat.concept)}
+    assert names == {("dog", False), ("horse", False), ("shiny", False)}
+    said(zoo, "cat", "shiny", True, by=ada)  # the last word counts
+    recompute.run(project=zoo)
+    (cat,) = fresh(cat)
+    assert not cat.excluded and cat.state == State.OPEN
+    assert not ExclusiveGroup.objects.filter(by_hand=True).exists()
+
+
+def test_rules_follow_what_becomes_of_concepts(zoo, ada, learned):
+    said(zoo, "shiny", "cat", False, by=ada)
+    said(zoo, "shiny", "dog", False, by=ada)
+    said(zoo, "horse", "shiny", True, by=ada)
+    recompute.run(project=zoo)
+    cat, dog, shiny = (zoo.concepts.get(name=name) for name in ("cat", "dog", "shiny"))
+    zoo.concepts.get(name="horse").delete()
+    merging.merge(concept=dog, into=cat, by=ada)
+    recompute.run(project=zoo)
+    assert [
+        (each.concept.name, each.rule is not None) for each in exclusion_rules.stated(shiny)
+    ] == [("cat", True)]
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [("cat", "Choose another concept"), ("elsewhere", "of another project"), ("dog", "Nobody has")],
+)
+def test_what_cannot_be_said_is_refused(zoo, other, message):
+    cat = zoo.concepts.get(name="cat")
+    if other == "elsewhere":
+        project = Project.objects.create(slug="other", name="Other", state="open")
+        partner = Concept.objects.create(project=project, name="elsewhere", phrase="elsewhere")
+    else:
+        partner = zoo.concepts.get(name=other)
+    do = exclusion_rules.take_back if other == "dog" else exclusion_rules.state
+    options = {} if other == "dog" else {"together": True}
+    with pytest.raises(ConceptError, match=message):
+        do(concept=cat, other=partner, by=None, **options)
+
+
+@pytest.fixture
+def learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three animals are learned to rule each other out, each time."""
+    group = Group((0, 1, 2), 0.03)
+    monkeypatch.setattr(exclusions.exclusions, "learn", lambda *columns, **options: [group])
+
+
+def fresh(*rows: Question) -> list[Question]:
+    return [Question.objects.select_related("concept__project").get(pk=row.pk) for row in rows]

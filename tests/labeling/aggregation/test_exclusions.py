@@ -1,10 +1,15 @@
 """It is learned from answers what rules what out on a picture, and no answer says more by it."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.special import expit, logit
 
 from labeling.aggregation import exclusions
+from labeling.aggregation.exclusions import NEVER, Group, overruled
 
 RIGHT = 0.9  # of the answers
 
@@ -153,3 +158,35 @@ def test_what_is_believed_is_true_as_often():
     for one in np.unique(place):
         some = place == one
         assert truth[some].mean() == pytest.approx(believed[some].mean(), abs=0.03)
+
+
+def test_who_knows_better_has_the_last_word():
+    group = Group((0, 1, 2, 3), 0.1)
+    assert overruled([group], set(), set()) == [group]
+    without = overruled([group], {(0, 1)}, set())
+    assert without == [Group((0, 2, 3), 0.1), Group((1, 2), 0.1), Group((1, 3), 0.1)]
+    assert overruled([Group((0, 1), 0.1)], {(0, 1)}, set()) == []
+    more = overruled([group], set(), {(0, 3), (3, 4), (2, 4)})
+    assert more == [group, Group((2, 4), NEVER, True), Group((3, 4), NEVER, True)]
+
+
+PAIRS = st.sets(st.sampled_from(list(combinations(range(8), 2))))
+
+
+@given(st.lists(st.integers(1, 4), max_size=3), PAIRS, PAIRS)
+def test_each_pair_is_in_one_group_at_most_and_only_those_that_are_said(sizes, together, never):
+    starts = np.cumsum([0, *sizes]).tolist()
+    groups = [
+        Group(tuple(range(start, start + size)), 0.1)
+        for start, size in zip(starts, sizes, strict=False)
+        if size > 1
+    ]
+    learned = {pair for group in groups for pair in combinations(group.concepts, 2)}
+    never -= together
+    found = [
+        pair
+        for group in overruled(groups, together, never)
+        for pair in combinations(group.concepts, 2)
+    ]
+    assert len(found) == len(set(found))
+    assert set(found) == (learned - together) | never

@@ -143,6 +143,12 @@ ENDPOINTS = [
     ),
     Endpoint("concepts/{concept}/merge/", post="labeling.change_concept"),
     Endpoint(
+        "concepts/{concept}/exclusions/",
+        get="labeling.view_concept",
+        post="labeling.change_concept",
+    ),
+    Endpoint("concepts/{concept}/exclusions/1/", delete="labeling.change_concept"),
+    Endpoint(
         "concepts/{concept}/examples/",
         get="labeling.view_concept",
         post="labeling.change_concept",

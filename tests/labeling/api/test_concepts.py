@@ -155,3 +155,22 @@ def test_a_challenge_about_a_deleted_concept_is_gone(shapes, ada_client, client,
     address = f"/api/v1/challenges/{token}/answer/"
     refused(client.post(address, {"selected": []}, content_type=JSON), 410, "ask for a new one")
     assert client.post("/api/v1/challenges/", body, content_type=JSON).status_code == 204
+
+
+def test_what_owners_say_of_two_concepts(ada_client, circle, square):
+    address = f"/api/v1/concepts/{circle.pk}/exclusions/"
+    assert ada_client.get(address).json() == []
+    body = {"concept": square.pk, "together": False}
+    said = ada_client.post(address, body, content_type=JSON)
+    stated = {"concept": square.pk, "name": "square", "together": False, "by_owner": True}
+    assert said.json() == ada_client.get(address).json() == [stated]
+    other = f"/api/v1/concepts/{square.pk}/exclusions/"
+    assert [each["name"] for each in ada_client.get(other).json()] == ["circle"]
+    assert ada_client.delete(f"{other}{circle.pk}/").status_code == 204
+    assert ada_client.get(address).json() == []
+    refused(ada_client.delete(f"{other}{circle.pk}/"), 409, "Nobody has said anything")
+    itself = {"concept": circle.pk, "together": True}
+    refused(ada_client.post(address, itself, content_type=JSON), 400, "Choose another concept")
+    gone = {"concept": 10**6, "together": True}
+    assert ada_client.post(address, gone, content_type=JSON).status_code == 404
+    assert ada_client.post(address, {"concept": square.pk}, content_type=JSON).status_code == 400

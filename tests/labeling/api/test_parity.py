@@ -9,6 +9,7 @@ SAME = {
     "project-annotator-block": "post projects/{slug}/annotators/{annotator}/block/",
     "project-annotator-unblock": "post projects/{slug}/annotators/{annotator}/unblock/",
     "project-concept-example": "post concepts/{concept}/examples/",
+    "project-concept-exclusion": "post concepts/{concept}/exclusions/",
     "project-concept-delete": "delete concepts/{concept}/",
     "project-concepts-add": "post projects/{slug}/concepts/list/",
     "project-concepts-change": "patch concepts/{concept}/",

@@ -49,6 +49,7 @@ MANAGE POST project-picture-remove project-import-choose project-import-cancel
 MANAGE POST project-import-options project-bucket
 MANAGE POST project-import-retry project-import-declare project-concepts-add project-concepts-change
 MANAGE POST project-concept-example project-concept-delete project-parts-change
+MANAGE POST project-concept-exclusion
 MANAGE POST project-picture-parts project-invite project-invitation-revoke project-member-role
 MANAGE POST project-member-remove project-webhook-change project-webhook-delete
 MANAGE POST project-webhook-ping project-delivery-resend
@@ -62,6 +63,7 @@ API = """
 VIEW GET questions question agreement quality_reports snapshots snapshot concepts concept images
 VIEW GET image imports import import-files import-report comments skips api-gold api-parts
 VIEW GET api-examples api-members api-events api-project-preview run model run_outlook
+VIEW GET concept-exclusions
 VIEW GET run-log run-report model_comparison image-labels tile-picture snapshot-difference
 VIEW POST api-leave
 REVIEW GET api-answers api-project-annotator api-gold-proposals api-gold-session
@@ -89,7 +91,8 @@ MANAGE POST image-parts api-project-reopen api-webhooks api-webhook-ping api-web
 MANAGE POST api-delivery-resend api-sites api-site-secret api-site-old-secrets
 MANAGE PATCH api-project concept api-member api-webhook api-site import
 MANAGE DELETE api-webhook api-example concept api-member api-invitation
-MANAGE POST api-images-remove api-answers api-gold-file import-columns
+MANAGE POST api-images-remove api-answers api-gold-file import-columns concept-exclusions
+MANAGE DELETE concept-exclusion
 STAFF GET annotators annotator
 STAFF POST annotator-block annotator-unblock
 """

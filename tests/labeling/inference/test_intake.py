@@ -78,7 +78,8 @@ def test_all_pairs_are_predicted_and_what_rests_on_them_follows(field, duck, goo
 def test_what_rules_what_out_follows_a_new_model(field, duck, goose, alice, tmp_path, monkeypatch):
     """What a picture's geese say of its ducks rests on what the model says of both."""
     group = ExclusiveGroup.objects.create(project=field, overlap=0.03)
-    field.concepts.update(exclusive_group=group)
+    group.concepts.set(field.concepts.all())
+    field.concepts.update(exclusive=True)
     Recomputation.objects.create(project=field, learned_from=1_000)
     monkeypatch.setattr(exclusions, "CHANGE", 1)  # so it stays
     see(field, tmp_path / "seen", log_odds={"duck": draw(1), "goose": draw(1)})

@@ -7,7 +7,16 @@ from django.test import Client
 from labeling import concepts, example_candidates, examples, review
 from labeling.concept_counts import counts
 from labeling.example_candidates import Wall
-from labeling.models import Concept, ConceptExample, Membership, Project, Question, Tile
+from labeling.models import (
+    Concept,
+    ConceptExample,
+    ExclusiveGroup,
+    Membership,
+    Project,
+    Question,
+    Recomputation,
+    Tile,
+)
 from tests.cast import answer
 
 pytestmark = pytest.mark.django_db
@@ -243,6 +252,7 @@ def test_members_look_and_owners_change(shapes: Project, circle: Concept) -> Non
         (f"{LIST}add/", {"lines": "ring"}),
         (f"{LIST}change/", {"concept": circle.pk, "do": "off"}),
         (f"{LIST}merge/?concept={circle.pk}", {"into": 1}),
+        (f"{page(circle)}exclusions/", {"other": 1, "do": "never"}),
         (page(circle), filled(circle, definition="Mine.")),
         (f"{page(circle)}examples/", {"tile": tile.pk, "choice": "yes"}),
         (f"{page(circle)}delete/", {}),
@@ -273,3 +283,23 @@ def test_concepts_without_examples_can_be_listed_first(shapes, ada, ada_client):
     examples.choose(concept=circle, tile=tile, kind="yes", by=ada)
     page = ada_client.get("/projects/shapes/concepts/?order=examples")
     assert [concept.name for concept, _ in page.context["rows"]] == ["square", "circle"]
+
+
+def test_an_owner_says_what_is_in_one_picture(ada_client: Client, circle: Concept, ada) -> None:
+    square, address = circle.project.concepts.get(name="square"), f"{page(circle)}exclusions/"
+    group = ExclusiveGroup.objects.create(project=circle.project, overlap=0.05)
+    group.concepts.set([circle, square])
+    circle.project.concepts.update(exclusive=True)
+    assert "never, as answers have shown" in ada_client.get(page(circle)).text
+    said = ada_client.post(address, {"other": square.pk, "do": "together"}, follow=True)
+    assert "one picture can show “square”, too. Labels follow within minutes." in said.text
+    assert "can be, said <bdi>ada</bdi>" in said.text
+    assert Recomputation.objects.get(project=circle.project).requested
+    back = ada_client.post(address, {"other": square.pk, "do": "back"}, follow=True)
+    assert "Taken back" in back.text and "as answers have shown" in back.text
+    again = ada_client.post(address, {"other": square.pk, "do": "back"}, follow=True)
+    assert "Nobody has said anything of “circle” and “square” (any more)" in again.text
+    gone = ada_client.post(address, {"other": circle.pk, "do": "never"}, follow=True)
+    assert "Choose another concept of this project" in gone.text
+    viewer = member(circle.project, "viewer")
+    assert "They can be in one picture" not in viewer.get(page(circle)).text
