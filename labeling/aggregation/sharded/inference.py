@@ -15,7 +15,7 @@ from labeling.aggregation import gold_check, spellings
 from labeling.aggregation.agreement import Agreement
 from labeling.aggregation.answers import Floats
 from labeling.aggregation.cross_fit import folds, label_accuracies
-from labeling.aggregation.dawid_skene import ITERATIONS, ODD
+from labeling.aggregation.dawid_skene import CHEAP, ITERATIONS, ODD
 from labeling.aggregation.design_effect import Excess
 from labeling.aggregation.em import Crowd, Totals
 from labeling.aggregation.gold import IDENTITY, fit, log_score
@@ -76,8 +76,8 @@ class Inference:
         posteriors, truth = _gold_of(shards)
         if len(truth):
             score, oddness = log_score(posteriors, truth)
-            if oddness >= ODD:
-                self.say("Gold is not what the crowd says: beginning once more from the gold.")
+            if oddness >= ODD or totals.answers.sum() <= CHEAP:
+                self.say("Beginning once more, from the gold.")
                 other = self._fitted(shards, totals, by_gold=True)
                 self._judge(shards, gold)
                 if log_score(*_gold_of(shards))[0] > score:
