@@ -1,15 +1,17 @@
 """Batch truth inference for yes-or-no questions, without the answers of drifted annotators.
 
 Two passes of `dawid_skene.aggregate`: the first tells how probably each answer is right, `drift`
-finds change points in these, and the second leaves out what comes after them.
+finds change points in these, `turned` how far back what is bad reaches, and the second leaves it
+out.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit, logit  # type: ignore[import-untyped]
 
-from labeling.aggregation import drift, online_tempering
+from labeling.aggregation import drift, earnest, online_tempering, turned
 from labeling.aggregation.dawid_skene import Aggregate, aggregate
 from labeling.aggregation.online import (
     ANSWER_CORRELATION,
@@ -36,8 +38,9 @@ class BinaryAggregate:
     sensitivity: Floats  # (W,) over the answers that are not suspect; NaN without any
     specificity: Floats  # (W,)
     suspect: Bools  # (N,) answers that count for nothing
-    weight: Floats  # (N,) of the answers, as given
+    weight: Floats  # (N,) of the answers: as given, less where several suspects agree
     change_points: dict[int, int]  # annotator newly found to drift → the first suspect answer
+    earlier: dict[int, int]  # annotator known to be suspect → the first bad answer before that
 
 
 def infer(
@@ -51,6 +54,7 @@ def infer(
     suspect: Bools,
     annotators: int,
     weight: Floats | None = None,
+    check: Bools | None = None,
 ) -> BinaryAggregate:
     """Infer the truth of Q questions from N answers, in order of time.
 
@@ -64,30 +68,49 @@ def infer(
     suspect: (N,) answers that are known to be suspect; later answers of an annotator, if any, are
         tested for another change point.
     weight: (N,) of the answers, above 0 and at most 1; without it all weigh 1.
+    check: (N,) whether each was asked for because the truth was known, or nearly; without it those
+        to questions with a verdict were.
 
     Suspect answers are left out, although a consistent liar could be read the other way round:
     whoever lied about some questions only would be believed about the others.
     """
-    if weight is None:
-        weight = np.ones(len(question))
+    given = np.ones(len(question)) if weight is None else weight
+    check = (verdict[question] >= 0) | (False if check is None else check)
+    index = np.arange(len(question))
 
-    def inferred(kept: Bools) -> Aggregate | None:
+    def weighed(kept: Bools) -> Floats:
+        is_bad = _newest(annotator, ~kept, annotators) > _newest(annotator, kept, annotators)
+        return given * turned.discount(question, value, kept & is_bad[annotator])
+
+    def inferred(kept: Bools, weight: Floats) -> Aggregate | None:
         columns = question[kept], annotator[kept], value[kept], weight[kept]
         return _aggregate(*columns, prior, verdict, gold) if kept.any() else None
 
     kept = ~suspect
-    result = inferred(kept)
-    change_points = {}
+    weights = weighed(kept)
+    result = inferred(kept, weights)
+    change_points: dict[int, int] = {}
+    earlier: dict[int, int] = {}
     if result is not None:
         right = np.full(len(question), 0.5)
-        columns = question[kept], annotator[kept], value[kept], weight[kept]
+        columns = question[kept], annotator[kept], value[kept], weights[kept]
         right[kept] = _right(*columns, verdict, result)
-        change_points = _change_points(annotator, right, suspect, annotators)
-    if change_points:
-        first = np.full(annotators, len(question))
-        first[list(change_points)] = list(change_points.values())
-        kept &= np.arange(len(question)) < first[annotator]
-        result = inferred(kept)
+        until = _newest(annotator, suspect, annotators)  # (W,) when somebody turned bad, or -1
+        newly = _change_points(annotator, right, until)
+        until[list(newly)] = list(newly.values())
+        before = kept & ~check & (index < until[annotator])
+        others = _others(question, annotator, value, weights * kept, prior, until < 0, result)
+        bad = _first_bad(annotator, value, others, before, result, annotators)
+        first, last = until.copy(), until.copy()
+        first[list(bad)] = list(bad.values())
+        last[list(newly)] = len(question)
+        change_points = {who: int(first[who]) for who in newly}
+        earlier = {who: found for who, found in bad.items() if who not in newly}
+        left_out = kept & (first[annotator] <= index) & (index < last[annotator])
+        if left_out.any():
+            kept &= ~left_out
+            weights = weighed(kept)
+            result = inferred(kept, weights)
     probability, leave_one_out = prior.copy(), prior.copy()
     accuracies = np.full((annotators, 2), np.nan)  # specificity, sensitivity
     if result is not None:
@@ -100,8 +123,9 @@ def infer(
         sensitivity=accuracies[:, 1],
         specificity=accuracies[:, 0],
         suspect=~kept,
-        weight=weight,
+        weight=weights,
         change_points=change_points,
+        earlier=earlier,
     )
 
 
@@ -167,13 +191,17 @@ def _aggregate(
     )
 
 
-def _change_points(
-    annotator: Index, right: Floats, suspect: Bools, annotators: int
-) -> dict[int, int]:
+def _newest(annotator: Index, which: Bools, annotators: int) -> Index:
+    """Return (W,) the index of each annotator's newest answer of these, -1 where there is none."""
+    newest = np.full(annotators, -1)
+    chosen = np.flatnonzero(which)
+    np.maximum.at(newest, annotator[chosen], chosen)
+    return newest
+
+
+def _change_points(annotator: Index, right: Floats, newest_suspect: Index) -> dict[int, int]:
     """Return by annotator the first bad answer after the last one known to be suspect."""
-    newest_suspect = np.full(annotators, -1)
-    known = np.flatnonzero(suspect)
-    np.maximum.at(newest_suspect, annotator[known], known)
+    annotators = len(newest_suspect)
     searched = np.flatnonzero(np.arange(len(annotator)) > newest_suspect[annotator])
     index = drift.change_points(annotator[searched], right[searched], workers=annotators)
     changed = np.flatnonzero(index >= 0)
@@ -181,6 +209,49 @@ def _change_points(
     starts = np.searchsorted(annotator[order], changed)
     first = order[starts + index[changed]]
     return dict(zip(changed.tolist(), first.tolist(), strict=True))
+
+
+def _first_bad(
+    annotator: Index, value: Bools, yes: Floats, before: Bools, result: Aggregate, annotators: int
+) -> dict[int, int]:
+    """Return by annotator who turned bad the first bad answer before that, where there is one.
+
+    yes: (N,) what those say of each answer's question who never turned. before: (N,) which answers
+    are asked about: before somebody turned, to questions whose truth was not known.
+    """
+    accuracy = np.full(annotators, earnest.EARNEST_ACCURACY[0])
+    accuracy[result.workers] = np.diagonal(result.confusion, axis1=1, axis2=2).mean(1)
+    (rows,) = np.nonzero(before)
+    found = turned.first_bad(
+        annotator[rows],
+        value[rows],
+        yes[rows],
+        accuracy.clip(*earnest.EARNEST_ACCURACY),
+        annotators=annotators,
+    )
+    return {who: int(rows[index]) for who, index in found.items()}
+
+
+def _others(
+    question: Index,
+    annotator: Index,
+    value: Bools,
+    weight: Floats,
+    prior: Floats,
+    never_turned: Bools,
+    result: Aggregate,
+) -> Floats:
+    """Return (N,) the probability of yes of each answer's question by those who never turned."""
+    place = np.searchsorted(result.workers, annotator).clip(max=len(result.workers) - 1)
+    counts = (result.workers[place] == annotator) & never_turned[annotator]
+    confusion = result.confusion[place]
+    said = online_tempering.evidence(confusion[:, 1, 1], confusion[:, 0, 0], value)
+    said = np.where(counts, weight * said, 0.0)
+    answers = np.bincount(question, counts * weight, len(prior))
+    share = Tempering().strength / (1 + ANSWER_CORRELATION * (answers - 1).clip(0))
+    odds = share * np.bincount(question, said, len(prior)) + logit(prior.clip(EDGE, 1 - EDGE))
+    yes: Floats = expit(odds)[question]
+    return yes
 
 
 def _right(

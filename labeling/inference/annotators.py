@@ -11,7 +11,7 @@ from labeling import bulk_update
 from labeling.aggregation import drift, online
 from labeling.aggregation.binary import BinaryAggregate, confusion_counts
 from labeling.batches import batched
-from labeling.inference.arrays import AnswerArrays, Floats, QuestionArrays
+from labeling.inference.arrays import AnswerArrays, Bools, Floats, QuestionArrays
 from labeling.models import (
     Annotator,
     Answer,
@@ -73,17 +73,22 @@ def update_accuracies(
             strict=True,
         )
     )
-    change_points = {
-        int(answers.annotators[annotator]): int(answers.id[answer])
-        for annotator, answer in aggregate.change_points.items()
-    }
+    change_points, earlier = (
+        {
+            int(answers.annotators[annotator]): int(answers.id[answer])
+            for annotator, answer in found.items()
+        }
+        for found in (aggregate.change_points, aggregate.earlier)
+    )
+    if change_points or earlier:  # what they are believed changes what their answers weigh
+        recomputation.renew(requested=True)
     several_projects = Project.objects.exclude(pk=recomputation.project.pk).exists()
     for ids in batched(tallies, BATCH):
         batch = {pk: tallies[pk] for pk in ids}
         if several_projects:
             _add_other_projects(batch, recomputation.project, newest)
         with transaction.atomic():  # whoever lost the lease writes nothing
-            _write(batch, change_points, newest)
+            _write(batch, change_points, earlier, newest)
             recomputation.renew()
 
 
@@ -106,7 +111,7 @@ def update_without_answers(*, newest: int, recomputation: Recomputation) -> None
         tallies = {pk: [0.0] * 7 + [drift.GUESSING] for pk in batch}
         _add_other_projects(tallies, project, newest)
         with transaction.atomic():  # whoever lost the lease writes nothing
-            _write(tallies, {}, newest)
+            _write(tallies, {}, {}, newest)
             recomputation.renew()
 
 
@@ -130,27 +135,37 @@ def _tallies(
             total((verdict >= 0).astype(np.float64)),
             total((verdict == answers.value).astype(np.float64)),
             *counts.T,
-            _suspect_accuracy(answers, aggregate, right),
+            _suspect_accuracy(questions, answers, aggregate, right),
         ],
         1,
     )
 
 
-def _suspect_accuracy(answers: AnswerArrays, aggregate: BinaryAggregate, right: Floats) -> Floats:
+def _suspect_accuracy(
+    questions: QuestionArrays, answers: AnswerArrays, aggregate: BinaryAggregate, right: Floats
+) -> Floats:
     """Return (W,) the accuracy of each annotator's newest answers, as far as they are suspect.
 
     Only the spell that goes on is judged, not earlier ones; by what others say, since these
-    answers took no part in the inference. Where there are few, it is near that of guessing.
+    answers took no part in the inference. Where there are few, it is near that of guessing. It is
+    that of all, or of those to questions of unknown truth if it is worse: who knows what is known
+    is not cleared by being right about it.
     """
     size = len(answers.annotators)
     newest_trusted = np.full(size, -1)
     trusted = np.flatnonzero(~aggregate.suspect)
     np.maximum.at(newest_trusted, answers.annotator[trusted], trusted)
     current = np.arange(len(answers.id)) > newest_trusted[answers.annotator]
-    excess = np.bincount(answers.annotator, np.where(current, right - drift.GUESSING, 0.0), size)
-    count = np.bincount(answers.annotator, current, size)
-    accuracy: Floats = drift.GUESSING + excess / (count + drift.PRIOR_ANSWERS)
-    return accuracy
+    known = answers.check | (questions.verdict[answers.question] >= 0)
+
+    def accuracy(which: Bools, expected: Floats | float) -> Floats:
+        hits = np.bincount(answers.annotator, np.where(which, right, 0.0), size)
+        count = np.bincount(answers.annotator, which, size)
+        mean: Floats = (hits + drift.PRIOR_ANSWERS * expected) / (count + drift.PRIOR_ANSWERS)
+        return mean
+
+    of_all = accuracy(current, drift.GUESSING)
+    return np.minimum(of_all, accuracy(current & ~known, of_all))
 
 
 def _add_other_projects(tallies: Tallies, project: Project, newest: int) -> None:
@@ -162,8 +177,14 @@ def _add_other_projects(tallies: Tallies, project: Project, newest: int) -> None
             tallies[annotator] = [*added, suspect_accuracy]
 
 
-def _write(tallies: Tallies, change_points: dict[int, int], newest: int) -> None:
-    """Write a batch of annotators. change_points: first bad answer by annotator, by their ids."""
+def _write(
+    tallies: Tallies, change_points: dict[int, int], earlier: dict[int, int], newest: int
+) -> None:
+    """Write a batch of annotators.
+
+    change_points: first bad answer by annotator, by their ids. earlier: the same before their
+    newest suspect spell.
+    """
     with transaction.atomic():
         annotators = Annotator.objects.filter(pk__in=tallies).order_by("pk")
         locked = list(annotators.select_for_update(no_key=True))
@@ -173,6 +194,8 @@ def _write(tallies: Tallies, change_points: dict[int, int], newest: int) -> None
             _set_tallies(annotator, sums)
             for value, verdict, probability in later[annotator.pk]:
                 _add_answer(annotator, value, verdict, probability)
+            if annotator.pk in earlier:
+                annotator.extend_suspect_spell(start=earlier[annotator.pk])
             _set_suspect(annotator, change_points.get(annotator.pk), suspect_accuracy)
         bulk_update.update(locked, _COLUMNS)
 

@@ -36,6 +36,7 @@ class _Posteriors:
     probability: Floats  # (Q,) with what answers about other concepts of the picture add
     answers_count: Ids  # (Q,)
     yes_count: Ids  # (Q,)
+    discount: Floats  # (N,) what each answer weighs beside those of other suspects
     evidence: Floats  # (N,) of each answer
     answers_weight: Floats  # (Q,) as of `online.answers_weight`
 
@@ -61,7 +62,7 @@ def update(
         return 0, {}, questions.id
     answer_weights = weights.infer(recomputation.project, questions, answers)
     posteriors = _infer(questions, answers, answer_weights)
-    weights.write(answer_weights, answers, recomputation)
+    weights.write(answer_weights, answers, posteriors.discount, recomputation)
     _fit_tempering(questions, answers, posteriors, recomputation)
     changed, written = _write(questions, posteriors, followed, recomputation, on_shared)
     annotators.update_accuracies(
@@ -111,6 +112,7 @@ def _infer(
         suspect=_in_suspect_spells(answers),
         annotators=len(answers.annotators),
         weight=answer_weights.total,
+        check=answers.check,
     )
     size, annotator = len(questions.id), answers.annotator
     evidence = np.where(aggregate.suspect, 0.0, aggregate.weight) * online_tempering.evidence(
@@ -118,13 +120,15 @@ def _infer(
         np.nan_to_num(aggregate.specificity[annotator], nan=0.5),
         answers.value,
     )
-    whole = np.minimum((evidence / online.WHOLE_ANSWER) ** 2, 1.0)
+    discount = aggregate.weight / answer_weights.total
+    whole = np.minimum((evidence / online.WHOLE_ANSWER) ** 2, discount)
     probability = beliefs.shifted(aggregate.probability, questions.exclusion)
     return _Posteriors(
         aggregate,
         probability=np.where(questions.verdict >= 0, questions.verdict, probability),
         answers_count=np.bincount(answers.question, minlength=size),
         yes_count=np.bincount(answers.question, answers.value, size).astype(np.int64),
+        discount=discount,
         evidence=evidence,
         answers_weight=np.bincount(answers.question, whole, size).astype(np.float64),
     )

@@ -17,7 +17,7 @@ LARGE = 20_000  # questions, which are recomputed within seconds
 # How many times as long as a recomputation took there is none after it, and for how many seconds at
 # most: where new answers call for another one, and where it is requested.
 REST, MOST_REST = 9.0, 60.0
-REST_REQUESTED, MOST_REST_REQUESTED = 1.0, 20.0
+REST_REQUESTED, MOST_REST_REQUESTED = 0.5, 10.0
 OUT_OF_MEMORY = (
     "Recomputing the labels took more memory than there was. Give the workers' machine more, or "
     "run fewer processes on it: it is tried again by itself."

@@ -12,7 +12,7 @@ from django.db import connection
 from labeling import evidence
 from labeling.aggregation import earnest, shared_errors
 from labeling.aggregation.online import ConfusionCounts
-from labeling.inference.arrays import AnswerArrays, Floats, Index, QuestionArrays
+from labeling.inference.arrays import AnswerArrays, Bools, Floats, Index, QuestionArrays
 from labeling.models import Annotator, Project, Recomputation
 
 LEAST = 1e-3  # weight, so that every answer still has a likelihood
@@ -38,6 +38,7 @@ class Weights:
 
     challenge: Floats  # (N,) of its challenge, and beside those who err alike: `Answer.weight`
     total: Floats  # (N,) that, times the trust in its annotator
+    judged: Bools  # (N,) whether its challenge asked what is known
 
 
 def infer(project: Project, questions: QuestionArrays, answers: AnswerArrays) -> Weights:
@@ -46,7 +47,7 @@ def infer(project: Project, questions: QuestionArrays, answers: AnswerArrays) ->
     Imported answers weigh 1. Challenges without a question of known truth keep their weight.
     """
     counts, priors = _counts(answers), _priors(answers, project)
-    challenge = _challenge_weights(questions, answers, counts, priors)
+    challenge, judged = _challenge_weights(questions, answers, counts, priors)
     trust = np.array(
         [
             [earnest.trust(each, value, prior) for value in (False, True)]
@@ -55,16 +56,23 @@ def infer(project: Project, questions: QuestionArrays, answers: AnswerArrays) ->
     ).reshape(len(counts), 2)
     total = challenge * trust[answers.annotator, answers.value.astype(np.intp)]
     total = np.where(answers.imported, 1.0, total)
-    return Weights(challenge, total.clip(LEAST, 1.0))
+    return Weights(challenge, total.clip(LEAST, 1.0), judged)
 
 
-def write(weights: Weights, answers: AnswerArrays, recomputation: Recomputation) -> None:
-    """Write the challenges' weights that changed noticeably."""
-    (changed,) = np.nonzero(np.abs(weights.challenge - answers.weight) > NOTICEABLE)
+def write(
+    weights: Weights, answers: AnswerArrays, discount: Floats, recomputation: Recomputation
+) -> None:
+    """Write the challenges' weights that changed noticeably.
+
+    discount: (N,) what each answer weighs beside those of other suspects. It is left to the
+        recomputation where the weight is not inferred anew each time.
+    """
+    found = np.where(weights.judged, weights.challenge * discount, weights.challenge)
+    (changed,) = np.nonzero(np.abs(found - answers.weight) > NOTICEABLE)
     for start in range(0, len(changed), BATCH):
         rows = changed[start : start + BATCH]
         with connection.cursor() as cursor:
-            cursor.execute(_WRITE, [answers.id[rows].tolist(), weights.challenge[rows].tolist()])
+            cursor.execute(_WRITE, [answers.id[rows].tolist(), found[rows].tolist()])
         recomputation.renew()
 
 
@@ -89,13 +97,16 @@ def _challenge_weights(
     answers: AnswerArrays,
     counts: list[ConfusionCounts],
     priors: list[float],
-) -> Floats:
-    """Return (N,) the weight of each answer's challenge, and beside answers of the same errors."""
+) -> tuple[Floats, Bools]:
+    """Return (N,) the weight of each answer's challenge, and beside answers of the same errors.
+
+    And whether the challenge asked what is known; the others keep their weight.
+    """
     known = _known(questions, answers)
     weight = answers.weight.copy()
     (judged,) = np.nonzero(~np.isnan(known))
     if not len(judged):
-        return weight
+        return weight, np.zeros(len(weight), bool)
     accuracy = np.array([earnest.accuracy(each) for each in counts])
     of_next = np.array(
         [earnest.challenge_prior(*each) for each in zip(counts, priors, strict=True)]
@@ -116,7 +127,7 @@ def _challenge_weights(
     discounted = has_judged & answers.visitor
     if discounted.any():
         weight[discounted] *= _discount(questions, answers, known)[discounted]
-    return weight
+    return weight, has_judged
 
 
 def _known(questions: QuestionArrays, answers: AnswerArrays) -> Floats:

@@ -133,6 +133,13 @@ class Annotator(models.Model):
             start=start, defaults={"stop": None, "started_at": now, "ended_at": None}
         )
 
+    def extend_suspect_spell(self, *, start: int) -> None:
+        """Have the newest spell begin at answer id `start`; others since then are part of it."""
+        newest = self.suspect_spells.order_by("-start").first()
+        if newest is not None and start < newest.start:
+            self.suspect_spells.filter(start__gte=start).exclude(pk=newest.pk).delete()
+            self.suspect_spells.filter(pk=newest.pk).update(start=start)
+
     def end_suspect_spell(self, *, stop: int, now: datetime) -> None:
         """Trust the answers from id `stop` on again. The annotator is still to be saved."""
         self.suspect_since = None

@@ -9,6 +9,8 @@ twenty times, by the rules of `labeling.answers` and `labeling.inference`. Attac
 - plotters: a clique of 20 % who lie about every other question, the same ones, and are right about
   all others
 - sleepers: a clique of 20 % who are right for 200 answers, and lie from then on
+- turncoats: a clique of 20 % who know all gold, and lie about every fourth of the other questions,
+  the same ones; from 400 answers on they lie about all
 
 Each is compared with the same answers without the attackers'. People who are found out are suspect,
 or rated .7 at the very most. Where a folder is given that holds cifar10/human_counts_test.csv,
@@ -32,11 +34,11 @@ from product import prevalence
 from labeling.aggregation import aggregate, binary, drift, earnest, online
 
 QUESTIONS, EACH, PEOPLE = 6_000, 5, 60
-CLICKERS, CLIQUE, SLEEP = 0.4, 0.2, 200
+CLICKERS, CLIQUE, SLEEP, TURN = 0.4, 0.2, 200, 400
 GOLD = 0.0, 0.05, 0.1
 ROUNDS = 20  # recomputations
 FOUND = 0.7  # at most, by its 90 % interval, is a reliability that is found out
-ATTACKS = "clickers", "liars", "yes-sayers", "no-sayers", "plotters", "sleepers"
+ATTACKS = "clickers", "liars", "yes-sayers", "no-sayers", "plotters", "sleepers", "turncoats"
 SEEDS = 3
 
 NEWCOMER = online.ConfusionCounts()
@@ -113,6 +115,9 @@ def attacked(crowd: Crowd, attack: str, gold: float, draw: Generator) -> Stream:
         "no-sayers": np.zeros(len(asked), bool),
         "plotters": np.where(asked % 2 == 0, lies, truth[asked]),
         "sleepers": np.where(count < SLEEP, value, lies),
+        "turncoats": np.where(
+            (count < TURN) & ((asked % 4 > 0) | (verdict[asked] >= 0)), truth[asked], lies
+        ),
     }
     return Stream(
         truth, verdict, asked, person, np.where(attacker[person], acts[attack], value), attacker
@@ -224,11 +229,15 @@ class Live:
                 each.counts = online.forget(online.ConfusionCounts(*counts[who].tolist()))
             newest_trusted = np.flatnonzero(theirs).max(initial=-1)
             guessed = (person == who) & (np.arange(end) > newest_trusted)
-            rights = np.where(stream.value[:end], yes, 1 - yes)[guessed] - drift.GUESSING
-            share = drift.GUESSING + float(rights.sum()) / (len(rights) + drift.PRIOR_ANSWERS)
+            rights = np.where(stream.value[:end], yes, 1 - yes)
+            share = _shrunk(rights[guessed], drift.GUESSING)
+            unknown = guessed & (stream.verdict[stream.question[:end]] < 0)
+            share = min(share, _shrunk(rights[unknown], share))
             if each.suspect and share >= drift.REINSTATED:
                 each.spells.pop()
                 each.drift_score = 0.0
+            if who in inferred.earlier and each.spells:
+                each.spells[-1] = inferred.earlier[who], each.spells[-1][1]
             if who in inferred.change_points and not each.suspect:
                 each.spells.append((inferred.change_points[who], None))
                 each.drift_score = drift.THRESHOLD
@@ -249,6 +258,12 @@ class Live:
         _, _, high = online.reliability(person.counts)
         if person.suspect or high <= FOUND:
             person.found = person.answers
+
+
+def _shrunk(right: Floats, expected: float) -> float:
+    """Return the mean of so many, and of `drift.PRIOR_ANSWERS` as expected."""
+    hits = float(right.sum()) + drift.PRIOR_ANSWERS * expected
+    return hits / (len(right) + drift.PRIOR_ANSWERS)
 
 
 def majority(stream: Stream) -> Bools:
@@ -281,7 +296,7 @@ def measure(make: Callable[[Generator], Crowd], attack: str, gold: float) -> lis
             row += [right(majority(each)), right(live.run() >= 0.5)]
         rows.append(row)
         theirs = [p.found for p, bad in zip(live.people, stream.attacker, strict=True) if bad]
-        since = SLEEP if attack == "sleepers" else 0
+        since = {"sleepers": SLEEP, "turncoats": TURN}.get(attack, 0)
         found += [answers - since for answers in theirs if answers is not None]
         missed.append(np.mean([answers is None for answers in theirs]))
         honest = [p for p, bad in zip(live.people, stream.attacker, strict=True) if not bad]

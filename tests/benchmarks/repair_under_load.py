@@ -8,16 +8,20 @@ is given a new model's predictions and recomputed again and again, and one into 
 imported over and over while a model trains on it. Some honest people answer meanwhile. `--idle`
 leaves all of that out but the people.
 
-The bots come over HTTP as visitors do, each with an address of its own. They are right at first and
-lie from then on, but not about what is known: they know all gold. In the first round they give
-themselves away in the end, and lie about that too; in the second an admin blocks them all over HTTP
-once they are done.
+The bots come over HTTP as visitors do, each with an address of its own. They know all gold and all
+that is settled, and are right about it, and about the rest in the beginning. From then on all of
+them lie about the same part of the tiles (`LIED_ABOUT`), and are right about the others: so they
+are believed. In the first round they give themselves away in the end, by lying about all; in the
+second, once those of the first are blocked and all is recomputed, an admin blocks them all over
+HTTP once they are done.
 
-Labels are looked at twice a second, for two minutes after each attack. In the end the load is
-stopped, all bots of a round are blocked and all is recomputed twice: that is what labels are
-without them. A label is damaged while it is settled, wrong, and not so without them; questions that
-others answered after the attack are left out. The time counts from the last lie, after which the
-first bot is blocked, until none is damaged any more.
+Labels are looked at twice a second, for so long after each attack as `--watched`. In the end the
+load is stopped, all bots of a round are blocked and all is recomputed twice: that is what labels
+are without them. A label is damaged while it is settled, wrong, and not so without them; questions
+that others answered after the attack are left out. The time counts from the last lie, after which
+the first bot is blocked, until none is damaged any more. Of the labels that are still damaged then
+it is told who said so, how far they are believed, and whether recomputing once more, while nobody
+answers, repairs them (`damaged_labels`).
 """
 
 import argparse
@@ -32,6 +36,8 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,18 +48,22 @@ if TYPE_CHECKING:
 CONCEPTS = 2
 HONEST = 4  # people who answer all the time
 LOOKING = 1.0  # seconds at a challenge
-RIGHT, LIES, GIVEN_AWAY = 2, 8, 4  # challenges of a bot: right, wrong but for gold, wrong
+RIGHT, LIES, GIVEN_AWAY = 3, 10, 4  # challenges of a bot: right, lies but for gold, all wrong
+LIED_ABOUT = 5  # every so many tiles
 AT_ONCE = 8  # bots
 LOOK_EVERY = 0.5  # seconds
 SETTLED = """
 SELECT id, probability >= 0.5 FROM labeling_question
 WHERE project_id = %s AND state = 'settled'
 """
-KNOWN = """
-SELECT tiles, ARRAY(
-    SELECT tile_id FROM labeling_question WHERE concept_id = challenge.concept_id
-        AND tile_id = ANY(challenge.tiles) AND (verdict IS NOT NULL OR state = 'settled')
-) FROM labeling_challenge AS challenge WHERE id = %s
+ASKED = """
+SELECT challenge.concept_id, tile.id,
+    coalesce(verdict IS NOT NULL OR question.state = 'settled', true)
+FROM labeling_challenge AS challenge
+CROSS JOIN unnest(challenge.tiles) WITH ORDINALITY AS tile(id, number)
+LEFT JOIN labeling_question AS question
+    ON question.concept_id = challenge.concept_id AND question.tile_id = tile.id
+WHERE challenge.id = %s ORDER BY number
 """
 TOUCHED = """
 SELECT DISTINCT question_id, concept_id, tile_id FROM labeling_answer AS answer
@@ -96,16 +106,22 @@ def _measure(wanted: argparse.Namespace, folder: Path) -> None:
     truth = large_projects.make("attacked", tiles=wanted.tiles, concepts=CONCEPTS)
     steps = [] if wanted.idle else _load(wanted, folder)
     rounds = []
-    with all_processes() as port, going_on([_person(port, truth)] * HONEST + steps):
+    pause = threading.Event()  # of the people
+    with all_processes() as port, going_on([_person(port, truth, pause)] * HONEST + steps):
         for name, blocks in (("what they say", False), ("an admin", True)):
-            rounds.append(Round(name, port, truth, wanted).run(blocks=blocks))
+            rounds.append(Round(name, port, truth, wanted, pause).run(blocks=blocks))
             print(f"<!-- {name}: attacked and watched -->", file=sys.stderr, flush=True)
         print(f"Meanwhile: {_what_went_on()}.\n")
-    print("| found out by | bots | labels damaged at the most | at the end of the attack ", end="")
-    print("| seconds until none is | still damaged |\n|---|---:|---:|---:|---:|---:|")
+    print("| load average | found out by | bots | labels damaged at the most ", end="")
+    print("| at the end of the attack | seconds until none is | still damaged |")
+    print("|---:|---|---:|---:|---:|---:|---:|")
     for each in rounds:
         each.compare()
         print(each.line(), flush=True)
+    for each in rounds:
+        print(f"\n{each.name}: recomputed from second {each.recomputations()}")
+        if each.left:
+            print(f"\n{each.name}: {each.diagnosis.tell(each.left)}", flush=True)
 
 
 @contextmanager
@@ -210,13 +226,14 @@ def _import(pictures: Path) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def _person(port: int, truth: "Truth") -> Callable[[], None]:
+def _person(port: int, truth: "Truth", pause: threading.Event) -> Callable[[], None]:
     """Return a step of honest people: each a new visitor with a challenge, one a second."""
 
     def step() -> None:
-        visitor = Visitor(port, truth)
-        visitor.answer()
-        visitor.close()
+        if not pause.is_set():
+            visitor = Visitor(port, truth)
+            visitor.answer()
+            visitor.close()
         time.sleep(LOOKING)
 
     return step
@@ -232,7 +249,16 @@ class Visitor:
         self.annotator: int | None = None  # the id that the server knows them by
 
     def answer(self, *, lies: bool = False, about_known: bool = False) -> None:
-        """Ask for a grid and answer it: right, but for slips, or wrong, about gold too or not."""
+        """Ask for a grid and answer it: right, but for slips, or wrong, about gold too or not.
+
+        Whoever waits for too long gives up.
+        """
+        try:
+            self._answer(lies=lies, about_known=about_known)
+        except (OSError, HTTPException):
+            self._client.connection.close()
+
+    def _answer(self, *, lies: bool, about_known: bool) -> None:
         client = self._client
         body: dict[str, object] = {"project": "attacked", "kind": "grid"}
         status, data = client.send("POST", "/api/v1/challenges/", body)
@@ -242,8 +268,7 @@ class Visitor:
         shown = json.loads(data)
         selected = set(client.look(shown["token"]))
         if lies:
-            numbers = set(range(1, len(shown["tiles"]) + 1))
-            selected ^= numbers if about_known else numbers - self._known(shown["token"])
+            selected = self._lies(shown["token"], about_known=about_known)
         body = {"selected": sorted(selected), "seconds": LOOKING}
         client.send("POST", f"/api/v1/challenges/{shown['token']}/answer/", body)
         if self.annotator is None:
@@ -251,12 +276,16 @@ class Visitor:
             row = client.database.execute(query, [shown["token"].partition(".")[0]]).fetchone()
             self.annotator = row[0] if row else None
 
-    def _known(self, token: str) -> set[int]:
-        """Return the numbers of the tiles of which the truth is known, or nearly."""
-        row = self._client.database.execute(KNOWN, [token.partition(".")[0]]).fetchone()
-        tiles: list[int]
-        tiles, known = row  # type: ignore[misc, assignment]
-        return {number for number, tile in enumerate(tiles, 1) if tile in known}
+    def _lies(self, token: str, *, about_known: bool) -> set[int]:
+        """Return the numbers to select where all is lied about, or what is agreed upon."""
+        rows: list[tuple[int, int, bool]]
+        rows = self._client.database.execute(ASKED, [token.partition(".")[0]]).fetchall()  # type: ignore[assignment]
+        selected = set()
+        for number, (concept, tile, known) in enumerate(rows, 1):
+            yes = bool(self._client.truth.of(concept, [tile])[0])
+            if yes != (about_known or (tile % LIED_ABOUT == 0 and not known)):
+                selected.add(number)
+        return selected
 
     def close(self) -> None:
         self._client.database.close()
@@ -266,15 +295,26 @@ class Visitor:
 class Round:
     """An attack, and what became of the labels."""
 
-    def __init__(self, name: str, port: int, truth: "Truth", wanted: argparse.Namespace) -> None:
-        self.name, self._port, self._truth = name, port, truth
+    def __init__(
+        self,
+        name: str,
+        port: int,
+        truth: "Truth",
+        wanted: argparse.Namespace,
+        pause: threading.Event,
+    ) -> None:
+        """pause: set while people are not to answer."""
+        self.name, self._port, self._truth, self._pause = name, port, truth, pause
         self._count, self._watched = wanted.bots, wanted.watched
         self._ended = threading.Event()
         self._looks: list[tuple[float, dict[int, bool]]] = []  # settled labels by time
         self._bots: list[int] = []
         self._newest = 0  # answer, when the attack ended
         self._known = 0.0  # time from which on they could be known
+        self._load_average = 0.0
+        self._recomputed: dict[datetime, datetime | None] = {}  # when begun, and when ended
         self.damaged: list[tuple[float, int]] = []  # labels by seconds since then
+        self.left: dict[int, bool] = {}  # damaged labels in the end, by question id
 
     def run(self, *, blocks: bool) -> "Round":
         """Attack; let an admin block the bots, or nobody; look until little changes any more."""
@@ -287,31 +327,51 @@ class Round:
         if blocks:
             self._block_all()
         time.sleep(self._watched)
+        self._load_average = os.getloadavg()[1]
         self._ended.set()
         looking.join()
+        self._diagnose()
         if not blocks:  # so that they take no part in the next round
             self._block_all()
+            _recompute(_attacked())
+        self._pause.clear()
         return self
+
+    def _diagnose(self) -> None:
+        """Recompute once more while nobody answers, and keep what that changes."""
+        from tests.benchmarks.damaged_labels import Diagnosis
+
+        self._pause.set()
+        time.sleep(2 * LOOKING)
+        truth, settled = self._touched(), self._looks[-1][1]
+        wrong = [pk for pk in truth if settled.get(pk, truth[pk]) != truth[pk]]
+        self.diagnosis = Diagnosis(_attacked(), wrong, self._bots)
 
     def compare(self) -> None:
         """Block the bots now at the latest, recompute, and compare: nothing else goes on."""
-        from django.db import connection
-
-        from labeling.models import Annotator, Project
+        from labeling.models import Annotator
 
         Annotator.objects.filter(pk__in=self._bots).update(blocked=True)
-        project = Project.objects.get(slug="attacked")
+        project = _attacked()
         for _ in range(2):
             _recompute(project)
         without = _settled(project.pk)
+        truth = self._touched()
+        damaged = [
+            (at - self._known, [pk for pk in truth if _is_damaged(pk, look, truth, without)])
+            for at, look in self._looks
+        ]
+        self.damaged = [(at, len(labels)) for at, labels in damaged]
+        self.left = {pk: not truth[pk] for pk in damaged[-1][1]}
+
+    def _touched(self) -> dict[int, bool]:
+        """Return the truth of what bots answered, and nobody else did since, by question id."""
+        from django.db import connection
+
         with connection.cursor() as cursor:
             cursor.execute(TOUCHED, {"bots": self._bots, "newest": self._newest})
             rows = cursor.fetchall()
-        truth = {pk: bool(self._truth.of(concept, [tile])[0]) for pk, concept, tile in rows}
-        self.damaged = [
-            (at - self._known, sum(_is_damaged(pk, look, truth, without) for pk in truth))
-            for at, look in self._looks
-        ]
+        return {pk: bool(self._truth.of(concept, [tile])[0]) for pk, concept, tile in rows}
 
     def line(self) -> str:
         most = max(count for _, count in self.damaged)
@@ -319,7 +379,18 @@ class Round:
         since = [at for at, count in self.damaged if count]
         last = self.damaged[-1][1]
         seconds = f"more than {self._watched:.0f}" if last else f"{max(since, default=0.0):.1f}"
-        return f"| {self.name} | {len(self._bots)} | {most} | {at_once} | {seconds} | {last} |"
+        cells = self.name, len(self._bots), most, at_once, seconds, last
+        return f"| {self._load_average:.0f} | {' | '.join(map(str, cells))} |"
+
+    def recomputations(self) -> str:
+        """Tell when all was recomputed since the last lie, or about then."""
+        known = time.time() - time.monotonic() + self._known
+        spans = [
+            f"{begun.timestamp() - known:.0f} to "
+            + (f"{ended.timestamp() - known:.0f}" if ended else "?")
+            for begun, ended in sorted(self._recomputed.items())
+        ]
+        return ", ".join(spans[-12:])
 
     def _attack(self, gives_itself_away: bool) -> int | None:
         bot = Visitor(self._port, self._truth)
@@ -353,11 +424,16 @@ class Round:
     def _look(self) -> None:
         from django.db import connection
 
-        from labeling.models import Project
+        from labeling.models import Recomputation
 
-        project = Project.objects.get(slug="attacked").pk
+        project = _attacked().pk
         while not self._ended.is_set():
             self._looks.append((time.monotonic(), _settled(project)))
+            rows = Recomputation.objects.filter(project=project)
+            for started, finished in rows.exclude(started_at=None).values_list(
+                "started_at", "finished_at"
+            ):
+                self._recomputed[started] = finished if finished and finished > started else None
             time.sleep(LOOK_EVERY)
         connection.close()
 
@@ -366,6 +442,12 @@ def _is_damaged(
     pk: int, look: dict[int, bool], truth: dict[int, bool], without: dict[int, bool]
 ) -> bool:
     return pk in look and look[pk] != truth[pk] and without.get(pk) != look[pk]
+
+
+def _attacked() -> "Project":
+    from labeling.models import Project
+
+    return Project.objects.get(slug="attacked")
 
 
 def _settled(project: int) -> dict[int, bool]:

@@ -73,6 +73,33 @@ def test_whoever_was_bad_once_is_found_when_they_turn_again(crowd: Crowd) -> Non
     assert found.suspect[theirs[:30]].all() and not found.suspect[theirs[30 : TURN - 12]].any()
 
 
+def test_of_those_who_turned_earlier_lies_are_left_out_and_what_was_right_is_kept(
+    crowd: Crowd,
+) -> None:
+    theirs = np.flatnonzero(crowd.annotator == SLEEPER)
+    crowd.value[theirs] = crowd.truth[crowd.question[theirs]]
+    for begun in (0, 60, len(theirs) - 20):
+        lying = Crowd(crowd.truth, crowd.question, crowd.annotator, crowd.value.copy())
+        lying.value[theirs[begun:]] ^= True
+        suspect = np.isin(np.arange(len(crowd.question)), theirs[-20:])
+        found = infer(lying, suspect=suspect)
+        assert found.change_points == {} and found.suspect[theirs].sum() == len(theirs) - begun
+        assert found.earlier == ({} if begun > 60 else {SLEEPER: theirs[begun]})
+
+
+def test_those_who_are_suspect_settle_nothing_by_what_they_had_said_alike(crowd: Crowd) -> None:
+    asked = np.zeros(9, np.intp)
+    question, annotator = np.concatenate([asked, asked + 1]), np.tile(np.arange(9), 2)
+    known = {"prior": np.full(2, 0.5), "verdict": np.full(2, -1, np.int8)}
+    known["gold"] = np.zeros(2, bool)
+    late = np.arange(18) >= 9
+    columns = question, annotator, np.ones(18, bool)
+    found = binary.infer(*columns, suspect=late, annotators=9, **known)
+    before = binary.infer(*columns, suspect=~late & late, annotators=9, **known)
+    assert found.weight[~late] == pytest.approx(1 / 9) and (before.weight == 1).all()
+    assert found.probability[0] < before.probability[0]
+
+
 def test_a_question_that_only_the_suspect_answered_keeps_its_prior(crowd: Crowd) -> None:
     found = infer(crowd, suspect=crowd.question == 7)
     assert found.probability[7] == 0.5

@@ -62,7 +62,7 @@ def test_later_answers_are_added(shapes, truths, alice):
     questions, stored = read(shapes, newest=newest)
     assert len(stored.id) == 1 and first in questions.id
     tallies = {alice.pk: [1.0, 0.0, 0.0, 0.5, 0.0, 0.5, 0.0, 0.5]}
-    inferred_annotators._write(tallies, {}, newest)
+    inferred_annotators._write(tallies, {}, {}, newest)
     alice.refresh_from_db()
     assert alice.answers_count == len(truths)
     assert alice.true_positives + alice.true_negatives > 10

@@ -140,6 +140,29 @@ def test_whoever_turned_bad_is_found_and_weighs_nothing_from_then_on(
     assert mallory.suspect_since == since
 
 
+def test_whoever_knows_gold_and_gives_themselves_away_is_believed_no_more(
+    shapes, truths, alice, bob, mallory
+):
+    for annotator in (alice, bob, somebody("carol")):
+        answer(annotator, truths)
+    gold = set(Question.objects.filter(state=State.GOLD).values_list("pk", flat=True))
+    for pk, value in truths.items():
+        said = value ^ (pk not in gold)
+        Answer.objects.create(question_id=pk, annotator=mallory, value=said, reason="imported")
+    newest = Answer.objects.filter(annotator=mallory).latest("pk").pk
+    distrust(mallory, start=newest)
+    recompute.run(project=shapes)
+    mallory.refresh_from_db()
+    (spell,) = mallory.suspect_spells.all()
+    first = Answer.objects.filter(annotator=mallory).exclude(question__in=gold).earliest("pk")
+    assert mallory.suspect and (spell.start, spell.stop) == (first.pk, None)
+    votes = evidence.by_question(Question.objects.filter(pk__in=truths, verdict=None))
+    assert {len(ratios) for ratios in votes.values()} == {3}
+    recompute.run(project=shapes)
+    mallory.refresh_from_db()
+    assert mallory.suspect, "however often they are right about gold"
+
+
 def bad_and_reinstated(annotator: Annotator, values: dict[int, bool]) -> tuple[int, int]:
     """Let the first four answers be a spell that is over; return its start and stop."""
     stored = [

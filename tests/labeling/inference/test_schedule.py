@@ -58,7 +58,7 @@ def test_what_is_requested_is_looked_at_sooner_but_where_it_fails(shapes, monkey
     assert schedule.requested() == [] and schedule.due() == [shapes]
 
 
-@pytest.mark.parametrize(("took", "rest", "requested"), [(1, 9, 1), (5, 45, 5), (600, 60, 20)])
+@pytest.mark.parametrize(("took", "rest", "requested"), [(2, 18, 1), (10, 60, 5), (600, 60, 10)])
 def test_the_longer_one_took_the_longer_none_follows(shapes, took, rest, requested):
     """So whoever answers, or has others found out, keeps no worker at one project all the time."""
     with schedule.claim(shapes):
