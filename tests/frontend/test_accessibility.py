@@ -58,10 +58,19 @@ def models(monkeypatch) -> Models:
     return models
 
 
+@pytest.fixture(scope="module")
+def in_languages(browser: Browser) -> Iterator[dict[str, ReusedPage]]:
+    """A page for visitors of each language, which has read all styles and scripts once."""
+    visitors = {own: ReusedPage(browser, locale=locale) for own, locale in looks.LANGUAGES.items()}
+    yield visitors
+    for page in visitors.values():
+        page.close()
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("part", PARTS)
 def test_every_state(
-    browser: Browser, live_server, project, ada, models, settings, monkeypatch, part, language
+    in_languages, live_server, project, ada, models, settings, monkeypatch, part, language
 ) -> None:
     settings.EMAIL_HOST = "mail.example.org"
     monkeypatch.setattr(mail, "send_later", mail._send)
@@ -73,19 +82,17 @@ def test_every_state(
         for own, name in zip(languages, PARTS[part], strict=False)
     ]
     found, count = [], 0
-    for own in dict.fromkeys(own for own, *_ in states):
-        page = ReusedPage(browser, locale=looks.LANGUAGES[own])
-        for own_looks, name in [rest for of, *rest in states if of == own]:
-            width, height = looks.SIZES[own_looks[0].size]
-            shown = page.open({"width": width, "height": height})
-            looks.take(shown, own_looks[0])  # which a page that is blank takes at once
-            stage = Stage(shown, live_server.url, project, ada, models)
-            faults = state_faults(stage, PARTS[part][name], own_looks)
-            found += (faults := [f"{name}, {own}, {fault}" for fault in faults])
-            count += len(own_looks)
-            print(f"{name}, {own}: {len(own_looks)} looks, {len(faults)} faults", flush=True)
-            page.close() if stage.is_changed_for_good else page.forget()
-        page.close()
+    for own, own_looks, name in states:
+        page = in_languages[own]
+        width, height = looks.SIZES[own_looks[0].size]
+        shown = page.open({"width": width, "height": height})
+        looks.take(shown, own_looks[0])  # which a page that is blank takes at once
+        stage = Stage(shown, live_server.url, project, ada, models)
+        faults = state_faults(stage, PARTS[part][name], own_looks)
+        found += (faults := [f"{name}, {own}, {fault}" for fault in faults])
+        count += len(own_looks)
+        print(f"{name}, {own}: {len(own_looks)} looks, {len(faults)} faults", flush=True)
+        page.close() if stage.is_changed_for_good else page.forget()
     let_server_finish()
     print(f"{part}, {language}: {len(PARTS[part])} states, {count} looks, {len(found)} faults")
     assert not found, "\n".join(found)
