@@ -4,8 +4,10 @@ A page that is new has to be added to `tests.every_page`: the tests fail until i
 the pages of visitors, in all languages, are those of `test_accessibility`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import cycle
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import pytest
 from django.contrib.auth.models import User
@@ -19,8 +21,23 @@ from tests import axe, every_page
 from tests.browser import sign_in
 from tests.cast import answer
 
-PHONES = (390, 320)  # px
 ROOM = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+class Look(NamedTuple):
+    """One way to look at a page: for axe to find all or its colours, or to see that it fits."""
+
+    scheme: Literal["light", "dark"]
+    width: int  # px
+    finds: Literal["all", "colours", "width"]
+
+
+LOOKS = (
+    Look("light", 1280, "all"),
+    Look("dark", 1280, "colours"),
+    Look("dark", 390, "width"),
+    Look("dark", 320, "width"),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -34,25 +51,32 @@ def everything(scenes, alice, bob, ada: User, tmp_path: Path) -> Project:
     return scenes.project
 
 
-def faults(page: Page) -> list[str]:
+def take(page: Page, look: Look) -> None:
+    """Look at a page in another way, with no colours that fade."""
+    page.emulate_media(color_scheme=look.scheme, reduced_motion="reduce")
+    page.set_viewport_size({"width": look.width, "height": 800})
+
+
+def faults(page: Page, looks: Sequence[Look] = LOOKS) -> list[str]:
     """Return what axe finds wrong in light and dark, and the widths that are too narrow."""
-    page.set_viewport_size({"width": 1280, "height": 800})
-    found = axe.violations(page)
-    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
-    found += axe.violations(page, "color-contrast")
-    page.emulate_media(color_scheme="light")
-    for width in PHONES:
-        page.set_viewport_size({"width": width, "height": 844})
-        if excess := page.evaluate(ROOM):
-            found.append(f"{excess} px too wide for {width} px")
+    found = []
+    for look in looks:
+        take(page, look)
+        if look.finds == "width":
+            if excess := page.evaluate(ROOM):
+                found.append(f"{excess} px too wide for {look.width} px")
+        else:
+            found += axe.violations(page, *(["color-contrast"] if look.finds == "colours" else []))
     return found
 
 
 def faults_at(page: Page, addresses: list[str]) -> list[str]:
+    """Look at pages in all ways, at each from the one in which the page before it was seen last."""
     found = []
-    for address in addresses:
+    take(page, LOOKS[0])
+    for address, looks in zip(addresses, cycle((LOOKS, LOOKS[::-1])), strict=False):
         page.goto(address)
-        found += [f"{address} {fault}" for fault in faults(page)]
+        found += [f"{address} {fault}" for fault in faults(page, looks)]
     return found
 
 
