@@ -9,11 +9,11 @@ from django.core.files.storage import default_storage
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from labeling import answers, features, images, predictions, questions
+from labeling import answers, features, predictions, questions
 from labeling.concepts import edit
 from labeling.images import tiles
 from labeling.models import Annotator, ClassSet, Concept, Image, Project, Question
-from tests.pictures import striped
+from tests.labeling import garden
 
 NAMES = "cat", "dog", "fish"
 CLASSES = "cat", "dog"
@@ -137,9 +137,9 @@ def _tiles(
     class_set = ClassSet.objects.create(project=project, concepts=ids)
     tile_ids = {}
     for number, picture in enumerate(meadow.pictures):
-        image, _ = images.add(
-            project=project,
-            data=striped(number + 1),
+        image = garden.add(
+            project,
+            number + 1,
             source=f"{number}.png",
             keywords=picture.keywords,
             generated=picture.generated,

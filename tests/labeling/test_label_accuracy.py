@@ -20,7 +20,7 @@ from labeling.models import (
     Tile,
 )
 from labeling.snapshots import local_folder
-from tests.labeling.garden import add
+from tests.labeling.garden import add_many
 from tests.labeling.meadow import add_cut_pictures, add_pictures
 
 pytestmark = pytest.mark.django_db
@@ -191,7 +191,7 @@ def test_a_recomputation_keeps_what_gold_would_be_without_its_truth(shapes, alic
 
 
 def test_a_snapshot_says_how_often_its_labels_are_right_and_keeps_it(garden, stripe, known):
-    pictures = [tiles.whole(add(garden, number)) for number in range(66)]
+    pictures = [tiles.whole(image) for image in add_many(garden, range(66))]
     ask(stripe, 20, tiles=pictures[:20])
     gold(stripe, 20, right=18, tiles=pictures[20:40])
     drawn = ask(stripe, 20, tiles=pictures[40:60], prior=0.3, probability=0.3)

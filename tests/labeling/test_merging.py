@@ -25,7 +25,7 @@ from labeling.models import Answer, ClassSet, Concept, Pool, Project, Question
 from labeling.question_posteriors import recompute as recompute_few
 from tests.cast import answer
 from tests.concurrency import meanwhile
-from tests.labeling.garden import add
+from tests.labeling.garden import add, add_many
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
@@ -34,8 +34,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def bikes(garden) -> Project:
     """Twenty pictures, and two words for one thing."""
-    for number in range(20):
-        add(garden, number)
+    add_many(garden, range(20))
     for name in ("bicycle", "bike"):
         Concept.objects.create(project=garden, name=name, phrase=f"a {name}", prevalence=0.3)
     return garden

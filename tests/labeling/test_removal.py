@@ -26,7 +26,7 @@ from labeling.models import (
 from labeling.snapshots import local_folder
 from tests.cast import answer
 from tests.concurrency import meanwhile
-from tests.labeling.garden import add
+from tests.labeling.garden import add, add_many
 from tests.pictures import encoded, patchwork, png
 
 pytestmark = pytest.mark.django_db
@@ -217,8 +217,7 @@ def test_pools_are_filled_without_it(shapes):
 
 @pytest.fixture
 def frozen(garden):
-    for number in range(1, 5):
-        add(garden, number)
+    add_many(garden, range(1, 5))
     return snapshots.freeze(project=garden)
 
 

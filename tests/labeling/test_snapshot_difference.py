@@ -9,7 +9,7 @@ from labeling.images import tiles
 from labeling.models import Concept, Question
 from labeling.snapshot_difference import CountsDiffer, Filters, UnknownPosition
 from labeling.snapshots import local_folder
-from tests.labeling.garden import add, caption
+from tests.labeling.garden import add, add_many, caption
 
 pytestmark = pytest.mark.django_db
 
@@ -18,9 +18,8 @@ pytestmark = pytest.mark.django_db
 def cat(garden) -> Concept:
     """Four pictures, of which people know whether they show a cat."""
     cat = Concept.objects.create(project=garden, name="cat", phrase="a cat", prevalence=0.1)
-    for number in range(1, 5):
-        image = add(garden, number)
-        questions.ask_concepts(tiles=[tiles.whole(image)], concepts=[cat])
+    pictures = [tiles.whole(image) for image in add_many(garden, range(1, 5))]
+    questions.ask_concepts(tiles=pictures, concepts=[cat])
     Question.objects.update(probability=0.03, answers_count=2)
     return cat
 

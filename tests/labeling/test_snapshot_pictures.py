@@ -8,7 +8,7 @@ import pytest
 from labeling import removal, snapshot_folder, snapshot_pictures, snapshots
 from labeling.models import Question, Snapshot
 from labeling.snapshots import local_folder
-from tests.labeling.garden import add, caption
+from tests.labeling.garden import add_many, caption
 
 pytestmark = pytest.mark.django_db
 
@@ -19,8 +19,7 @@ def pictures(snapshot: Snapshot) -> dict[str, Path]:
 
 @pytest.fixture
 def first(garden) -> Snapshot:
-    for number in range(1, 5):
-        add(garden, number)
+    add_many(garden, range(1, 5))
     caption(garden.images.first(), "a stripe", 0.9)
     return snapshots.freeze(project=garden)
 

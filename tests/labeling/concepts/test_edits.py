@@ -11,7 +11,7 @@ from labeling.challenges import issuing
 from labeling.concepts import Conflict, statements
 from labeling.models import Annotator, ClassSet, Concept, Question
 from tests.cast import answer
-from tests.labeling.garden import add
+from tests.labeling.garden import add, add_many
 
 pytestmark = pytest.mark.django_db
 
@@ -36,8 +36,8 @@ def asked_about(annotator, project, times: int = 20) -> set[str]:
 @pytest.fixture
 def tagged(garden):
     """Ten pictures; the first four have the keyword "bike"."""
-    for number in range(10):
-        add(garden, number, keywords=["Bike"] if number < 4 else ["tree"])
+    add_many(garden, range(4), keywords=["Bike"])
+    add_many(garden, range(4, 10), keywords=["tree"])
     return garden
 
 

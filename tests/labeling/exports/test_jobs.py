@@ -18,7 +18,7 @@ from labeling.exports import jobs
 from labeling.exports.pictures import Picture
 from labeling.models import Event, Export, LeaseLost
 from labeling.snapshots import local_folder
-from tests.labeling.garden import add, caption
+from tests.labeling.garden import add_captioned
 
 pytestmark = pytest.mark.django_db
 State = Export.State
@@ -31,9 +31,7 @@ def report_every_picture(monkeypatch):
 
 @pytest.fixture
 def snapshot(garden):
-    for number in range(1, 7):
-        image = add(garden, number, source=f"folder/{number}.png")
-        caption(image, f"stripes, no. {number}", 0.9)
+    add_captioned(garden)
     return snapshots.freeze(project=garden)
 
 

@@ -12,7 +12,7 @@ from labeling.exports import ExportError, jobs, to_bucket
 from labeling.models import Event, Export
 from tests.fake_bucket import FakeBucket
 from tests.labeling.exports.frozen import pixels
-from tests.labeling.garden import add, caption
+from tests.labeling.garden import add_captioned
 
 pytestmark = pytest.mark.django_db
 TO = "s3://photos/out/birds"
@@ -20,9 +20,7 @@ TO = "s3://photos/out/birds"
 
 @pytest.fixture
 def snapshot(garden):
-    for number in range(1, 7):
-        image = add(garden, number, source=f"folder/{number}.png")
-        caption(image, f"stripes, no. {number}", 0.9)
+    add_captioned(garden)
     return snapshots.freeze(project=garden)
 
 
