@@ -5,14 +5,17 @@ An address that is new, or a method, has to be added to the table: the tests fai
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from config import urls
 from labeling.api import urls as labeling_urls
 from labeling.models import Membership, Project
 from training.api import urls as training_urls
@@ -267,6 +270,15 @@ def test_every_method_of_the_api_is_in_the_table():
     assert {(name, method) for name, method in listed if name not in OPEN.split()} == stored
 
 
+@pytest.fixture
+def bare_refusals(monkeypatch) -> None:
+    """Answer a refusal by its status alone: what its page shows is tested elsewhere."""
+    for code in (403, 404):
+        refuse = partial(HttpResponse, status=code)
+        monkeypatch.setattr(urls, f"handler{code}", lambda *_, refuse=refuse, **__: refuse())
+
+
+@pytest.mark.usefixtures("bare_refusals")
 @pytest.mark.parametrize("text", [PAGES, API], ids=["pages", "api"])
 def test_each_role_may_do_what_the_table_says(rows, clients, text):
     routes = {address.name: address for address in addresses()}
