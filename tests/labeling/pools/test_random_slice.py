@@ -143,7 +143,7 @@ def test_where_pictures_are_deleted_the_rest_is_whole(sheep: Concept) -> None:
     assert len(in_slice(sheep)) == Image.objects.count()
 
 
-ROUNDS, CIRCLES = 16, 8  # in each round, pictures have other keys; on each circle, another start
+ROUNDS, CIRCLES = 8, 8  # in each round, pictures have other keys; on each circle, another start
 PICTURES = 50
 SHARE = 0.3  # of the pictures that show a sheep
 FIRST = 8  # of the slice
