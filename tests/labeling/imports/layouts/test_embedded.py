@@ -1,10 +1,8 @@
 """Pictures within tables: data sets saved by `datasets`, and Parquet as the Hub has it."""
 
-import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from datasets.table import embed_table_storage
 
 from labeling.decoding import ImageRejected
 from labeling.imports import jobs, source
@@ -15,20 +13,22 @@ from tests.labeling.imports.reading import captions, keywords, read, reasons
 from tests.labeling.imports.sources import fill, zipped
 from tests.pictures import png
 
-FEATURES = datasets.Features(
-    {
-        "image": datasets.Image(),
-        "label": datasets.ClassLabel(names=["dog", "cat"]),
-        "caption": datasets.Value("string"),
-        "tags": datasets.List(datasets.Value("string")),
-    }
-)
 SAID = {"p0": ["a dog there"], "p1": ["a cat there"]}
 NAMED = {"p0": ["dog", "x", "y"], "p1": ["cat"], "p2": ["cat", "z"]}
 
 
 @pytest.fixture
 def dataset(tmp_path):
+    import datasets  # here, since each process that runs any tests reads this file
+
+    features = datasets.Features(
+        {
+            "image": datasets.Image(),
+            "label": datasets.ClassLabel(names=["dog", "cat"]),
+            "caption": datasets.Value("string"),
+            "tags": datasets.List(datasets.Value("string")),
+        }
+    )
     folder = tmp_path / "src"
     fill(folder, **{f"p{number}.png": png(number) for number in range(3)})
     rows = {
@@ -37,7 +37,7 @@ def dataset(tmp_path):
         "caption": ["a dog there", "a cat there", None],
         "tags": [["x", "y"], [], ["z"]],
     }
-    return datasets.Dataset.from_dict(rows, features=FEATURES)
+    return datasets.Dataset.from_dict(rows, features=features)
 
 
 def pictures(box):
@@ -57,7 +57,9 @@ def check(index, folder):
 
 
 def test_a_saved_data_set_is_read_with_its_pictures_and_classes(box, dataset):
-    datasets.DatasetDict({"train": dataset}).save_to_disk(box / "set")
+    from datasets import DatasetDict
+
+    DatasetDict({"train": dataset}).save_to_disk(box / "set")
     folder = "set/train/data-00000-of-00001"
     check(read(box), folder)
     assert pictures(box) == {f"{folder}/p{n}.png": png(n) for n in range(3)}
@@ -65,6 +67,8 @@ def test_a_saved_data_set_is_read_with_its_pictures_and_classes(box, dataset):
 
 @pytest.fixture
 def parquet(box, dataset):
+    from datasets.table import embed_table_storage
+
     embedded = dataset.with_format("arrow").map(embed_table_storage, batched=True)
     path = box / "train-00000-of-00001.parquet"
     embedded.with_format(None).to_parquet(path)
