@@ -151,7 +151,7 @@ def _rename(shapes: "Project") -> None:
 
 def _fill_labels(shapes: "Project", owner: "User", answer: Callable[..., None]) -> None:
     """Answer, disagree, flag, skip, decide with a note, remark, and pick an example."""
-    from labeling import challenges, comments, examples, review
+    from labeling import challenges, comments, examples, exclusion_rules, review
     from labeling.models import Annotator, Question
 
     alice, bob = (Annotator.objects.get(pseudonym=name) for name in ("alice", "bob"))
@@ -167,6 +167,8 @@ def _fill_labels(shapes: "Project", owner: "User", answer: Callable[..., None]) 
     review.decide(question=second, value=True, by=owner, note=f"It shows it. {LONG_WORD}")
     example = {"tile": first.tile, "kind": "hard_yes", "note": LONG_WORD}
     examples.choose(concept=shapes.concepts.order_by("name")[0], by=owner, **example)
+    one, other = shapes.concepts.order_by("name")
+    exclusion_rules.state(concept=one, other=other, together=False, by=owner)
 
 
 def _fill_people(shapes: "Project", owner: "User") -> None:
