@@ -149,7 +149,8 @@ def _rules(project: Project, concepts: Sequence[Concept]) -> tuple[set[Pair], se
     place = {concept.pk: at for at, concept in enumerate(concepts)}
     found: dict[bool, set[Pair]] = {True: set(), False: set()}
     for first, second, together in exclusion_rules.pairs(project):
-        found[together].add((place[first], place[second]))
+        if first in place and second in place:  # neither was added just now
+            found[together].add((place[first], place[second]))
     return found[True], found[False]
 
 
