@@ -113,7 +113,8 @@ def evidence(stats: dict[str, Any], **more: Any) -> Evidence:
 def _unasked(evidence: Evidence) -> Advice | None:
     if evidence.answers:
         return None
-    return Advice(f"Nobody has answered about {_subject(evidence)} yet.", Target.CONCEPT)
+    about = "" if evidence.name is None else f" about {_subject(evidence)}"
+    return Advice(f"Nobody has answered{about} yet.", Target.CONCEPT)
 
 
 def _alone(evidence: Evidence) -> Advice | None:

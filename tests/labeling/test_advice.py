@@ -37,6 +37,11 @@ def test_one_person_alone_is_told_so_once_and_not_to_ask_more() -> None:
             "concept",
         ),
         (
+            {"answers": 0, "compared": 0, "alpha": None, "low": None, "high": None, "name": None},
+            "Nobody has answered yet.",
+            "concept",
+        ),
+        (
             {"compared": 1, "low": None, "high": None},
             "Ask more on “food”: only 1 question in common so far.",
             "concept",

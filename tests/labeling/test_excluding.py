@@ -361,7 +361,7 @@ def test_the_questions_page_says_why_it_settled(zoo, tile, ada, ada_client):
     link = reverse("project-question", args=["zoo", cat.pk])
     assert f'since the picture shows <a href="{link}">a cat</a>' in page
     concept = reverse("project-concept", args=["zoo", cat.concept_id])
-    assert "never, as answers have shown" in ada_client.get(concept).content.decode()
+    assert "never in one picture, as answers have shown" in ada_client.get(concept).content.decode()
 
 
 def said(zoo: Project, first: str, second: str, together: bool, by=None) -> None:

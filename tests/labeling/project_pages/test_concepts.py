@@ -290,10 +290,10 @@ def test_an_owner_says_what_is_in_one_picture(ada_client: Client, circle: Concep
     group = ExclusiveGroup.objects.create(project=circle.project, overlap=0.05)
     group.concepts.set([circle, square])
     circle.project.concepts.update(exclusive=True)
-    assert "never, as answers have shown" in ada_client.get(page(circle)).text
+    assert "never in one picture, as answers have shown" in ada_client.get(page(circle)).text
     said = ada_client.post(address, {"other": square.pk, "do": "together"}, follow=True)
     assert "one picture can show “square”, too. Labels follow within minutes." in said.text
-    assert "can be, said <bdi>ada</bdi>" in said.text
+    assert "can be in one picture, says <bdi>ada</bdi>" in said.text
     assert Recomputation.objects.get(project=circle.project).requested
     back = ada_client.post(address, {"other": square.pk, "do": "back"}, follow=True)
     assert "Taken back" in back.text and "as answers have shown" in back.text
