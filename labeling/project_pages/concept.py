@@ -83,6 +83,9 @@ def exclusion(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         return redirect(address)
     by, other = cast(User, request.user), form.cleaned_data["other"]
     done = request.POST.get("do", "")
+    if done not in {"together", "never", "back"}:
+        messages.error(request, "Say whether one picture can show both: nothing was changed.")
+        return redirect(address)
     try:
         if done == "back":
             exclusion_rules.take_back(concept=concept, other=other, by=by)

@@ -90,7 +90,7 @@ def aggregate_folder(
         done anew, and said.
     with_workers: whether to return what each worker is worth, with their names in memory.
     with_accuracy: whether to judge by gold, which must be drawn at random, how often labels are
-        right. It takes four to six times as long.
+        right. It takes several times as long.
     with_agreement: whether to measure how far workers agree.
     say: told what is being done.
 

@@ -10,6 +10,7 @@ from labeling.example_candidates import Wall
 from labeling.models import (
     Concept,
     ConceptExample,
+    ExclusionRule,
     ExclusiveGroup,
     Membership,
     Project,
@@ -299,6 +300,9 @@ def test_an_owner_says_what_is_in_one_picture(ada_client: Client, circle: Concep
     assert "Taken back" in back.text and "as answers have shown" in back.text
     again = ada_client.post(address, {"other": square.pk, "do": "back"}, follow=True)
     assert "Nobody has said anything of “circle” and “square” (any more)" in again.text
+    unclear = ada_client.post(address, {"other": square.pk}, follow=True)
+    assert "Say whether one picture can show both" in unclear.text
+    assert not ExclusionRule.objects.exists()
     gone = ada_client.post(address, {"other": circle.pk, "do": "never"}, follow=True)
     assert "Choose another concept of this project" in gone.text
     viewer = member(circle.project, "viewer")
