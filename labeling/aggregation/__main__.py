@@ -419,7 +419,10 @@ def _accuracies(
 ) -> str:
     """Return how often labels are right, in words. judged: how many tasks have gold."""
     if whole is None:
-        return f"{judged:,} tasks with gold are too few to tell how often labels are right."
+        return (
+            f"{judged:,} tasks with gold are too few to tell how often labels are right, or no "
+            "task without gold is left: it takes twenty with gold, and others to speak of."
+        )
     lines = [f"Labels are right in {_interval(whole)}"]
     found = dict(zip(names, by_class, strict=True))
     lines += [f"{shown(name)}: {_interval(each)}" for name, each in found.items() if each]
